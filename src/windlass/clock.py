@@ -1,0 +1,88 @@
+"""The only file that reads time.
+
+Two clocks matter. The *wall* clock says what people mean by a date; it jumps. The *boot* clock counts
+elapsed time since the machine started, also while it slept; it never jumps, and means nothing after a
+reboot. A delay is kept on both, so that a jump of the wall clock neither loses nor hurries it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where time comes from. Tests pass a ``ManualClock``."""
+
+    def wall_us(self) -> int:
+        """Microseconds since 1970-01-01T00:00:00Z."""
+        ...
+
+    def boot_us(self) -> int:
+        """Microseconds since the machine started, suspend included."""
+        ...
+
+    def boot_id(self) -> str:
+        """Names this boot of this machine."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def wall_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def boot_us(self) -> int:
+        return _boot_ns() // 1000
+
+    def boot_id(self) -> str:
+        return _boot_id()
+
+
+def monotonic() -> float:
+    """Seconds on a clock for measuring waits inside one process."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Pauses this thread: for retry loops at start-up and shutdown, never for work."""
+    time.sleep(seconds)
+
+
+def iso(wall_us: int) -> str:
+    """The one spelling of a time in the contract tables: ``YYYY-MM-DDTHH:MM:SS.sssZ``.
+
+    >>> iso(0)
+    '1970-01-01T00:00:00.000Z'
+    """
+    seconds, micros = divmod(wall_us, 1_000_000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{stamp}.{micros // 1000:03d}Z"
+
+
+def from_us(wall_us: int) -> datetime:
+    """An aware UTC datetime."""
+    return datetime.fromtimestamp(wall_us / 1_000_000, UTC)
+
+
+def to_wall_us(moment: datetime) -> int:
+    """Microseconds since the epoch; a naive datetime is read as local time, as Python does."""
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _boot_ns() -> int:
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic_ns() if clock is None else time.clock_gettime_ns(clock)
+
+
+@cache
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        # Elsewhere: the moment of boot, coarse enough that reading it twice gives one answer.
+        return f"boot-{(time.time_ns() - time.monotonic_ns()) // 60_000_000_000}"

@@ -1,0 +1,112 @@
+"""What a job is: its row as a value, its statuses, and which may follow which."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. *Scheduled*, *retrying*, *held* and *blocked* are reasons for PENDING."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """True where no further attempt follows by itself."""
+        return self in FINAL
+
+
+FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.PENDING: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset(
+        {JobStatus.PENDING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
+    # Final, until a person asks for a retry.
+    JobStatus.COMPLETED: frozenset({JobStatus.PENDING}),
+    JobStatus.FAILED: frozenset({JobStatus.PENDING}),
+    JobStatus.CANCELLED: frozenset({JobStatus.PENDING}),
+}
+"""Which status may follow which; nothing else ever happens to a job."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a running handler says it is."""
+
+    done: float
+    total: float | None = None
+    message: str | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Between 0 and 1, or None where the total is unknown."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job as it stood when it was read. Times are aware UTC datetimes."""
+
+    id: int
+    key: str
+    payload: dict[str, Any] | None
+    status: JobStatus
+    queue: str = "default"
+    priority: int = 0
+    attempts: int = 0
+    """Runs counted so far, the current one included."""
+    max_attempts: int = 3
+    """Total runs allowed."""
+    created_at: datetime
+    updated_at: datetime
+    run_at: datetime | None = None
+    """When it becomes due; None for at once."""
+    started_at: datetime | None = None
+    """When its latest attempt began."""
+    finished_at: datetime | None = None
+    last_error: str | None = None
+    result: Any = None
+    progress: Progress | None = None
+    tags: tuple[str, ...] = ()
+    meta: dict[str, Any] = {}
+    timeout_s: float | None = None
+    idempotency_key: str | None = None
+    hold: str | None = None
+    """Why it is held, where it is."""
+    crashes: int = 0
+    """How often the process that ran it died under it."""
+    cancel_requested: bool = False
+    created: bool = True
+    """False where an enqueue found a job with the same idempotency key and made none."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One past attempt that did not simply succeed."""
+
+    job_id: int
+    attempt: int
+    outcome: str
+    """``retry``, ``snooze``, ``cancelled``, ``failed``, ``crashed``, ``completed`` (after earlier failures)."""
+    started_at: datetime | None
+    finished_at: datetime
+    error: str | None = None
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a job is not running: a code for programs, a sentence for people."""
+
+    job_id: int
+    status: JobStatus
+    code: str
+    """``running``, ``final``, ``ready``, ``scheduled``, ``retrying``, ``held``, ``paused``, ``limit``,
+    ``unknown_key``, ``no_service``."""
+    reason: str
+    until: datetime | None = None

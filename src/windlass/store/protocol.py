@@ -1,0 +1,331 @@
+"""The one narrow contract between Windlass and a database.
+
+A store keeps jobs and moves them between statuses; it decides nothing. Each verb is one transaction and
+one sentence. The conformance suite (``tests/store/conformance.py``) is written against this file alone,
+and every store passes it.
+
+Connections in this file are DB-API connections of the store's own driver: ``sqlite3.Connection`` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from windlass.job import Attempt, Job, JobStatus
+from windlass.outcome import AnyOutcome
+
+Durability = Literal["full", "fast"]
+"""``full``: on the disk before the call returns. ``fast``: within about a second; a power cut may lose it."""
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A validated job, about to be a row. ``payload``, ``tags`` and ``meta`` are JSON text."""
+
+    key: str
+    payload: str | None = None
+    queue: str = "default"
+    priority: int = 0
+    max_attempts: int = 3
+    delay_us: int | None = None
+    """Due this long after now, on the boot clock as well as the wall clock."""
+    run_at_us: int | None = None
+    """Due at this wall time. At most one of the two is given."""
+    timeout_us: int | None = None
+    idempotency_key: str | None = None
+    tags: str | None = None
+    meta: str | None = None
+
+
+class Inserted(NamedTuple):
+    """What an insert did: ``created`` is False where the idempotency key already had a job."""
+
+    job_id: int
+    created: bool
+    created_at: str
+
+
+class Lane(NamedTuple):
+    """Ready jobs that are alike to a claim. ``alone`` lanes hold suspects."""
+
+    alone: bool
+    queue: str
+    key: str
+
+
+class Claim(NamedTuple):
+    """A job this dispatcher now owns. A tuple: thousands are made every second."""
+
+    job_id: int
+    key: str
+    payload: str | None
+    attempt: int
+    max_attempts: int
+    token: int
+    timeout_us: int | None
+    queue: str
+    alone: bool
+    crashes: int
+
+
+class Settlement(NamedTuple):
+    """What became of one attempt. Matches id, attempt and token, or changes nothing."""
+
+    job_id: int
+    attempt: int
+    token: int
+    outcome: AnyOutcome
+
+
+class ProgressNote(NamedTuple):
+    """A running attempt's progress, as JSON text."""
+
+    job_id: int
+    attempt: int
+    token: int
+    progress: str
+
+
+class ClaimRequest(NamedTuple):
+    """How much to claim, and from which lanes: at most ``limit``, at most ``caps[lane]`` of each lane.
+
+    A lane that is not in ``caps`` is not opened.
+    """
+
+    owner: int
+    limit: int
+    caps: Mapping[Lane, int]
+
+
+class Turn(NamedTuple):
+    """What one settle-and-claim did."""
+
+    claimed: list[Claim]
+    stale: list[Settlement]
+    """Settlements that no longer owned their job: discarded."""
+    unsettled: list[tuple[Settlement, Exception]]
+    """Settlements the database refused, one by one; the others of the batch went through."""
+    more: bool
+    """An opened lane may still hold work."""
+
+
+class Promotion(NamedTuple):
+    """What became due, and when to look again."""
+
+    promoted: int
+    next_due_us: int | None
+    """Microseconds from now until the next one is due; None where nothing is scheduled."""
+
+
+class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispatcher as registered. Whether it lives is for its lock file to say."""
+
+    id: int
+    host: str
+    pid: int
+    boot_id: str
+    lock_file: str
+    started_at_us: int
+    version: str
+    mode: str
+    job_keys: tuple[str, ...] | None
+    """None: it has a fallback and takes every key."""
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue's switches and how much is in it."""
+
+    queue: str
+    paused: bool = False
+    concurrency: int | None = None
+    ready: int = 0
+    scheduled: int = 0
+    held: int = 0
+    running: int = 0
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs: all conditions must hold; None asks nothing."""
+
+    status: tuple[JobStatus, ...] | None = None
+    key: str | None = None
+    queue: str | None = None
+    tag: str | None = None
+    ids: tuple[int, ...] | None = None
+    held: bool | None = None
+    after_id: int | None = None
+    """Only ids beyond this one."""
+
+
+class WalState(NamedTuple):
+    """The write-ahead log after a checkpoint attempt."""
+
+    pages: int
+    """Pages still in the log."""
+    blocked: bool
+    """A reader keeps them there."""
+
+
+class Bell(Protocol):
+    """One listener's ear: wakes when any process may have changed the database."""
+
+    def fileno(self) -> int: ...
+
+    def drain(self) -> None:
+        """Forgets the rings so far. Drain first, then look: a ring in between is not lost."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """The verbs. All are thread-safe, none waits while holding the write lock."""
+
+    # ── producers ──────────────────────────────────────────────────────────────────────────────
+    def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability = "full", connection: Any = None
+    ) -> list[Inserted]:
+        """Inserts all or none; on the caller's ``connection``, inside the caller's transaction."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """A connection inside a write transaction: commits durably at the end, or rolls back."""
+        ...
+
+    # ── dispatchers ────────────────────────────────────────────────────────────────────────────
+    def register(
+        self, *, host: str, pid: int, lock_file: str, version: str, mode: str, job_keys: Sequence[str] | None
+    ) -> int:
+        """Records a dispatcher; the id is never used again."""
+        ...
+
+    def unregister(self, owner: int) -> None:
+        """Forgets a dispatcher whose jobs are all settled or reclaimed."""
+        ...
+
+    def dispatchers(self) -> list[DispatcherRow]:
+        """All registered dispatchers."""
+        ...
+
+    def lanes(self) -> list[Lane]:
+        """The lanes that hold ready work, found without reading the jobs in them."""
+        ...
+
+    def settle_and_claim(
+        self,
+        settlements: Sequence[Settlement],
+        request: ClaimRequest | None = None,
+        progress: Sequence[ProgressNote] = (),
+    ) -> Turn:
+        """In one transaction: keeps progress, settles finished attempts row by row, claims ready jobs.
+
+        Best first: highest priority, then lowest id, over all lanes together.
+        """
+        ...
+
+    def promote(self, limit: int = 1000) -> Promotion:
+        """Moves at most ``limit`` due jobs to their ready lanes."""
+        ...
+
+    def reclaim(self, owner: int, limit: int = 500) -> int:
+        """Takes back at most ``limit`` RUNNING jobs of a dead dispatcher: attempt unspent, next run alone."""
+        ...
+
+    def cancellations(self, owner: int) -> list[int]:
+        """Ids of this dispatcher's RUNNING jobs that someone asked to cancel."""
+        ...
+
+    def running_by_queue(self) -> dict[str, int]:
+        """How many jobs of each queue are RUNNING, over all dispatchers."""
+        ...
+
+    def hold_odd(self, limit: int = 100) -> int:
+        """Holds, with a reason, rows that foreign hands left in a state no job can be in."""
+        ...
+
+    def prune(self, *, older_than_us: int, keep: int, limit: int = 500) -> int:
+        """Deletes at most ``limit`` finished jobs that are older, or beyond the newest ``keep`` of their status."""
+        ...
+
+    def seal(self) -> None:
+        """Makes every commit so far durable; costs nothing when all are."""
+        ...
+
+    def checkpoint(self, *, force: bool = False) -> WalState:
+        """Moves the write-ahead log into the database where that is due, or now when forced."""
+        ...
+
+    # ── the job manager ────────────────────────────────────────────────────────────────────────
+    def get(self, job_id: int) -> Job | None:
+        """The job, or None."""
+        ...
+
+    def select(self, where: JobFilter, *, order: str = "-id", limit: int = 50, offset: int = 0) -> list[Job]:
+        """Jobs that match; ``order`` is ``id``, ``created_at``, ``updated_at``, ``priority`` or
+        ``finished_at``, descending with a leading ``-``."""
+        ...
+
+    def counts(self) -> dict[JobStatus, int]:
+        """How many jobs stand in each status."""
+        ...
+
+    def attempts(self, job_id: int) -> list[Attempt]:
+        """The recorded attempts of a job, oldest first."""
+        ...
+
+    def cancel(self, job_ids: Sequence[int]) -> dict[int, JobStatus]:
+        """Cancels PENDING jobs and asks for RUNNING ones; the status each id then has."""
+        ...
+
+    def retry(self, job_ids: Sequence[int]) -> list[int]:
+        """Makes FAILED, CANCELLED, COMPLETED, held and waiting jobs ready now, with at least one attempt
+        left; the ids it changed."""
+        ...
+
+    def delete(self, job_ids: Sequence[int]) -> list[int]:
+        """Deletes jobs that are not RUNNING, with their history; the ids it deleted."""
+        ...
+
+    def queues(self) -> list[QueueState]:
+        """All queues that have jobs or switches."""
+        ...
+
+    def set_queue(self, queue: str, *, paused: bool | None = None, concurrency: int | None = -1) -> None:
+        """Sets what is given; a concurrency of None lifts the limit, -1 leaves it."""
+        ...
+
+    # ── around ─────────────────────────────────────────────────────────────────────────────────
+    def version(self) -> int:
+        """A number that moves whenever another connection has committed."""
+        ...
+
+    def bell(self, kind: Literal["work", "watch"]) -> Bell:
+        """A new listener: ``work`` for dispatchers, ``watch`` for programs that look on."""
+        ...
+
+    def ring(self) -> None:
+        """Wakes every listener: called after each of our own commits that others may wait for."""
+        ...
+
+    def connect(self) -> Any:
+        """A new connection, configured as ours are, for a handler's own reading and writing."""
+        ...
+
+    def complete_on(self, connection: Any, settlement: Settlement) -> bool:
+        """Settles inside the caller's transaction; False where the attempt no longer owns its job."""
+        ...
+
+    def migrate(self) -> list[str]:
+        """Brings the schema up to date; the names of the migrations applied."""
+        ...
+
+    def backup(self, target: str) -> None:
+        """Writes a consistent copy to a new file while everything runs."""
+        ...
+
+    def close(self) -> None:
+        """Closes every connection. The store reopens by itself when it is used again."""
+        ...
