@@ -81,6 +81,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     hold: str | None = None
     """Why it is held, where it is."""
+    reason: str | None = None
+    """Why it ended, in one word, where it did not complete: ``permanent``, ``exhausted``, ``invalid``,
+    ``crashed``, ``timeout`` or ``cancelled``."""
     crashes: int = 0
     """How often the process that ran it died under it."""
     cancel_requested: bool = False
@@ -94,7 +97,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     job_id: int
     attempt: int
     outcome: str
-    """``retry``, ``snooze``, ``cancelled``, ``failed``, ``crashed``, ``completed`` (after earlier failures)."""
+    """``retried``, ``snoozed``, ``cancelled``, ``failed``, ``crashed``, or ``lost`` with its dispatcher."""
     started_at: datetime | None
     finished_at: datetime
     error: str | None = None

@@ -174,8 +174,12 @@ class Bell(Protocol):
 
     def fileno(self) -> int: ...
 
-    def drain(self) -> None:
-        """Forgets the rings so far. Drain first, then look: a ring in between is not lost."""
+    def drain(self) -> bool:
+        """Forgets the rings so far; True where one was a ring of ours, which comes after its commit.
+
+        False: the file merely stirred, and a commit may not be visible yet: look until ``version`` moves.
+        Drain first, then look: a ring in between is not lost.
+        """
         ...
 
     def close(self) -> None: ...
@@ -308,6 +312,10 @@ class Store(Protocol):
 
     def ring(self) -> None:
         """Wakes every listener: called after each of our own commits that others may wait for."""
+        ...
+
+    def switches(self) -> dict[str, QueueState]:
+        """The queues that someone paused or limited, without counting what is in them."""
         ...
 
     def connect(self) -> Any:

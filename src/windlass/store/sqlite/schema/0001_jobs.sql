@@ -29,7 +29,8 @@ CREATE TABLE background_service_jobs (
     timeout_us       INTEGER,
     progress         TEXT,                        -- JSON [done, total, message]
     result           TEXT,                        -- JSON
-    finished_at      INTEGER
+    finished_at      INTEGER,
+    reason           TEXT                         -- why it ended, in one word, where it did not complete
 );
 
 -- Ready work in lanes: a claim walks only lanes it may open and never steps over what it may not run.

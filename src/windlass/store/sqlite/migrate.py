@@ -1,0 +1,97 @@
+"""Numbered migrations: applied once, in order, under the write lock, each with its checksum.
+
+A database from a newer Windlass is refused and left byte for byte as it was. A migration whose text changed
+after it was applied is refused too: the file no longer says what the code believes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from windlass.errors import NewerSchema, UnsafeDatabase
+from windlass.store.sqlite.database import Database
+
+FOLDER = Path(__file__).parent / "schema"
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS windlass_migrations (
+    number     INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    checksum   TEXT NOT NULL,
+    applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+)
+"""
+
+
+class Migration(NamedTuple):
+    """One file of ``schema/``."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """All migrations this version knows, in order."""
+    files = sorted(folder.glob("[0-9]*.sql"))
+    return [Migration(int(file.stem[:4]), file.stem, file.read_text(encoding="utf-8")) for file in files]
+
+
+def pending(connection: sqlite3.Connection, path: str, known: list[Migration]) -> list[Migration]:
+    """Those not yet applied; refuses a file that a newer or an altered Windlass wrote."""
+    has_ledger = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'windlass_migrations'").fetchone()
+    if not has_ledger:
+        return known
+    applied: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM windlass_migrations"))
+    newest = known[-1].number if known else 0
+    if applied and max(applied) > newest:
+        raise NewerSchema(
+            f"{path} has schema {max(applied)}, this Windlass knows up to {newest}: upgrade Windlass, or restore a backup"
+        )
+    for migration in known:
+        if migration.number in applied and applied[migration.number] != migration.checksum:
+            raise UnsafeDatabase(
+                f"{path}: migration {migration.name} was applied with another text than this Windlass carries: "
+                "use the version that wrote it, or restore a backup"
+            )
+    return [migration for migration in known if migration.number not in applied]
+
+
+def migrate(database: Database, known: list[Migration] | None = None) -> list[str]:
+    """Brings the file up to date in one transaction; the names of what was applied."""
+    known = migrations() if known is None else known
+    with database.read() as connection:
+        if not pending(connection, database.path, known):
+            return []
+    with database.write(full=True) as connection:
+        # Again, under the lock: another process may have been faster.
+        todo = pending(connection, database.path, known)
+        connection.execute(_LEDGER)
+        for migration in todo:
+            for statement in statements(migration.text):
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO windlass_migrations (number, name, checksum) VALUES (?, ?, ?)",
+                (migration.number, migration.name, migration.checksum),
+            )
+    return [migration.name for migration in todo]
+
+
+def statements(text: str) -> list[str]:
+    """The single statements of a script: ``executescript`` would commit behind our back."""
+    found: list[str] = []
+    buffer = ""
+    for line in text.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            found.append(buffer.strip())
+            buffer = ""
+    return found

@@ -1,0 +1,158 @@
+"""One outcome, one transition: what each kind of outcome does to the row of its job.
+
+Every statement matches id, attempt and token. Rows are settled one by one, because a sum of counts does not
+say which one was stale.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from windlass.clock import Clock
+from windlass.outcome import (
+    Cancelled,
+    Committed,
+    Completed,
+    Crashed,
+    Failed,
+    Quarantined,
+    Released,
+    Retried,
+    Snoozed,
+)
+from windlass.store.protocol import Settlement, Turn
+from windlass.store.sqlite.statements import SQL
+
+CRASHES_ALLOWED = 3
+"""A job under which this many processes died alone is FAILED: the next would die, too."""
+
+_Owned = tuple[int, int | None, int, str | None]
+
+
+class Settler:
+    """Settles the attempts of one turn, inside its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, now_us: int, now: str) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._now_us = now_us
+        self._now = now
+
+    def settle(self, settlements: Sequence[Settlement], turn: Turn) -> None:
+        """Settles all; any error is the whole turn's."""
+        execute = self._connection.execute
+        completed, now_us, now = SQL["settle_completed"], self._now_us, self._now
+        for settlement in settlements:
+            job_id, attempt, token, outcome = settlement
+            if type(outcome) is Completed:
+                owned = execute(completed, (outcome.result, now_us, now, job_id, attempt, token)).rowcount == 1
+            else:
+                owned = self._settle_other(settlement)
+            if not owned:
+                turn.stale.append(settlement)
+
+    def settle_apart(self, settlements: Sequence[Settlement], turn: Turn) -> None:
+        """Settles each under a savepoint: one the database refuses leaves the others alone."""
+        for settlement in settlements:
+            self._connection.execute("SAVEPOINT settle")
+            try:
+                self.settle([settlement], turn)
+            except (sqlite3.Error, ValueError, OverflowError) as error:
+                self._connection.execute("ROLLBACK TO settle")
+                turn.unsettled.append((settlement, error))
+            self._connection.execute("RELEASE settle")
+
+    def _settle_other(self, settlement: Settlement) -> bool:
+        outcome = settlement.outcome
+        if isinstance(outcome, Committed):
+            return True
+        owned: _Owned | None = self._connection.execute(SQL["settle_owned"], settlement[:3]).fetchone()
+        if owned is None:
+            return False
+        cancel_requested, allowed, crashes, _ = owned
+        if cancel_requested and isinstance(outcome, (Retried, Snoozed, Released, Crashed)):
+            outcome = Cancelled("cancel was requested")
+        match outcome:
+            case Retried(error, delay_us):
+                self._record(settlement, owned, "retried", error)
+                # It ran to its own end: whatever it was suspected of, it is cleared.
+                self._wait(settlement, owned, delay_us=delay_us, error=error, alone=0)
+            case Snoozed(reason, delay_us):
+                self._record(settlement, owned, "snoozed", reason)
+                self._wait(settlement, owned, delay_us=delay_us, spent=False, alone=0)
+            case Released(_, alone):
+                self._wait(settlement, owned, spent=False, alone=1 if alone else None)
+            case Quarantined(reason):
+                self._record(settlement, owned, "held", reason)
+                self._wait(settlement, owned, hold=reason, spent=False)
+            case Cancelled(reason):
+                self._record(settlement, owned, "cancelled", reason)
+                self._end(settlement, status="CANCELLED", reason="cancelled", error=None, crashes=crashes)
+            case Failed(error, reason):
+                self._record(settlement, owned, "failed", error)
+                self._end(settlement, status="FAILED", reason=reason, error=error, crashes=crashes)
+            case Crashed(error, sole):
+                self._record(settlement, owned, "crashed", error)
+                self._crash(settlement, owned, error, sole=sole, allowed=3 if allowed is None else allowed)
+            case _:
+                raise TypeError(f"no transition for {outcome!r}")
+        return True
+
+    def _crash(self, settlement: Settlement, owned: _Owned, error: str, *, sole: bool, allowed: int) -> None:
+        crashes = owned[2] + 1 if sole else owned[2]
+        exhausted = settlement.attempt >= allowed
+        if sole and (exhausted or crashes >= CRASHES_ALLOWED):
+            self._end(settlement, status="FAILED", reason="crashed", error=error, crashes=crashes)
+            return
+        # One of several suspects is not failed for what another may have done.
+        self._wait(settlement, owned, error=error, alone=1, crashes=crashes, spent=not exhausted)
+
+    def _wait(
+        self,
+        settlement: Settlement,
+        owned: _Owned,
+        *,
+        delay_us: int = 0,
+        error: str | None = None,
+        alone: int | None = None,
+        hold: str | None = None,
+        crashes: int | None = None,
+        spent: bool = True,
+    ) -> None:
+        later = delay_us > 0
+        self._connection.execute(
+            SQL["settle_waiting"],
+            {
+                "id": settlement.job_id,
+                "attempts": settlement.attempt if spent else settlement.attempt - 1,
+                "error": error,
+                "crashes": owned[2] if crashes is None else crashes,
+                "alone": alone,
+                "hold": hold,
+                "run_at": self._now_us + delay_us if later else None,
+                "run_at_boot": self._clock.boot_us() + delay_us if later else None,
+                "boot_id": self._clock.boot_id() if later else None,
+                "now": self._now,
+            },
+        )
+
+    def _end(self, settlement: Settlement, *, status: str, reason: str, error: str | None, crashes: int) -> None:
+        self._connection.execute(
+            SQL["settle_ended"],
+            {
+                "id": settlement.job_id,
+                "status": status,
+                "reason": reason,
+                "error": error,
+                "crashes": crashes,
+                "now_us": self._now_us,
+                "now": self._now,
+            },
+        )
+
+    def _record(self, settlement: Settlement, owned: _Owned, outcome: str, error: str) -> None:
+        self._connection.execute(
+            SQL["record_attempt"],
+            (settlement.job_id, settlement.attempt, outcome, owned[3], self._now_us, error),
+        )

@@ -1,0 +1,1 @@
+SELECT attempt, outcome, started_at, finished_at, error FROM windlass_attempts WHERE job_id = ? ORDER BY id

@@ -1,0 +1,1 @@
+UPDATE background_service_jobs SET cancel_requested = 1, updated_at = ? WHERE id = ? AND status = 'RUNNING'

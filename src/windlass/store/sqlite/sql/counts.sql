@@ -1,0 +1,17 @@
+SELECT 'PENDING', count(*) FROM background_service_jobs INDEXED BY windlass_jobs_ready
+WHERE status = 'PENDING' AND run_at IS NULL AND hold IS NULL
+UNION ALL
+SELECT 'PENDING', count(*) FROM background_service_jobs INDEXED BY windlass_jobs_due_wall
+WHERE status = 'PENDING' AND run_at IS NOT NULL AND boot_id IS NULL AND hold IS NULL
+UNION ALL
+SELECT 'PENDING', count(*) FROM background_service_jobs INDEXED BY windlass_jobs_due_boot
+WHERE status = 'PENDING' AND run_at IS NOT NULL AND boot_id IS NOT NULL AND hold IS NULL
+UNION ALL
+SELECT 'PENDING', count(*) FROM background_service_jobs INDEXED BY windlass_jobs_held
+WHERE status = 'PENDING' AND hold IS NOT NULL
+UNION ALL
+SELECT 'RUNNING', count(*) FROM background_service_jobs INDEXED BY windlass_jobs_running
+WHERE status = 'RUNNING'
+UNION ALL
+SELECT status, count(*) FROM background_service_jobs INDEXED BY windlass_jobs_finished
+WHERE status IN ('COMPLETED', 'FAILED', 'CANCELLED') GROUP BY status

@@ -1,0 +1,1 @@
+DELETE FROM windlass_attempts WHERE job_id IN (SELECT value FROM json_each(?))

@@ -1,0 +1,1 @@
+UPDATE background_service_jobs SET hold = ?, updated_at = ? WHERE id = ? AND status = 'PENDING'

@@ -1,0 +1,4 @@
+SELECT EXISTS (SELECT 1 FROM background_service_jobs INDEXED BY windlass_jobs_due_boot
+               WHERE status = 'PENDING' AND run_at IS NOT NULL AND boot_id IS NOT NULL AND hold IS NULL AND boot_id < ?1)
+    OR EXISTS (SELECT 1 FROM background_service_jobs INDEXED BY windlass_jobs_due_boot
+               WHERE status = 'PENDING' AND run_at IS NOT NULL AND boot_id IS NOT NULL AND hold IS NULL AND boot_id > ?1)

@@ -1,0 +1,3 @@
+SELECT cancel_requested, max_attempts, crashes, last_attempt_at
+FROM background_service_jobs
+WHERE id = ? AND attempts = ? AND lease_token = ? AND status = 'RUNNING'

@@ -1,0 +1,101 @@
+"""The store in one SQLite file: its roles put together."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Literal
+
+from windlass.clock import Clock, SystemClock
+from windlass.errors import StoreUnavailable, UnsafeDatabase
+from windlass.store.sqlite import migrate
+from windlass.store.sqlite.database import Database, translated
+from windlass.store.sqlite.dispatching import Dispatching
+from windlass.store.sqlite.doorbell import FifoBell
+from windlass.store.sqlite.managing import Managing
+from windlass.store.sqlite.producing import Producing
+
+QUICK_CHECK_BYTES = 256 * 1024 * 1024
+"""Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
+
+
+class SqliteStore(Producing, Dispatching, Managing):
+    """Jobs in one SQLite file. Thread-safe. Opens the file at the first use; see the protocol for the verbs."""
+
+    def __init__(self, path: str | os.PathLike[str], clock: Clock | None = None, *, busy_timeout_s: float = 10.0) -> None:
+        super().__init__(Database(path, busy_timeout_s=busy_timeout_s), clock or SystemClock())
+
+    @property
+    def path(self) -> str:
+        """The database file, absolute."""
+        return self.database.path
+
+    def version(self) -> int:
+        return self.database.version()
+
+    def bell(self, kind: Literal["work", "watch"]) -> FifoBell:
+        return self.bells.listen(kind, self.path + "-wal")
+
+    def connect(self) -> sqlite3.Connection:
+        return self.database.connect()
+
+    def disconnect(self, connection: sqlite3.Connection) -> None:
+        """Closes a connection that ``connect`` gave."""
+        self.database.release(connection)
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Takes the write lock on a connection that ``connect`` gave."""
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            self.database.begin(connection)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self.database.busy_timeout_s * 1000)}")
+
+    def commit(self, connection: sqlite3.Connection) -> None:
+        """Commits it durably, and says so only if the log is the one that others read; then rings."""
+        self.database.commit(connection)
+        self.bells.ring()
+
+    def migrate(self) -> list[str]:
+        return migrate.migrate(self.database)
+
+    def quick_check(self) -> None:
+        """Reads the whole file.
+
+        Raises:
+            UnsafeDatabase: it is damaged.
+        """
+        with self.database.read() as connection:
+            found: list[tuple[str]] = connection.execute("PRAGMA quick_check(3)").fetchall()
+        if found != [("ok",)]:
+            told = "; ".join(row[0] for row in found)
+            raise UnsafeDatabase(f"{self.path} is damaged ({told}): nothing was changed; restore a backup with windlass restore")
+
+    def backup(self, target: str) -> None:
+        """Writes a consistent copy to a new file, readable by its owner alone, while everything runs."""
+        if os.path.exists(target):
+            raise StoreUnavailable(f"{target} exists: name a new file")
+        partial = f"{target}.part"
+        try:
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            with self.database.read() as connection, translated(target):
+                connection.execute("VACUUM INTO ?", (partial,))
+            _sync_file(partial)
+            os.rename(partial, target)
+        except OSError as error:
+            raise StoreUnavailable(f"{target} cannot be written ({error.strerror}): check the folder and free space") from error
+        finally:
+            if os.path.exists(partial):
+                os.unlink(partial)
+
+    def close(self) -> None:
+        self.bells.close()
+        self.database.reset()
+
+
+def _sync_file(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
