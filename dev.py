@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import sys
 
-if sys.version_info < (3, 11):  # before anything that an older Python cannot read
-    sys.exit("Windlass needs Python 3.11 or newer; this is %d.%d: run dev.py with another python3" % sys.version_info[:2])
+if sys.version_info < (3, 11):  # noqa: UP036 - said before anything that an older Python cannot import
+    sys.exit(
+        "Windlass needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": use another python3"
+    )
 
-import argparse
-import ast
 import contextlib
 import hashlib
 import os
@@ -34,14 +34,20 @@ LOCKS = ROOT / "requirements"
 TOOLS, VENV, BENCH_VENV = ROOT / ".tools", ROOT / ".venv", ROOT / ".venv-bench"
 BIN = "Scripts" if os.name == "nt" else "bin"
 
-MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 70
-
 # name of the lock → what uv resolves it from. A lock named later agrees with those named earlier.
 LOCK_INPUTS: dict[str, list[str]] = {
     "tools": ["--group", "tools"],
     "dev": ["pyproject.toml", "--extra", "cli", "--group", "dev"],
     "run": ["pyproject.toml", "--extra", "cli", "--group", "run", "--constraints", "requirements/dev.txt"],
-    "bench": ["pyproject.toml", "--extra", "cli", "--group", "bench", "--constraints", "requirements/dev.txt"],
+    "bench": [
+        "pyproject.toml",
+        "--extra",
+        "cli",
+        "--group",
+        "bench",
+        "--constraints",
+        "requirements/dev.txt",
+    ],
 }
 
 # Debian package → the command that shows it is there. Tests that need one fail without it.
@@ -57,23 +63,17 @@ class Failed(Exception):
     """A step that did not work; the message says what to do."""
 
 
-def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="dev.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (verb, takes_rest) in VERBS.items():
-        sub = verbs.add_parser(name, help=summary(verb), description=verb.__doc__, add_help=not takes_rest)
-        if name == "test":
-            sub.add_argument("--quick", action="store_true", help="skip the linters")
-        if name == "lock":
-            sub.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
-    options, rest = parser.parse_known_args(argv)
-    verb, takes_rest = VERBS[options.verb]
-    if rest and not takes_rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+def main(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(__doc__)
+        for name, verb in VERBS.items():
+            print(f"    {name:8}{(verb.__doc__ or '').strip()}")
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in VERBS:
+        return complain(f"there is no verb {name!r}: expected one of {', '.join(VERBS)}")
     try:
-        return verb(options, rest)
+        return VERBS[name](rest)
     except Failed as failure:
         return complain(str(failure))
     except KeyboardInterrupt:
@@ -81,78 +81,89 @@ def main(argv: Sequence[str]) -> int:
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────
-def setup(options: argparse.Namespace, rest: list[str]) -> int:
-    """Make .venv with Windlass (editable), its tests' and linters' needs."""
+def setup(arguments: list[str]) -> int:
+    """Make .venv: Windlass (editable), and what its tests and linters need."""
+    refuse(arguments, "setup")
     ensure_venv(VENV, "dev")
-    say(f"ready: {VENV.relative_to(ROOT)} with {platform.python_implementation()} {platform.python_version()}")
+    say(
+        f"ready: {VENV.relative_to(ROOT)} with {platform.python_implementation()} {platform.python_version()}"
+    )
     return 0
 
 
-def demo(options: argparse.Namespace, rest: list[str]) -> int:
-    """Run the demonstration: a background service under fire (arguments go to `windlass demo`)."""
+def demo(arguments: list[str]) -> int:
+    """Show a background service under fire (arguments go to `windlass demo`)."""
     ensure_venv(VENV, "run")
-    return call([program(VENV, "windlass"), "demo", *rest])
+    return call([program(VENV, "windlass"), "demo", *arguments])
 
 
-def test(options: argparse.Namespace, rest: list[str]) -> int:
-    """Lint, then run the tests (further arguments go to pytest; --quick skips the linters)."""
+def test(arguments: list[str]) -> int:
+    """Lint, then run the tests (--quick: no linters; other arguments go to pytest)."""
     ensure_venv(VENV, "dev")
     ensure_system_parts()
-    if not options.quick and lint_all():
+    rest = [word for word in arguments if word != "--quick"]
+    if rest == arguments and lint([]):
         return complain("the linters found something, so the tests were not run (--quick runs them alone)")
-    workers = [] if any(word.startswith(("-n", "--numprocesses")) for word in rest) else ["-n", str(cores())]
-    return call([python(VENV), "-m", "pytest", *workers, "--dist", "worksteal", *rest])
+    parallel = [] if any(word.startswith(("-n", "--numprocesses")) for word in rest) else ["-n", str(cores())]
+    return call([python(VENV), "-m", "pytest", "--dist", "worksteal", *parallel, *rest])
 
 
-def lint(options: argparse.Namespace, rest: list[str]) -> int:
-    """Check style, format, types, layers and house rules."""
+def lint(arguments: list[str]) -> int:
+    """Check style, format, house rules, layers and types."""
+    refuse(arguments, "lint")
     ensure_venv(VENV, "dev")
-    return lint_all()
+    found = 0
+    for name, step in LINTERS.items():
+        begun = time.monotonic()
+        failed = step()
+        say(f"{name}: {'FAILED' if failed else 'ok'} ({time.monotonic() - begun:.1f} s)")
+        found += bool(failed)
+    return min(found, 1)
 
 
-def fix(options: argparse.Namespace, rest: list[str]) -> int:
-    """Let ruff repair and format what it can."""
+def fix(arguments: list[str]) -> int:
+    """Let ruff repair and format what it can (arguments are files; all by default)."""
     ensure_venv(VENV, "dev")
     ruff = program(VENV, "ruff")
-    return call([ruff, "check", "--fix", *rest]) | call([ruff, "format", *rest])
+    call([ruff, "check", "--fix-only", "--quiet", *arguments])
+    return call([ruff, "format", *arguments])
 
 
-def bench(options: argparse.Namespace, rest: list[str]) -> int:
+def bench(arguments: list[str]) -> int:
     """Measure Windlass beside raw sqlite3 and other queues (arguments go to benchmarks/)."""
     ensure_venv(BENCH_VENV, "bench")
-    return call([python(BENCH_VENV), "-m", "benchmarks", *rest])
+    return call([python(BENCH_VENV), "-m", "benchmarks", *arguments])
 
 
-def storm(options: argparse.Namespace, rest: list[str]) -> int:
-    """Kill the service thousands of times and check that nothing is lost (arguments go to tests/storm)."""
+def storm(arguments: list[str]) -> int:
+    """Kill the service again and again; is anything lost? (arguments go to tests/storm)"""
     ensure_venv(VENV, "dev")
-    return call([python(VENV), "-m", "tests.storm", *rest])
+    return call([python(VENV), "-m", "tests.storm", *arguments])
 
 
-def lock(options: argparse.Namespace, rest: list[str]) -> int:
-    """Resolve pyproject.toml into the locks again (--upgrade takes newer versions)."""
+def lock(arguments: list[str]) -> int:
+    """Resolve pyproject.toml into requirements/ again (--upgrade takes newer versions)."""
+    refuse([word for word in arguments if word != "--upgrade"], "lock")
     ensure_tools()
-    LOCKS.mkdir(exist_ok=True)
+    compile_ = [uv(), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-strip-extras"]
+    compile_ += [
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--custom-compile-command",
+        "python3 dev.py lock",
+    ]
     for name, inputs in LOCK_INPUTS.items():
-        resolve = [uv(), "pip", "compile", *inputs, "--universal", "--generate-hashes", "--python-version", "3.11"]
-        resolve += ["--no-emit-index-url", "--no-emit-find-links", "--no-strip-extras", "--quiet"]
-        resolve += ["--custom-compile-command", "python3 dev.py lock", "--output-file", f"requirements/{name}.txt"]
-        run([*resolve, *(["--upgrade"] if options.upgrade else [])], why=f"resolving requirements/{name}.txt")
-        say(f"wrote requirements/{name}.txt")
+        target = f"requirements/{name}.txt"
+        # The oldest Python that Windlass runs on: markers in the lock cover the newer ones.
+        oldest = ["--python-version", "3.11"]
+        run([*compile_, *oldest, *inputs, "--output-file", target, *arguments], why=f"resolving {target}")
+        say(f"wrote {target}")
     return 0
 
 
-VERBS: dict[str, tuple[Callable[[argparse.Namespace, list[str]], int], bool]] = {
-    "setup": (setup, False),
-    "demo": (demo, True),
-    "test": (test, True),
-    "lint": (lint, False),
-    "fix": (fix, True),
-    "bench": (bench, True),
-    "storm": (storm, True),
-    "lock": (lock, False),
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    verb.__name__: verb for verb in (setup, demo, test, lint, fix, bench, storm, lock)
 }
-"""Each verb, and whether it passes on arguments that it does not know."""
 
 
 # ── environments ─────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +189,10 @@ def ensure_venv(venv: Path, lock_name: str) -> None:
             say(f"installing requirements/{lock_name}.txt into {venv.name}")
             forget_stamps(venv)
             if not is_of_this_python(venv):
-                run([uv(), "venv", "--clear", "--python", sys.executable, str(venv)], why=f"making {venv.name}")
+                run(
+                    [uv(), "venv", "--clear", "--python", sys.executable, str(venv)],
+                    why=f"making {venv.name}",
+                )
             install(venv, "sync", "--require-hashes", str(packages.source))
             packages.write()
         windlass = Stamp(venv, ROOT / "pyproject.toml")
@@ -263,7 +277,9 @@ def ensure_system_parts() -> None:
         missing = [name for name in missing if not works(SYSTEM_PARTS[name])]
     if missing:
         names = " ".join(missing)
-        complain(f"tests that need {names} will fail: install it (on Debian and its kin: apt-get install {names})")
+        complain(
+            f"tests that need {names} will fail: install it (on Debian and its kin: apt-get install {names})"
+        )
 
 
 def can_apt() -> bool:
@@ -271,12 +287,12 @@ def can_apt() -> bool:
 
 
 def apt_install(packages: list[str]) -> None:
-    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    fetch = ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", *packages]
-    # An old package list names files that are gone: then, and only then, a new one is fetched.
-    if subprocess.run(fetch, env=quiet, capture_output=True).returncode:
-        run(["apt-get", "update", "--quiet=2"], why="updating the package list")
-        run(fetch, why=f"installing {' '.join(packages)}", env=quiet)
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    install_them = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    # A machine's package list may be absent or name files that are gone: then it is fetched first.
+    if not works(install_them):
+        run(["apt-get", "update"], why="fetching the package list")
+        run(install_them, why=f"installing {' '.join(packages)}")
 
 
 def works(command: list[str]) -> bool:
@@ -287,45 +303,41 @@ def works(command: list[str]) -> bool:
 
 
 # ── linters ──────────────────────────────────────────────────────────────────────────────────────
-def lint_all() -> int:
-    ruff = program(VENV, "ruff")
-    # pyright's wrapper must neither look for a newer pyright nor fetch one, nor a node of its own.
-    hermetic = {name: value for name, value in os.environ.items() if not name.startswith("PYRIGHT_PYTHON_")}
-    hermetic |= {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYRIGHT_PYTHON_GLOBAL_NODE": "0"}
-    found = 0
-    for name, step in {
-        "style": lambda: call([ruff, "check", "--quiet"]),
-        "format": lambda: call([ruff, "format", "--check", "--quiet"]),
-        "house rules": house_rules,
-        "layers": lambda: call([program(VENV, "lint-imports"), "--no-cache"], quiet_success=True),
-        "types": lambda: call([program(VENV, "pyright"), "--pythonpath", python(VENV)], env=hermetic, quiet_success=True),
-    }.items():
-        begun = time.monotonic()
-        failed = step()
-        say(f"{name}: {'FAILED' if failed else 'ok'} ({time.monotonic() - begun:.1f}s)")
-        found += bool(failed)
-    return min(found, 1)
+def style() -> int:
+    return call([program(VENV, "ruff"), "check", "--quiet", "--output-format", "concise"])
+
+
+def form() -> int:
+    return call([program(VENV, "ruff"), "format", "--quiet", "--check", "--output-format", "concise"])
+
+
+def layers() -> int:
+    return call_quietly([program(VENV, "lint-imports"), "--no-cache"])
+
+
+def types() -> int:
+    # pyright's wrapper must neither look for a newer pyright nor fetch one, nor take another node.
+    os.environ |= {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYRIGHT_PYTHON_GLOBAL_NODE": "0"}
+    for name in (
+        "PYRIGHT_PYTHON_FORCE_VERSION",
+        "PYRIGHT_PYTHON_PYLANCE_VERSION",
+        "PYRIGHT_PYTHON_NODE_VERSION",
+    ):
+        os.environ.pop(name, None)
+    return call_quietly([program(VENV, "pyright"), "--pythonpath", python(VENV)])
 
 
 def house_rules() -> int:
-    faults = [fault for path in sorted(ROOT.glob("src/**/*.py")) for fault in faults_of(path)]
-    for fault in faults:
-        print(fault)
-    return len(faults)
+    return call([python(VENV), "-m", "tests.house"])
 
 
-def faults_of(path: Path) -> Iterator[str]:
-    """What the house does not want in a file of src/, one line each."""
-    name, text = path.relative_to(ROOT), path.read_text(encoding="utf-8")
-    if path.name == "utils.py":
-        yield f"{name}: a drawer for anything: name the file after what is in it"
-    if (lines := text.count("\n")) > MAX_FILE_LINES:
-        yield f"{name}: {lines} lines, more than {MAX_FILE_LINES}: split it"
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            if lines > MAX_FUNCTION_LINES:
-                yield f"{name}:{node.lineno}: {node.name} has {lines} lines, more than {MAX_FUNCTION_LINES}: split it"
+LINTERS: dict[str, Callable[[], int]] = {
+    "style": style,
+    "format": form,
+    "house rules": house_rules,
+    "layers": layers,
+    "types": types,
+}
 
 
 # ── running programs ─────────────────────────────────────────────────────────────────────────────
@@ -341,28 +353,38 @@ def uv() -> str:
     return program(TOOLS, "uv")
 
 
-def run(command: list[str], *, why: str, env: dict[str, str] | None = None) -> None:
+def run(command: list[str], *, why: str) -> None:
     """A step that must work; its output is shown only when it does not."""
-    done = subprocess.run(command, cwd=ROOT, env=clean_environment(env), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"{why} failed:\n$ {' '.join(command)}\n{done.stdout}{done.stderr}")
 
 
-def call(command: list[str], *, env: dict[str, str] | None = None, quiet_success: bool = False) -> int:
-    """A step whose output is the point; returns its exit code."""
+def call(command: list[str]) -> int:
+    """A step whose output is the point; gives its exit code."""
     sys.stdout.flush()
-    if not quiet_success:
-        return subprocess.run(command, cwd=ROOT, env=clean_environment(env)).returncode
-    done = subprocess.run(command, cwd=ROOT, env=clean_environment(env), capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=environment()).returncode
+
+
+def call_quietly(command: list[str]) -> int:
+    """A step whose output matters only when it fails; gives its exit code."""
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     if done.returncode:
-        print(done.stdout + done.stderr, end="")
+        print(done.stdout + done.stderr, end="", flush=True)
     return done.returncode
 
 
-def clean_environment(env: dict[str, str] | None) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without what would point Python or uv at another environment or another Python."""
-    unwanted = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON", "CONDA_PREFIX")
-    kept = {name: value for name, value in (env or dict(os.environ)).items() if name not in unwanted}
+    foreign = (
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "UV_PYTHON",
+        "UV_PROJECT_ENVIRONMENT",
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1"}
 
 
@@ -370,8 +392,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 
 
-def summary(verb: Callable[..., int]) -> str:
-    return (verb.__doc__ or "").strip().splitlines()[0]
+def refuse(arguments: list[str], verb: str) -> None:
+    if arguments:
+        raise Failed(f"{verb} takes no argument {arguments[0]!r}")
 
 
 def say(text: str) -> None:
