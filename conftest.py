@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @contextmanager
-def floor(path: str, *, alone: bool) -> Iterator[None]:
+def floor(path: str, *, alone: bool) -> Generator[None]:
     """Shares the floor with other tests, or has it alone; the gate keeps late-comers from overtaking."""
     handle = os.open(path, os.O_RDWR)
     try:

@@ -14,11 +14,10 @@ from __future__ import annotations
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - said before anything that an older Python cannot import
-    sys.exit(
-        "Windlass needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": use another python3"
-    )
+    sys.exit(f"Windlass needs Python 3.11 or newer, this is {sys.version.split()[0]}: use another python3")
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import platform
@@ -26,28 +25,21 @@ import shutil
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 LOCKS = ROOT / "requirements"
 TOOLS, VENV, BENCH_VENV = ROOT / ".tools", ROOT / ".venv", ROOT / ".venv-bench"
-BIN = "Scripts" if os.name == "nt" else "bin"
 
-# name of the lock → what uv resolves it from. A lock named later agrees with those named earlier.
-LOCK_INPUTS: dict[str, list[str]] = {
-    "tools": ["--group", "tools"],
-    "dev": ["pyproject.toml", "--extra", "cli", "--group", "dev"],
-    "run": ["pyproject.toml", "--extra", "cli", "--group", "run", "--constraints", "requirements/dev.txt"],
-    "bench": [
-        "pyproject.toml",
-        "--extra",
-        "cli",
-        "--group",
-        "bench",
-        "--constraints",
-        "requirements/dev.txt",
-    ],
+# name of the lock → what uv resolves it from. The later ones agree with the versions of dev.
+SHARED = "pyproject.toml --extra cli --constraints requirements/dev.txt --group"
+LOCK_INPUTS = {
+    "tools": "--group tools",
+    "dev": "pyproject.toml --extra cli --group dev",
+    "run": f"{SHARED} run",
+    "bench": f"{SHARED} bench",
 }
 
 # Debian package → the command that shows it is there. Tests that need one fail without it.
@@ -85,16 +77,14 @@ def setup(arguments: list[str]) -> int:
     """Make .venv: Windlass (editable), and what its tests and linters need."""
     refuse(arguments, "setup")
     ensure_venv(VENV, "dev")
-    say(
-        f"ready: {VENV.relative_to(ROOT)} with {platform.python_implementation()} {platform.python_version()}"
-    )
+    say(f"ready: {VENV.name} with Python {platform.python_version()}")
     return 0
 
 
 def demo(arguments: list[str]) -> int:
     """Show a background service under fire (arguments go to `windlass demo`)."""
     ensure_venv(VENV, "run")
-    return call([program(VENV, "windlass"), "demo", *arguments])
+    return become([program(VENV, "windlass"), "demo", *arguments])
 
 
 def test(arguments: list[str]) -> int:
@@ -105,7 +95,7 @@ def test(arguments: list[str]) -> int:
     if rest == arguments and lint([]):
         return complain("the linters found something, so the tests were not run (--quick runs them alone)")
     parallel = [] if any(word.startswith(("-n", "--numprocesses")) for word in rest) else ["-n", str(cores())]
-    return call([python(VENV), "-m", "pytest", "--dist", "worksteal", *parallel, *rest])
+    return become([python(VENV), "-m", "pytest", "--dist", "worksteal", *parallel, *rest])
 
 
 def lint(arguments: list[str]) -> int:
@@ -132,31 +122,27 @@ def fix(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     """Measure Windlass beside raw sqlite3 and other queues (arguments go to benchmarks/)."""
     ensure_venv(BENCH_VENV, "bench")
-    return call([python(BENCH_VENV), "-m", "benchmarks", *arguments])
+    return become([python(BENCH_VENV), "-m", "benchmarks", *arguments])
 
 
 def storm(arguments: list[str]) -> int:
     """Kill the service again and again; is anything lost? (arguments go to tests/storm)"""
     ensure_venv(VENV, "dev")
-    return call([python(VENV), "-m", "tests.storm", *arguments])
+    return become([python(VENV), "-m", "tests.storm", *arguments])
 
 
 def lock(arguments: list[str]) -> int:
     """Resolve pyproject.toml into requirements/ again (--upgrade takes newer versions)."""
     refuse([word for word in arguments if word != "--upgrade"], "lock")
     ensure_tools()
-    compile_ = [uv(), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-strip-extras"]
-    compile_ += [
-        "--no-emit-index-url",
-        "--no-emit-find-links",
-        "--custom-compile-command",
-        "python3 dev.py lock",
-    ]
+    # The oldest Python that Windlass runs on: the lock's markers cover the newer ones.
+    options = "--quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras"
+    options += " --no-emit-index-url --no-emit-find-links"
     for name, inputs in LOCK_INPUTS.items():
         target = f"requirements/{name}.txt"
-        # The oldest Python that Windlass runs on: markers in the lock cover the newer ones.
-        oldest = ["--python-version", "3.11"]
-        run([*compile_, *oldest, *inputs, "--output-file", target, *arguments], why=f"resolving {target}")
+        command = [uv(), "pip", "compile", *options.split(), *inputs.split(), "--output-file", target]
+        command += ["--custom-compile-command", "python3 dev.py lock", *arguments]
+        run(command, why=f"resolving {target}")
         say(f"wrote {target}")
     return 0
 
@@ -189,10 +175,8 @@ def ensure_venv(venv: Path, lock_name: str) -> None:
             say(f"installing requirements/{lock_name}.txt into {venv.name}")
             forget_stamps(venv)
             if not is_of_this_python(venv):
-                run(
-                    [uv(), "venv", "--clear", "--python", sys.executable, str(venv)],
-                    why=f"making {venv.name}",
-                )
+                make = [uv(), "venv", "--clear", "--python", sys.executable, str(venv)]
+                run(make, why=f"making {venv.name}")
             install(venv, "sync", "--require-hashes", str(packages.source))
             packages.write()
         windlass = Stamp(venv, ROOT / "pyproject.toml")
@@ -245,24 +229,15 @@ def is_of_this_python(venv: Path) -> bool:
 
 def make_venv(venv: Path) -> None:
     """With pip in it, by the standard library alone."""
-    shutil.rmtree(venv, ignore_errors=True)
-    venv.parent.mkdir(exist_ok=True)
-    made = subprocess.run([sys.executable, "-m", "venv", str(venv)], capture_output=True, text=True)
-    if made.returncode and "ensurepip" in made.stdout + made.stderr and can_apt():
-        apt_install(["python3-venv"])  # Debian ships Python's own venv module apart
-        made = subprocess.run([sys.executable, "-m", "venv", str(venv)], capture_output=True, text=True)
-    if made.returncode:
-        raise Failed(f"making {venv.name} failed:\n{made.stdout}{made.stderr}")
+    command = [sys.executable, "-m", "venv", "--clear", str(venv)]
+    if not works(command) and can_apt():
+        apt_install(["python3-venv"])  # Debian ships a part of Python's own venv module apart
+    run(command, why=f"making {venv.name}")
 
 
 @contextlib.contextmanager
-def turn() -> Iterator[None]:
+def turn() -> Generator[None]:
     """Two runs of dev.py at once must not install into one environment: the second waits."""
-    if os.name == "nt":
-        yield
-        return
-    import fcntl
-
     with Path(__file__).open("rb") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         yield
@@ -277,9 +252,7 @@ def ensure_system_parts() -> None:
         missing = [name for name in missing if not works(SYSTEM_PARTS[name])]
     if missing:
         names = " ".join(missing)
-        complain(
-            f"tests that need {names} will fail: install it (on Debian and its kin: apt-get install {names})"
-        )
+        complain(f"tests that need {names} will fail: install it (where there is apt-get: as root, by it)")
 
 
 def can_apt() -> bool:
@@ -318,12 +291,8 @@ def layers() -> int:
 def types() -> int:
     # pyright's wrapper must neither look for a newer pyright nor fetch one, nor take another node.
     os.environ |= {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYRIGHT_PYTHON_GLOBAL_NODE": "0"}
-    for name in (
-        "PYRIGHT_PYTHON_FORCE_VERSION",
-        "PYRIGHT_PYTHON_PYLANCE_VERSION",
-        "PYRIGHT_PYTHON_NODE_VERSION",
-    ):
-        os.environ.pop(name, None)
+    for name in ("FORCE_VERSION", "PYLANCE_VERSION", "NODE_VERSION"):
+        os.environ.pop(f"PYRIGHT_PYTHON_{name}", None)
     return call_quietly([program(VENV, "pyright"), "--pythonpath", python(VENV)])
 
 
@@ -346,7 +315,7 @@ def python(venv: Path) -> str:
 
 
 def program(venv: Path, name: str) -> str:
-    return str(venv / BIN / (name + (".exe" if os.name == "nt" else "")))
+    return str(venv / "bin" / name)
 
 
 def uv() -> str:
@@ -374,16 +343,16 @@ def call_quietly(command: list[str]) -> int:
     return done.returncode
 
 
+def become(command: list[str]) -> NoReturn:
+    """The last step: signals and the exit code are the program's own, with nobody in between."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execve(command[0], command, environment())
+
+
 def environment() -> dict[str, str]:
     """Without what would point Python or uv at another environment or another Python."""
-    foreign = (
-        "VIRTUAL_ENV",
-        "CONDA_PREFIX",
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "UV_PYTHON",
-        "UV_PROJECT_ENVIRONMENT",
-    )
+    foreign = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON")
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1"}
 

@@ -75,7 +75,8 @@ def faults_of_locks(root: Path) -> Iterator[str]:
         yield "uv.lock:1: it records addresses: the locks are in requirements/, made by `python3 dev.py lock`"
     for path in sorted(root.glob("requirements/*.txt")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if "://" in line or line.lstrip().startswith("--") and "--hash=" not in line:
+            option = line.lstrip().startswith("--") and "--hash=" not in line
+            if option or "://" in line:
                 yield f"requirements/{path.name}:{number}: an address or option in a lock: {line.strip()}"
 
 
