@@ -40,6 +40,7 @@ LOCK_INPUTS = {
     "dev": "pyproject.toml --extra cli --group dev",
     "run": f"{SHARED} run",
     "bench": f"{SHARED} bench",
+    "bench-optional": "--group bench-optional",
 }
 
 # Debian package → the command that shows it is there. Tests that need one fail without it.
@@ -63,11 +64,13 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     name, *rest = arguments
     if name not in VERBS:
-        return complain(f"there is no verb {name!r}: expected one of {', '.join(VERBS)}")
+        say(f"there is no verb {name!r}: expected one of {', '.join(VERBS)}")
+        return 2
     try:
         return VERBS[name](rest)
     except Failed as failure:
-        return complain(str(failure))
+        say(str(failure))
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -93,7 +96,8 @@ def test(arguments: list[str]) -> int:
     ensure_system_parts()
     rest = [word for word in arguments if word != "--quick"]
     if rest == arguments and lint([]):
-        return complain("the linters found something, so the tests were not run (--quick runs them alone)")
+        say("the linters found something, so the tests were not run (--quick runs them alone)")
+        return 1
     parallel = [] if any(word.startswith(("-n", "--numprocesses")) for word in rest) else ["-n", str(cores())]
     return become([python(VENV), "-m", "pytest", "--dist", "worksteal", *parallel, *rest])
 
@@ -122,6 +126,7 @@ def fix(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     """Measure Windlass beside raw sqlite3 and other queues (arguments go to benchmarks/)."""
     ensure_venv(BENCH_VENV, "bench")
+    try_to_add(BENCH_VENV, "bench-optional")
     return become([python(BENCH_VENV), "-m", "benchmarks", *arguments])
 
 
@@ -183,6 +188,19 @@ def ensure_venv(venv: Path, lock_name: str) -> None:
         if not windlass.is_fresh():
             install(venv, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
             windlass.write()
+
+
+def try_to_add(venv: Path, lock_name: str) -> None:
+    """What is ready-made for this system, and no harm where it is not: tried once."""
+    with turn():
+        packages = Stamp(venv, LOCKS / f"{lock_name}.txt")
+        if packages.is_fresh():
+            return
+        packages.write()
+        try:
+            install(venv, "install", "--only-binary", ":all:", "--require-hashes", "-r", str(packages.source))
+        except Failed as failure:
+            say(f"going on without requirements/{lock_name}.txt: {failure}")
 
 
 def install(venv: Path, verb: str, *arguments: str) -> None:
@@ -252,7 +270,7 @@ def ensure_system_parts() -> None:
         missing = [name for name in missing if not works(SYSTEM_PARTS[name])]
     if missing:
         names = " ".join(missing)
-        complain(f"tests that need {names} will fail: install it (where there is apt-get: as root, by it)")
+        say(f"tests that need {names} will fail: install it (where there is apt-get: as root, by it)")
 
 
 def can_apt() -> bool:
@@ -367,13 +385,9 @@ def refuse(arguments: list[str], verb: str) -> None:
 
 
 def say(text: str) -> None:
-    print(f"dev.py: {text}", flush=True)
-
-
-def complain(text: str) -> int:
+    """On stderr: stdout belongs to what is run, which may print JSON."""
     sys.stdout.flush()
     print(f"dev.py: {text}", file=sys.stderr, flush=True)
-    return 1
 
 
 if __name__ == "__main__":
