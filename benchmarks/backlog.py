@@ -1,0 +1,166 @@
+"""What lies in the table must not slow what runs: the same slices of work, beside a large backlog and
+beside none.
+
+A slice: the queue is let go, 1,000 jobs finish, the queue is paused. Its rate is read from the finishing
+times of those 1,000, from the first batch to the last; so it holds no start, no pause, and nothing of the
+benchmark itself.
+"""
+
+from __future__ import annotations
+
+import bisect
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.machine import family, pss_mb
+from benchmarks.model import Benchmark, Figure, Measure, Room, Subject, ratio_at_least, value_at_most
+
+if TYPE_CHECKING:
+    from benchmarks.contenders.ours import WindlassWorker
+    from benchmarks.contenders.raw import SettleAndClaim
+
+SLICE = 1000
+SLICES, QUICK_SLICES = 8, 5
+SETTLE_S = 3.0
+BASE, FEW_DELAYED = "windlass, 1,000 pending", "windlass, 1,000 delayed"
+CLOSED_QUEUE = "closed"
+
+
+class Backlog(NamedTuple):
+    """Rows that lie in the table, alike, by SQL: the API would take half a minute for a million."""
+
+    count: int
+    columns: str
+    values: str
+
+    def lay(self, connection: sqlite3.Connection) -> None:
+        """Puts them there in one transaction."""
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            f"WITH RECURSIVE number (n) AS"
+            f" (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {self.count}) "
+            f"INSERT INTO background_service_jobs (payload, max_attempts, {self.columns}) "
+            f"SELECT json_object('number', n, 'text', '{'x' * 78}'), 3, {self.values} FROM number"
+        )
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+NOW_US = "unixepoch() * 1000000"
+TOMORROW = f"{NOW_US} + 86400000000 + n"
+PENDING_1M = [Backlog(1_000_000, "job_key, status, priority", "'noop', 'PENDING', 0")]
+FINISHED_1M = [
+    Backlog(
+        1_000_000,
+        "job_key, status, attempts, finished_at",
+        f"'noop', 'COMPLETED', 1, {NOW_US} - 3600000000 + n",
+    )
+]
+FUTURE_100K = [Backlog(100_000, "job_key, status, priority, run_at", f"'noop', 'PENDING', 9, {TOMORROW}")]
+BLOCKED_100K = [
+    Backlog(50_000, "job_key, status, priority, queue", f"'noop', 'PENDING', 9, '{CLOSED_QUEUE}'"),
+    Backlog(50_000, "job_key, status, priority", "'of another program', 'PENDING', 9"),
+]
+
+
+def service_beside(backlog: list[Backlog]) -> Subject:
+    """Jobs per second of the service with one isolate, by slices."""
+
+    @contextmanager
+    def subject(room: Room) -> Iterator[Measure]:
+        with _service(room, backlog) as (worker, _):
+            measured_slice(worker)
+            yield lambda: [measured_slice(worker) for _ in range(QUICK_SLICES if room.quick else SLICES)]
+
+    return subject
+
+
+def measured_slice(worker: WindlassWorker) -> float:
+    worker.fill(SLICE)
+    since_us = time.time_ns() // 1000
+    worker.app.queues.resume("default")
+    times = worker.judge.finish_times(since_us, SLICE)
+    worker.app.queues.pause("default")
+    worker.judge.wait_until_still()
+    first_batch = bisect.bisect_right(times, times[0])
+    return (SLICE - first_batch) / (times[-1] - times[0]) * 1e6
+
+
+def raw_beside(backlog: list[Backlog]) -> Subject:
+    """The raw loop, by slices as long."""
+    from benchmarks.contenders import raw
+
+    @contextmanager
+    def subject(room: Room) -> Iterator[Measure]:
+        with raw.worker(room) as loop:
+            for rows in backlog:
+                rows.lay(loop.connection)
+            yield lambda: [raw_slice(loop) for _ in range(QUICK_SLICES if room.quick else SLICES)]
+
+    return subject
+
+
+def raw_slice(loop: SettleAndClaim) -> float:
+    loop.fill(SLICE)
+    claimed, done = loop.turn([]), 0
+    start = time.perf_counter()
+    while done < SLICE:
+        done += len(claimed)
+        claimed = loop.turn(claimed)
+    elapsed_s = time.perf_counter() - start
+    loop.turn(claimed, limit=0)
+    return done / elapsed_s
+
+
+def memory_beside(delayed: int) -> Subject:
+    """MB of the service's processes, when it has run a job and then been idle for a while."""
+
+    @contextmanager
+    def subject(room: Room) -> Iterator[Measure]:
+        with _service(room, [FUTURE_100K[0]._replace(count=delayed)]) as (_, pid):
+            time.sleep(SETTLE_S)
+            yield lambda: pss_mb(family(pid))
+
+    return subject
+
+
+@contextmanager
+def _service(room: Room, backlog: list[Backlog]) -> Iterator[tuple[WindlassWorker, int]]:
+    from benchmarks.contenders import ours
+
+    module = ours.program(room.folder, isolates=1)
+    module.app.queues.pause(CLOSED_QUEUE)
+    module.app.queues.pause("default")
+    with closing(sqlite3.connect(room.folder / "windlass.db", isolation_level=None)) as connection:
+        for rows in backlog:
+            rows.lay(connection)
+    with ours.service(module) as pid:
+        worker = ours.WindlassWorker(room, module)
+        yield worker, pid
+
+
+def _row(name: str, backlog: list[Backlog]) -> Benchmark:
+    return Benchmark(
+        (Figure(name, "jobs/s", (ratio_at_least(0.85),), base=BASE),),
+        {"windlass": service_beside(backlog), "raw": raw_beside(backlog), BASE: service_beside([])},
+        rounds=5,
+        quick_rounds=2,
+    )
+
+
+BENCHMARKS = [
+    _row("backlog_1m", PENDING_1M),
+    _row("finished_1m", FINISHED_1M),
+    _row("future_100k", FUTURE_100K),
+    _row("blocked_100k", BLOCKED_100K),
+    Benchmark(
+        (Figure("delayed_1m_memory", "MB", (value_at_most(5),), base=FEW_DELAYED, less_base=True),),
+        {"windlass": memory_beside(1_000_000), FEW_DELAYED: memory_beside(1_000)},
+        rounds=3,
+        quick_rounds=1,
+        one_at_a_time=True,
+    ),
+]

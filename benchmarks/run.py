@@ -1,0 +1,140 @@
+"""Runs one benchmark: a process for each subject, the floor handed round, samples collected."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks.model import Benchmark, Sample
+
+ROOT = Path(__file__).parent.parent
+SETUP_S = 180.0
+SAMPLE_S = 120.0
+FAREWELL_S = 45.0
+
+
+class Lost(Exception):
+    """A subject that cannot be measured, or can no longer; says why."""
+
+
+class Child:
+    """A subject's process as the runner sees it."""
+
+    def __init__(self, module: str, benchmark: Benchmark, subject: str, folder: Path, *, quick: bool) -> None:
+        self.subject = subject
+        self.samples: list[Sample] = []
+        folder.mkdir()
+        self._log = (folder / "log.txt").open("wb")
+        command = [sys.executable, "-m", "benchmarks.child", module, benchmark.name, subject, str(folder)]
+        command.append("quick" if quick else "full")
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=os.environ | benchmark.environment(folder),
+            cwd=ROOT,
+        )
+
+    def wait_ready(self) -> None:
+        self._hear("ready", SETUP_S)
+
+    def give_floor(self) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(b"go\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise Lost("its process ended") from error
+
+    def collect(self) -> None:
+        self.samples.append(self._hear("sample", SAMPLE_S))
+
+    def end(self) -> None:
+        """Closes its ear, which ends its loop; kills it where that is not enough."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._log.close()
+
+    def _hear(self, wanted: str, patience_s: float) -> Sample:
+        # One line is one write below the pipe's atomic size or is followed by its rest at once.
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], patience_s)
+        if not readable:
+            raise Lost(f"gave no answer for {patience_s:g} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise Lost(f"its process ended with exit code {self._process.wait()}")
+        word, value = json.loads(line)
+        if word != wanted:
+            raise Lost(value if word == "unavailable" else f"failed: {value}")
+        return value
+
+
+class Cast:
+    """The subjects that still take part, and why the others do not."""
+
+    def __init__(self) -> None:
+        self.present: list[Child] = []
+        self.lost: dict[str, str] = {}
+
+    def each(self, act: Callable[[Child], None], among: Iterable[Child]) -> None:
+        """Has each of them act; one that cannot leaves, with its reason."""
+        for child in list(among):
+            try:
+                act(child)
+            except Lost as reason:
+                self.lost[child.subject] = str(reason)
+                self.present.remove(child)
+                child.end()
+
+    def one_round(self, number: int, *, together: bool) -> None:
+        """Gives everyone the floor once."""
+        if together:
+            self.each(Child.give_floor, self.present)
+            self.each(Child.collect, self.present)
+            return
+        # Forth and back: a machine that grows slower while a round lasts favours no one.
+        for child in self.present[:] if number % 2 == 0 else self.present[::-1]:
+            self.each(Child.give_floor, [child])
+            if child in self.present:
+                self.each(Child.collect, [child])
+
+    def disband(self) -> None:
+        for child in self.present:
+            child.end()
+
+
+def measure(
+    module: str, benchmark: Benchmark, folder: Path, *, quick: bool
+) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+    """The samples of every subject that could be measured, and for the others the reason."""
+    samples: dict[str, list[Sample]] = {}
+    lost: dict[str, str] = {}
+    names = list(benchmark.subjects)
+    for group in [[name] for name in names] if benchmark.one_at_a_time else [names]:
+        cast = Cast()
+        try:
+            for name in group:
+                child = Child(module, benchmark, name, folder / str(names.index(name)), quick=quick)
+                cast.present.append(child)
+                cast.each(Child.wait_ready, [child])
+            for number in range(benchmark.quick_rounds if quick else benchmark.rounds):
+                cast.one_round(number, together=benchmark.together)
+            samples |= {child.subject: child.samples for child in cast.present}
+        finally:
+            cast.disband()
+        lost |= cast.lost
+    return samples, lost
