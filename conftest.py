@@ -1,7 +1,7 @@
-"""What holds for every test: one marked ``alone`` has the machine to itself.
+"""What holds for every test.
 
-Tests run in several processes. One that measures time would measure its neighbours, so it waits until
-the tests under way have ended, and holds back the next ones until it has.
+Tests run in several processes. One marked ``alone`` measures time, or fills the machine, and would measure
+its neighbours: it waits until the tests under way have ended, and holds back the next ones until it has.
 """
 
 from __future__ import annotations
@@ -16,11 +16,21 @@ from typing import Any
 
 import pytest
 
+# The suites that tests share (tests/store/conformance.py, say) explain their failures as tests do.
+pytest.register_assert_rewrite("tests")
+
 # Record locks on two bytes of one file. They die with their process and, unlike flock, are not inherited
 # by children that a test forks and leaves behind.
 GATE, FLOOR = 0, 1
+TESTS = Path(__file__).parent / "tests"
 
 floor_file = pytest.StashKey[Path]()
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Doctests are looked for in src/; what helps the tests is imported by them, or run by another Python."""
+    helps = collection_path.suffix == ".py" and not collection_path.name.startswith(("test_", "conftest"))
+    return True if helps and TESTS in collection_path.parents else None
 
 
 @pytest.hookimpl(optionalhook=True)
