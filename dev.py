@@ -7,6 +7,7 @@ the locks in requirements/ (every file checked against its hash), and skips that
     .tools        holds uv, the installer
     .venv         holds Windlass (editable) and what runs it; tests and linters are added on first need
     .venv-bench   holds Windlass and the libraries it is measured against
+    .venv-system  holds Windlass for the system's own Python, whose apsw and sqlite3 share one SQLite
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
-LOCKS = ROOT / "requirements"
-TOOLS, VENV, BENCH_VENV = ROOT / ".tools", ROOT / ".venv", ROOT / ".venv-bench"
+TOOLS, VENV, BENCH_VENV, SYSTEM_VENV = (
+    ROOT / name for name in (".tools", ".venv", ".venv-bench", ".venv-system")
+)
+SYSTEM_PYTHON = "/usr/bin/python3"
 
 # name of the lock → what uv resolves it from. The later ones agree with the versions of dev.
 SHARED = "pyproject.toml --extra cli --constraints requirements/dev.txt --group"
@@ -46,7 +49,7 @@ LOCK_INPUTS = {
 # Debian package → the command that shows it is there. Tests that need one fail without it.
 SYSTEM_PARTS: dict[str, list[str]] = {
     # The power-cut tests put a fault-injecting VFS under the same SQLite library that the store uses.
-    "python3-apsw": ["/usr/bin/python3", "-c", "import apsw"],
+    "python3-apsw": [SYSTEM_PYTHON, "-c", "import apsw, sys; sys.exit(sys.version_info < (3, 11))"],
     # The contract is a plain INSERT from any language: the tests issue it from the SQLite shell.
     "sqlite3": ["sqlite3", "--version"],
 }
@@ -94,6 +97,8 @@ def test(arguments: list[str]) -> int:
     """Lint, then run the tests (--quick: no linters; other arguments go to pytest)."""
     ensure_venv(VENV, "dev")
     ensure_system_parts()
+    if works(SYSTEM_PARTS["python3-apsw"]):
+        ensure_venv(SYSTEM_VENV, "run", interpreter=SYSTEM_PYTHON)
     rest = [word for word in arguments if word != "--quick"]
     if rest == arguments and lint([]):
         say("the linters found something, so the tests were not run (--quick runs them alone)")
@@ -161,46 +166,58 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
 def ensure_tools() -> None:
     """A small environment with nothing but the pinned installer."""
     with turn():
-        stamp = Stamp(TOOLS, LOCKS / "tools.txt")
+        stamp = Stamp(TOOLS, "tools", lock_text("tools"), identity(sys.executable))
         if stamp.is_fresh():
             return
         say("setting up the installer in .tools")
-        make_venv(TOOLS)
+        make = [sys.executable, "-m", "venv", "--clear", str(TOOLS)]
+        if not works(make) and can_apt():
+            apt_install(["python3-venv"])  # Debian ships a part of Python's own venv module apart
+        run(make, why="making .tools")
         pip = [python(TOOLS), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run([*pip, "--require-hashes", "-r", str(LOCKS / "tools.txt")], why="installing uv")
+        run([*pip, "--require-hashes", "-r", "requirements/tools.txt"], why="installing uv")
         stamp.write()
 
 
-def ensure_venv(venv: Path, lock_name: str) -> None:
+def ensure_venv(venv: Path, lock_name: str, *, interpreter: str = sys.executable) -> None:
     """The environment of a lock, with Windlass itself editable in it."""
     ensure_tools()
     with turn():
-        packages, all_packages = Stamp(venv, LOCKS / f"{lock_name}.txt"), Stamp(venv, LOCKS / "dev.txt")
+        born = Stamp(venv, "python", identity(interpreter))
+        if not born.is_fresh():
+            make = [uv(), "venv", "--clear", "--python", interpreter, str(venv)]
+            run(
+                [*make, *(["--system-site-packages"] if venv == SYSTEM_VENV else [])],
+                why=f"making {venv.name}",
+            )
+            born.write()
+        packages, all_packages = (Stamp(venv, name, lock_text(name)) for name in (lock_name, "dev"))
         if not packages.is_fresh() and not (lock_name == "run" and all_packages.is_fresh()):
             say(f"installing requirements/{lock_name}.txt into {venv.name}")
-            forget_stamps(venv)
-            if not is_of_this_python(venv):
-                make = [uv(), "venv", "--clear", "--python", sys.executable, str(venv)]
-                run(make, why=f"making {venv.name}")
-            install(venv, "sync", "--require-hashes", str(packages.source))
+            for stale in set(venv.glob("dev-*.stamp")) - {born.path}:
+                stale.unlink()  # first: an install that is interrupted must not look finished
+            install(venv, "sync", "--require-hashes", f"requirements/{lock_name}.txt")
             packages.write()
-        windlass = Stamp(venv, ROOT / "pyproject.toml")
+        # Only what decides the install: a change of a linter's settings must not cost a new one.
+        tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        windlass = Stamp(venv, "windlass", repr([tables["build-system"], tables["project"]]))
         if not windlass.is_fresh():
-            install(venv, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+            install(venv, "install", "--no-deps", "--no-build-isolation", "--editable", ".")
             windlass.write()
 
 
 def try_to_add(venv: Path, lock_name: str) -> None:
     """What is ready-made for this system, and no harm where it is not: tried once."""
     with turn():
-        packages = Stamp(venv, LOCKS / f"{lock_name}.txt")
-        if packages.is_fresh():
+        stamp = Stamp(venv, lock_name, lock_text(lock_name))
+        if stamp.is_fresh():
             return
-        packages.write()
         try:
-            install(venv, "install", "--only-binary", ":all:", "--require-hashes", "-r", str(packages.source))
+            ready_made = ["--only-binary", ":all:", "--require-hashes", "-r", f"requirements/{lock_name}.txt"]
+            install(venv, "install", *ready_made)
         except Failed as failure:
             say(f"going on without requirements/{lock_name}.txt: {failure}")
+        stamp.write()
 
 
 def install(venv: Path, verb: str, *arguments: str) -> None:
@@ -209,48 +226,27 @@ def install(venv: Path, verb: str, *arguments: str) -> None:
 
 
 class Stamp:
-    """A file in an environment that says what was installed there, so that it need not be again."""
+    """A file in an environment that tells from what a part of it was made, so that it is not made again."""
 
-    def __init__(self, venv: Path, source: Path) -> None:
-        self.venv, self.source = venv, source
-        self.path = venv / f"dev-{source.stem}.stamp"
-
-    def wanted(self) -> str:
-        text = self.source.read_text(encoding="utf-8")
-        if self.source.name == "pyproject.toml":
-            # Only what decides the install: a change of a linter's settings must not cost a reinstall.
-            tables = tomllib.loads(text)
-            text = repr([tables["build-system"], tables["project"], tables["tool"]["hatch"]])
-        return hashlib.sha256(f"{self.venv}\0{text}".encode()).hexdigest()
+    def __init__(self, venv: Path, name: str, *facts: str) -> None:
+        self.path = venv / f"dev-{name}.stamp"
+        self.wanted = hashlib.sha256("\0".join([str(venv), *facts]).encode()).hexdigest()
 
     def is_fresh(self) -> bool:
-        if not self.path.exists() or not is_of_this_python(self.venv):
-            return False
-        return self.path.read_text(encoding="utf-8") == self.wanted()
+        return self.path.exists() and self.path.read_text(encoding="utf-8") == self.wanted
 
     def write(self) -> None:
-        self.path.write_text(self.wanted(), encoding="utf-8")
+        self.path.write_text(self.wanted, encoding="utf-8")
 
 
-def forget_stamps(venv: Path) -> None:
-    """Before anything is replaced: an install that is interrupted must not look finished."""
-    for stamp in venv.glob("dev-*.stamp"):
-        stamp.unlink()
+def lock_text(name: str) -> str:
+    return (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
 
 
-def is_of_this_python(venv: Path) -> bool:
-    settings = venv / "pyvenv.cfg"
-    if not settings.exists() or not Path(python(venv)).exists():
-        return False
-    return f"= {platform.python_version()}\n" in settings.read_text(encoding="utf-8") + "\n"
-
-
-def make_venv(venv: Path) -> None:
-    """With pip in it, by the standard library alone."""
-    command = [sys.executable, "-m", "venv", "--clear", str(venv)]
-    if not works(command) and can_apt():
-        apt_install(["python3-venv"])  # Debian ships a part of Python's own venv module apart
-    run(command, why=f"making {venv.name}")
+def identity(interpreter: str) -> str:
+    """Changes with every upgrade of that Python."""
+    path = Path(interpreter).resolve()
+    return f"{path} {path.stat().st_mtime_ns}"
 
 
 @contextlib.contextmanager
