@@ -9,7 +9,7 @@ Connections in this file are DB-API connections of the store's own driver: ``sql
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -92,12 +92,16 @@ class ProgressNote(NamedTuple):
 class ClaimRequest(NamedTuple):
     """How much to claim, and from which lanes: at most ``limit``, at most ``caps[lane]`` of each lane.
 
-    A lane that is not in ``caps`` is not opened.
+    A lane that is not in ``caps`` is not opened. ``queue_room`` bounds the queues that have a limit.
+    ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is. It must
+    be quick and must not touch the store, as it is called under the write lock.
     """
 
     owner: int
     limit: int
     caps: Mapping[Lane, int]
+    queue_room: Mapping[str, int]
+    accept: Callable[[Claim], bool]
 
 
 class Turn(NamedTuple):
@@ -234,8 +238,9 @@ class Store(Protocol):
         """Moves at most ``limit`` due jobs to their ready lanes."""
         ...
 
-    def reclaim(self, owner: int, limit: int = 500) -> int:
-        """Takes back at most ``limit`` RUNNING jobs of a dead dispatcher: attempt unspent, next run alone."""
+    def reclaim(self, owner: int, limit: int = 500, *, keep: Sequence[int] = ()) -> int:
+        """Takes back at most ``limit`` RUNNING jobs of a dead dispatcher, but those to ``keep``: attempt unspent,
+        next run alone."""
         ...
 
     def cancellations(self, owner: int) -> list[int]:
@@ -310,8 +315,8 @@ class Store(Protocol):
         """A new listener: ``work`` for dispatchers, ``watch`` for programs that look on."""
         ...
 
-    def ring(self) -> None:
-        """Wakes every listener: called after each of our own commits that others may wait for."""
+    def ring(self, kind: Literal["work", "watch"] | None = None) -> None:
+        """Wakes every listener, or those of one kind: called after a commit that others may wait for."""
         ...
 
     def switches(self) -> dict[str, QueueState]:
@@ -322,12 +327,28 @@ class Store(Protocol):
         """A new connection, configured as ours are, for a handler's own reading and writing."""
         ...
 
+    def disconnect(self, connection: Any) -> None:
+        """Closes a connection that ``connect`` gave."""
+        ...
+
+    def begin(self, connection: Any) -> None:
+        """Takes the write lock on a connection that ``connect`` gave."""
+        ...
+
+    def commit(self, connection: Any) -> None:
+        """Commits what ``begin`` began, durably."""
+        ...
+
     def complete_on(self, connection: Any, settlement: Settlement) -> bool:
         """Settles inside the caller's transaction; False where the attempt no longer owns its job."""
         ...
 
     def migrate(self) -> list[str]:
         """Brings the schema up to date; the names of the migrations applied."""
+        ...
+
+    def quick_check(self) -> None:
+        """Raises ``UnsafeDatabase`` where the database is damaged."""
         ...
 
     def backup(self, target: str) -> None:

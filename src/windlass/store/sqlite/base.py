@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from windlass.clock import Clock, iso
 from windlass.store.sqlite.database import Database
-from windlass.store.sqlite.doorbell import Bells
+from windlass.store.sqlite.doorbell import Bells, Kind
 
 
 class Role:
@@ -20,6 +20,6 @@ class Role:
         now_us = self.clock.wall_us()
         return now_us, iso(now_us)
 
-    def ring(self) -> None:
-        """Wakes every listener of this database."""
-        self.bells.ring()
+    def ring(self, kind: Kind | None = None) -> None:
+        """Wakes every listener of this database, or those of one kind."""
+        self.bells.ring(kind)

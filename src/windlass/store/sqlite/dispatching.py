@@ -117,17 +117,23 @@ class Dispatching(Role):
         # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
         best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
         token = secrets.randbits(62) + 1
+        room = dict(request.queue_room)
         for row in best:
             _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority = row
+            if queue in room and room[queue] <= 0:
+                continue
             attempts = 0 if attempts is None else attempts
             allowed = 3 if allowed is None else allowed
             problem = _unreadable(payload, attempts, allowed, priority, timeout_us)
             if problem:
                 connection.execute(SQL["hold"], (problem, now, job_id))
                 continue
-            turn.claimed.append(
-                Claim(job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes)
-            )
+            claim = Claim(job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes)
+            if not request.accept(claim):
+                continue
+            turn.claimed.append(claim)
+            if queue in room:
+                room[queue] -= 1
             if len(turn.claimed) >= request.limit:
                 break
         if turn.claimed:
@@ -164,13 +170,14 @@ class Dispatching(Role):
             waits.append(by_boot[0] - self.clock.boot_us())
         return max(min(waits), 0) if waits else None
 
-    def reclaim(self, owner: int, limit: int = 500) -> int:
+    def reclaim(self, owner: int, limit: int = 500, *, keep: Sequence[int] = ()) -> int:
+        kept = json.dumps(list(keep))
         with self.database.read() as connection:
-            if not connection.execute(SQL["reclaim_select"], (owner, 1)).fetchone():
+            if not connection.execute(SQL["reclaim_select"], (owner, kept, 1)).fetchone():
                 return 0
         now_us, now = self.now()
         with self.database.write(full=False) as connection:
-            rows = connection.execute(SQL["reclaim_select"], (owner, limit)).fetchall()
+            rows = connection.execute(SQL["reclaim_select"], (owner, kept, limit)).fetchall()
             connection.executemany(
                 SQL["record_attempt"],
                 [(row[0], row[1], "lost", row[2], now_us, f"dispatcher {owner} died") for row in rows],

@@ -42,8 +42,8 @@ class Bells:
         private_folder(self._folder.parent)
         return FifoBell(private_folder(self._folder), kind, wal_path)
 
-    def ring(self) -> None:
-        """Wakes every listener."""
+    def ring(self, kind: Kind | None = None) -> None:
+        """Wakes every listener, or those of one kind."""
         with self._lock:
             try:
                 changed_ns = os.stat(self._folder).st_mtime_ns
@@ -52,7 +52,8 @@ class Bells:
             if changed_ns != self._seen_ns:
                 self._look_again(changed_ns)
             for name in list(self._fds):
-                self._ring_one(name)
+                if kind is None or name.startswith(kind):
+                    self._ring_one(name)
 
     def close(self) -> None:
         """Forgets the listeners."""

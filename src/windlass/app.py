@@ -1,0 +1,252 @@
+"""Windlass: the façade. It composes, and holds no logic of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+
+from windlass.backoff import Backoff
+from windlass.bridge import asynchronous
+from windlass.client import Client, JobDecorator, JobFunction, Options
+from windlass.clock import Clock, SystemClock
+from windlass.config import Settings, load_settings
+from windlass.context import Context, Resources
+from windlass.duration import Duration
+from windlass.handlers import Registry
+from windlass.job import Job
+from windlass.jobs import JobManager, QueueManager
+from windlass.outcome import Rule
+from windlass.scope import Scope
+from windlass.store import open_store
+from windlass.store.protocol import Durability, Store
+from windlass.target import defined_here
+
+if TYPE_CHECKING:
+    from windlass.service.process import ServiceControl
+    from windlass.worker.executor import Performer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Windlass:
+    """An application's jobs: where they are kept, what runs them, and how they are enqueued.
+
+    ``database`` is an SQLite file; nothing is opened before it is first used. ``title``, ``content`` and ``icon`` are
+    the service's standing status. Further keyword arguments are settings (see ``windlass.config.Settings``), which
+    the configuration files, the environment and command-line flags override.
+
+    >>> import tempfile
+    >>> app = Windlass(tempfile.mkdtemp() + "/app.db")
+    >>> @app.job
+    ... def greet(name: str) -> str:
+    ...     return f"hello {name}"
+    >>> greet.enqueue(name="Ada").key
+    'greet'
+    """
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str] | None = None,
+        *,
+        title: str | None = None,
+        content: str | None = None,
+        icon: str | None = None,
+        durability: Durability | None = None,
+        clock: Clock | None = None,
+        **settings: Any,
+    ) -> None:
+        self.title = title
+        self.content = content
+        self.icon = icon
+        self.clock: Clock = clock or SystemClock()
+        self.registry = Registry()
+        self.definition = defined_here(depth=1)
+        given: dict[str, Any] = {"database": database, "durability": durability, **settings}
+        self._code_settings = {
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value
+            for name, value in given.items()
+            if value is not None
+        }
+        self._store: Store | None = None
+        self._store_lock = threading.Lock()
+        self._client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
+        self.jobs = JobManager(lambda: self.store, clock=self.clock)
+        self.queues = QueueManager(lambda: self.store)
+
+    # ── what it is made of ─────────────────────────────────────────────────────────────────────
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force here."""
+        return load_settings(code=self._code_settings)
+
+    @property
+    def store(self) -> Store:
+        """The store, opened and brought up to date at its first use."""
+        if self._store is None:
+            with self._store_lock:
+                if self._store is None:
+                    store = open_store(self.settings.database, self.clock)
+                    store.migrate()
+                    self._store = store
+        return self._store
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of locks, bells and logs beside the database."""
+        return Path(os.path.realpath(self.settings.database) + "-windlass")
+
+    @cached_property
+    def service(self) -> ServiceControl:
+        """The background service of this app: start, stop, is_running, invoke, on."""
+        from windlass.service.process import ServiceControl
+
+        return ServiceControl(lambda: self.settings, target=self.definition)
+
+    def close(self) -> None:
+        """Closes the database; the app may be used again, which reopens it."""
+        with self._store_lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    # ── handlers ───────────────────────────────────────────────────────────────────────────────
+    @overload
+    def job(self, fn: Callable[Concatenate[Context, P], R], /) -> JobFunction[P, R]: ...
+    @overload
+    def job(self, fn: Callable[P, R], /) -> JobFunction[P, R]: ...
+    @overload
+    def job(
+        self,
+        key: str | None = None,
+        /,
+        *,
+        max_attempts: int | None = None,
+        timeout: Duration | None = None,
+        queue: str = "default",
+        priority: int = 0,
+        backoff: Backoff | None = None,
+        on_error: Mapping[type[BaseException], Rule] | None = None,
+        isolation: Literal["process"] | None = None,
+        tags: Iterable[str] = (),
+    ) -> JobDecorator: ...
+    def job(self, key: Any = None, /, **options: Any) -> Any:
+        """Makes a function a job: ``@app.job``, or ``@app.job("key", max_attempts=5, timeout="30s")``.
+
+        The key is the function's name unless one is given. ``on_error`` maps exception types to what they mean:
+        ``"retry"``, ``"fail"``, a ``Backoff``, or a function of the exception. ``isolation="process"`` runs it in a child
+        process also where the app runs embedded.
+
+        Raises:
+            RegistrationError: the key is taken, or the function's signature cannot be a payload.
+        """
+        if callable(key):
+            return self._register(key, None, {})
+        return JobDecorator(lambda fn: self._register(fn, key, options))
+
+    def _register(self, fn: Callable[..., Any], key: str | None, options: dict[str, Any]) -> JobFunction[..., Any]:
+        handler = self.registry.add(key or fn.__name__, fn, **options)
+        return JobFunction(self._client, handler)
+
+    def fallback(self, fn: F) -> F:
+        """Makes a function the handler of every key that has none: it receives ``key`` and ``payload``."""
+        self.registry.fallback(fn)
+        return fn
+
+    def on_start(self, fn: F) -> F:
+        """Runs a function, with the service and a database connection, when each worker process starts."""
+        self.registry.on_start(fn)
+        return fn
+
+    def provide(self, kind: type[Any], factory: Callable[..., Any] | None = None) -> Any:
+        """Makes a type injectable by annotation: ``app.provide(Rates, factory)``, or as a decorator of the factory."""
+        if factory is not None:
+            self.registry.provide(kind, factory)
+            return factory
+
+        def decorate(fn: F) -> F:
+            self.registry.provide(kind, fn)
+            return fn
+
+        return decorate
+
+    def override(self, kind: type[Any], factory: Any) -> AbstractContextManager[None]:
+        """Provides something else for a while: for tests."""
+        return self.registry.override(kind, factory)
+
+    def scope(self, overrides: Mapping[type[Any], Any] | None = None) -> Scope:
+        """Provided objects outside a handler: ``with app.scope() as scope: scope.get(Rates)``."""
+        return Scope(self.registry.providers, store=self.store, overrides=overrides)
+
+    # ── enqueue ────────────────────────────────────────────────────────────────────────────────
+    def enqueue(
+        self,
+        key: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        delay: Duration | None = None,
+        run_at: datetime | None = None,
+        max_attempts: int | None = None,
+        timeout: Duration | None = None,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+        durability: Durability | None = None,
+    ) -> Job:
+        """Writes a job by key, from any program, whether or not it has the handler. See ``JobFunction.using``."""
+        options = Options(
+            queue=queue, priority=priority, delay=delay, run_at=run_at, max_attempts=max_attempts, timeout=timeout,
+            tags=tags, meta=meta, idempotency_key=idempotency_key, connection=connection, durability=durability,
+        )  # fmt: skip
+        return self._client.enqueue(key, payload, options)
+
+    aenqueue = asynchronous(enqueue)
+
+    def enqueue_many(
+        self, key: str, payloads: Iterable[Mapping[str, Any] | None], **options: Any
+    ) -> list[Job]:
+        """Writes one job for each payload, all in one commit or none; options as of ``enqueue``."""
+        return self._client.enqueue_many(key, payloads, Options(**options))
+
+    aenqueue_many = asynchronous(enqueue_many)
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """A connection in a write transaction: what is written and enqueued on it happens together, or not at all."""
+        return self.store.transaction()
+
+    # ── run ────────────────────────────────────────────────────────────────────────────────────
+    def make_performer(self, service: Any, report_progress: Callable[..., None]) -> Performer:
+        """What runs handlers in this process."""
+        from windlass.worker.executor import Performer
+
+        resources = Resources(
+            store=self.store,
+            service=service,
+            report_progress=report_progress,
+            temp_root=self.state_dir / "tmp",
+            clock=self.clock,
+            transaction_limit_s=self.settings.transaction_limit,
+        )
+        return Performer(self.registry, resources)
+
+    @contextmanager
+    def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[None]:
+        """Runs jobs in this process while the block lasts: in threads, or on any ``Executor``.
+
+        At the end no more are started, running ones get the grace period, and the rest goes back.
+        """
+        from windlass.service.embedded import embedded
+
+        with embedded(self, executor=executor, threads=threads):
+            yield

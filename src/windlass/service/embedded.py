@@ -1,0 +1,88 @@
+"""The embedded mode: a dispatcher on a thread of this process, for tests and programs that want no second one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from windlass.errors import StartFailed
+from windlass.service.traits import traits_of
+from windlass.version import VERSION
+from windlass.worker.dispatcher import Dispatcher
+from windlass.worker.futures import FuturePool
+from windlass.worker.isolate import run_start_callbacks
+from windlass.worker.pool import Pool
+from windlass.worker.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from windlass.app import Windlass
+
+log = logging.getLogger("windlass.service")
+
+_START_S = 30.0
+_EXTRA_S = 5.0
+
+
+@contextmanager
+def embedded(app: Windlass, *, executor: Executor | None = None, threads: int | None = None) -> Generator[Dispatcher]:
+    """Runs the app's jobs in this process while the block lasts.
+
+    Raises:
+        StartFailed: a start-up callback failed, or the database cannot be used.
+    """
+    app.registry.prepare()
+    settings = app.settings
+    ready = threading.Event()
+    failures: list[BaseException] = []
+    dispatcher = Dispatcher(
+        app.store,
+        _pool(app, executor, threads),
+        state_dir=app.state_dir,
+        job_keys=app.registry.keys(),
+        version=VERSION,
+        mode="embedded",
+        clock=app.clock,
+        poll_s=settings.poll,
+        retention_us=round(settings.retention * 1_000_000),
+        retention_count=settings.retention_count,
+        on_ready=ready.set,
+    )
+
+    def work() -> None:
+        try:
+            dispatcher.run()
+        except BaseException as error:
+            failures.append(error)
+            log.exception("the embedded dispatcher failed")
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=work, name="windlass-dispatcher", daemon=True)
+    thread.start()
+    ready.wait(_START_S)
+    if failures:
+        raise StartFailed(f"the embedded dispatcher did not start: {failures[0]}") from failures[0]
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.stop(settings.grace)
+        thread.join(settings.grace + _EXTRA_S)
+    if failures:
+        raise StartFailed(f"the embedded dispatcher failed: {failures[0]}") from failures[0]
+
+
+def _pool(app: Windlass, executor: Executor | None, threads: int | None) -> Pool:
+    traits = traits_of(app.registry)
+    if executor is not None:
+        return FuturePool(executor, traits, target=app.target, make_performer=app.make_performer)
+    return ThreadPool(
+        app.make_performer,
+        traits,
+        threads=threads or app.settings.threads,
+        async_concurrency=app.settings.async_concurrency,
+        on_start=lambda service: run_start_callbacks(app.registry, service, app.store),
+    )

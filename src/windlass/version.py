@@ -1,0 +1,4 @@
+"""The version, in one place."""
+
+VERSION = "0.1.0"
+"""The same as in ``pyproject.toml``; a test holds the two together."""

@@ -1,0 +1,350 @@
+"""The dispatcher: wait, collect, settle and claim, send. One thread, one transaction a turn."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from windlass.clock import Clock, SystemClock, monotonic
+from windlass.errors import OutcomeUnknown, StoreError, StoreUnavailable, UnsafeDatabase
+from windlass.outcome import AnyOutcome, Completed, Failed
+from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
+from windlass.worker.lease import Lease
+from windlass.worker.listening import Ear
+from windlass.worker.pool import Pool
+from windlass.worker.upkeep import Upkeep
+
+log = logging.getLogger("windlass.worker")
+
+BATCH = 100
+"""Jobs a turn at most: more would hold the write lock for longer than others should wait."""
+LINGER_S = 0.001
+"""While traffic flows, a turn waits this long for company: commits are shared, and other writers get in."""
+_RETRY_S = (0.05, 2.0)
+_CANCEL_LOOK_S = 0.05
+_PROGRESS_S = 0.1
+
+
+class Dispatcher:
+    """Runs the jobs of a store through a pool until it is stopped.
+
+    ``job_keys`` is what its workers know; None means every key. ``on_message`` hears what workers send out.
+    ``on_ready`` is called once the first worker is ready. All hooks are called on the dispatcher's thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        pool: Pool,
+        *,
+        state_dir: Path,
+        job_keys: Sequence[str] | None,
+        version: str,
+        mode: str = "service",
+        clock: Clock | None = None,
+        poll_s: float = 0.5,
+        retention_us: int = 7 * 86_400_000_000,
+        retention_count: int = 1_000_000,
+        on_message: Callable[[str, Any, int | None], None] | None = None,
+        on_ready: Callable[[], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._pool = pool
+        self._clock = clock or SystemClock()
+        self._job_keys = None if job_keys is None else frozenset(job_keys)
+        self._lease = Lease(state_dir / "dispatchers", self._clock)
+        self._identity = (version, mode)
+        self._on_message = on_message
+        self._on_ready = on_ready
+        self._upkeep = Upkeep(
+            store, self._lease, self._clock, retention_us=retention_us, retention_count=retention_count
+        )
+        self._poll_s = poll_s
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._orders: deque[Callable[[], None]] = deque()
+        self._settlements: list[Settlement] = []
+        self._progress: dict[int, ProgressNote] = {}
+        self._lanes: list[Lane] | None = None
+        self._closed: set[str] = set()
+        self._limits: dict[str, int] = {}
+        self._declined = False
+        self._work_likely = True
+        self._more = False
+        self._pool_full = False
+        self._last_turn = 0.0
+        self._turn_again_at = 0.0
+        self._failures = 0
+        self._reconcile = False
+        self._cancel_look_at = 0.0
+        self._deadline: float | None = None
+        self._stopping = False
+        self._failure: str | None = None
+        self.owner = 0
+
+    # ── from outside, on any thread ────────────────────────────────────────────────────────────
+    def stop(self, grace_s: float = 30.0, *, reason: str = "shutdown") -> None:
+        """Claims no more, gives running jobs ``grace_s`` seconds, then releases what is left. Safe in signal handlers."""
+        self._order(lambda: self._begin_stop(grace_s, reason))
+
+    def broadcast(self, name: str, data: Any, request_id: int | None = None) -> None:
+        """Brings a message from outside to every worker."""
+        self._order(lambda: self._pool.broadcast(name, data, request_id))
+
+    def _order(self, order: Callable[[], None]) -> None:
+        self._orders.append(order)
+        with suppress(BlockingIOError, OSError):  # full: it wakes anyway; closed: nobody is left to wake
+            self._wake_writer.send(b"!")
+
+    # ── the loop ───────────────────────────────────────────────────────────────────────────────
+    def run(self) -> None:
+        """Works until it is stopped and everything is settled.
+
+        Raises:
+            StoreError: the database cannot be used at all.
+            RuntimeError: the pool failed to start; the message is its reason.
+        """
+        version, mode = self._identity
+        self._lease.take()
+        try:
+            keys = None if self._job_keys is None else sorted(self._job_keys)
+            self.owner = self._store.register(
+                host=socket.gethostname(), pid=os.getpid(), lock_file=str(self._lease.path), version=version,
+                mode=mode, job_keys=keys,
+            )  # fmt: skip
+            self._upkeep.owner = self.owner
+            self._ear = Ear(self._store, self._poll_s)
+            try:
+                self._pool.start(self)
+                self._loop()
+                self._leave()
+            finally:
+                self._pool.kill()
+                self._ear.close()
+        finally:
+            self._lease.give_up()
+            self._wake_reader.close()
+            self._wake_writer.close()
+        if self._failure is not None:
+            raise RuntimeError(self._failure)
+
+    def _loop(self) -> None:
+        wish: float | None = 0.0
+        while not self._is_over():
+            self._wait(wish)
+            self._pool.collect()
+            now = monotonic()
+            wish = self._mind(now)
+            if self._turn_is_due(now):
+                self._turn()
+            wish = _earliest(wish, self._next_turn(now))
+
+    def _is_over(self) -> bool:
+        if not self._stopping:
+            return False
+        if not self._pool.held() and not self._settlements:
+            return True
+        return self._deadline is not None and monotonic() >= self._deadline
+
+    def _wait(self, wish: float | None) -> None:
+        timeout_s = 60.0 if wish is None else min(max(wish - monotonic(), 0.0), 60.0)
+        filenos = [self._wake_reader.fileno(), self._ear.fileno(), *self._pool.filenos()]
+        poller = select.poll()
+        for fileno in filenos:
+            poller.register(fileno, select.POLLIN)
+        poller.poll(timeout_s * 1000)
+        with suppress(BlockingIOError):  # nobody had ordered anything
+            self._wake_reader.recv(4096)
+        while self._orders:
+            self._orders.popleft()()
+
+    def _mind(self, now: float) -> float | None:
+        if self._ear.heard(now):
+            self._work_likely = True
+            self._lanes = None
+            self._upkeep.look_for_due(now)
+            if now >= self._cancel_look_at:
+                self._look_for_cancellations(now)
+        wish = _earliest(self._pool.tick(now), self._ear.next_look)
+        try:
+            found_work = self._upkeep.run(now)
+        except StoreUnavailable as error:
+            self._back_off(error)
+            return _earliest(wish, self._turn_again_at)
+        if found_work:
+            self._work_likely = True
+            self._lanes = None
+        return _earliest(wish, self._upkeep.next_run)
+
+    # ── the turn ───────────────────────────────────────────────────────────────────────────────
+    def _turn_is_due(self, now: float) -> bool:
+        if now < self._turn_again_at:
+            return False
+        if self._reconcile or len(self._settlements) >= BATCH // 2:
+            return True
+        claims = self._may_claim()
+        if not self._settlements and not claims:
+            return bool(self._progress) and now - self._last_turn >= _PROGRESS_S
+        # While traffic flows, wait for company; the first one after a pause goes at once.
+        return (claims and self._more) or now - self._last_turn >= LINGER_S
+
+    def _next_turn(self, now: float) -> float | None:
+        if self._settlements or self._reconcile or self._may_claim():
+            return max(self._turn_again_at, min(now, self._last_turn + LINGER_S))
+        return self._last_turn + _PROGRESS_S if self._progress else None
+
+    def _may_claim(self) -> bool:
+        return self._work_likely and not self._pool_full and not self._stopping
+
+    def _turn(self) -> None:
+        settlements, self._settlements = self._settlements, []
+        progress, self._progress = self._progress, {}
+        try:
+            if self._reconcile:
+                self._store.reclaim(self.owner, keep=self._pool.held() + [one.job_id for one in settlements])
+                self._reconcile = False
+            request = self._request()
+            if request is None and not settlements and not progress:
+                return
+            turn = self._store.settle_and_claim(settlements, request, list(progress.values()))
+        except (StoreError, OSError) as error:
+            self._pool.unplace()
+            self._settlements = settlements + self._settlements
+            # A commit of unknown outcome may have given us jobs that nobody holds.
+            self._reconcile = self._reconcile or isinstance(error, OutcomeUnknown)
+            if isinstance(error, UnsafeDatabase):
+                raise
+            self._back_off(error)
+            return
+        self._pool.flush()
+        self._failures = 0
+        self._last_turn = monotonic()
+        self._after(turn, request, told=bool(settlements or progress))
+
+    def _after(self, turn: Turn, request: ClaimRequest | None, *, told: bool) -> None:
+        for settlement in turn.stale:
+            log.warning("job %d: the result of attempt %d came too late and is discarded (%s)",
+                        settlement.job_id, settlement.attempt, type(settlement.outcome).__name__)  # fmt: skip
+        for settlement, error in turn.unsettled:
+            log.error("job %d: its outcome cannot be stored: %s", settlement.job_id, error)
+            verdict = Failed(f"its outcome cannot be stored: {type(error).__name__}: {error}", "permanent")
+            self._settlements.append(settlement._replace(outcome=verdict))
+        if request is not None:
+            self._more = turn.more
+            if self._declined:
+                self._pool_full = True
+            elif not turn.claimed:
+                # Nothing in these lanes that may run: quiet, until someone says otherwise.
+                self._work_likely = False
+            if not turn.more:
+                self._lanes = None
+        if turn.claimed or told:
+            self._store.ring("watch")
+        self._upkeep.commits += 1
+
+    def _request(self) -> ClaimRequest | None:
+        if not self._may_claim():
+            return None
+        if self._lanes is None:
+            self._lanes = self._store.lanes()
+            switches = self._store.switches()
+            self._closed = {name for name, state in switches.items() if state.paused}
+            self._limits = {name: state.concurrency for name, state in switches.items() if state.concurrency}
+        open_lanes = [lane for lane in self._lanes if lane.queue not in self._closed and self._knows(lane.key)]
+        if not open_lanes:
+            self._work_likely = False
+            return None
+        caps = {lane: cap for lane in open_lanes if (cap := self._pool.cap(lane)) > 0}
+        if not caps:
+            self._pool_full = True
+            return None
+        running = self._store.running_by_queue() if self._limits else {}
+        room = {queue: limit - running.get(queue, 0) for queue, limit in self._limits.items()}
+        self._declined = False
+        return ClaimRequest(self.owner, BATCH, caps, room, self._accept)
+
+    def _accept(self, claim: Claim) -> bool:
+        if self._pool.place(claim):
+            return True
+        self._declined = True
+        return False
+
+    def _knows(self, key: str) -> bool:
+        return self._job_keys is None or key in self._job_keys
+
+    def _back_off(self, error: Exception) -> None:
+        if self._failures == 0:
+            log.warning("the database cannot be used now, work waits: %s", error)
+        least, most = _RETRY_S
+        self._turn_again_at = monotonic() + min(least * 2**self._failures, most)
+        self._failures = min(self._failures + 1, 10)
+
+    def _look_for_cancellations(self, now: float) -> None:
+        self._cancel_look_at = now + _CANCEL_LOOK_S
+        if self._pool.held():
+            for job_id in self._store.cancellations(self.owner):
+                self._pool.cancel(job_id, "cancelled")
+
+    # ── stopping ───────────────────────────────────────────────────────────────────────────────
+    def _begin_stop(self, grace_s: float, reason: str) -> None:
+        deadline = monotonic() + grace_s
+        self._deadline = deadline if self._deadline is None else min(deadline, self._deadline)
+        if not self._stopping:
+            self._stopping = True
+            self._pool.recall()
+            self._pool.stop(reason)
+
+    def _leave(self) -> None:
+        self._pool.kill()
+        while self._settlements:
+            before = len(self._settlements)
+            self._turn()
+            if len(self._settlements) >= before:
+                log.error("%d results could not be settled: their jobs run again", before)
+                return
+        self._store.seal()
+        self._store.unregister(self.owner)
+        self._store.ring("watch")
+
+    # ── the pool's inbox ───────────────────────────────────────────────────────────────────────
+    def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
+        self._settlements.append(Settlement(claim.job_id, claim.attempt, claim.token, outcome))
+        # Room for more, and what did not complete may be ready again.
+        self._work_likely = True
+        self._pool_full = False
+        if type(outcome) is not Completed:
+            self._lanes = None
+            self._upkeep.look_for_due(monotonic())
+
+    def progressed(self, claim: Claim, progress: str) -> None:
+        self._progress[claim.job_id] = ProgressNote(claim.job_id, claim.attempt, claim.token, progress)
+
+    def message(self, name: str, data: Any, request_id: int | None) -> None:
+        if self._on_message is not None:
+            self._on_message(name, data, request_id)
+
+    def stop_asked(self) -> None:
+        self._begin_stop(30.0, "shutdown")
+
+    def failed(self, reason: str) -> None:
+        self._failure = reason
+        self._begin_stop(0.0, "shutdown")
+
+    def ready(self) -> None:
+        self._pool_full = False
+        if self._on_ready is not None:
+            self._on_ready()
+
+
+def _earliest(one: float | None, other: float | None) -> float | None:
+    if one is None:
+        return other
+    return one if other is None else min(one, other)

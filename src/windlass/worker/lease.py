@@ -1,0 +1,54 @@
+"""Who lives: a dispatcher holds a file lock for as long as it does, and beats a boot-clock pulse into it.
+
+Lock free: its process is gone, and its jobs are reclaimed at once. Lock held but the pulse stale: it is stopped
+or frozen, its jobs are reclaimed and its late results are fenced off by their lease tokens.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from windlass import platform
+from windlass.clock import Clock
+
+BEAT_S = 5.0
+STALE_US = 35_000_000
+
+
+class Lease:
+    """This dispatcher's own lock file."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = folder / f"{secrets.token_hex(8)}.lock"
+        self._clock = clock
+        self._lock = platform.file_lock(self.path)
+
+    def take(self) -> None:
+        """Takes the lock, before anyone can know of it."""
+        self._lock.acquire()
+        self.beat()
+
+    def beat(self) -> None:
+        """Says: still alive."""
+        self._lock.write(f"{self._clock.boot_us():020d}\n")
+
+    def give_up(self) -> None:
+        """Releases the lock and removes the file, whose random name nobody else will ever use."""
+        self._lock.release()
+        self.path.unlink(missing_ok=True)
+
+
+def state_of(lock_file: str, clock: Clock) -> Literal["alive", "frozen", "dead"]:
+    """How the dispatcher with that lock file is."""
+    if not platform.is_locked(lock_file):
+        return "dead"
+    try:
+        pulse_us = int(Path(lock_file).read_text(encoding="ascii") or "0")
+    except (OSError, ValueError):
+        return "alive"  # caught between two beats
+    if pulse_us and clock.boot_us() - pulse_us > STALE_US:
+        return "frozen"
+    return "alive"

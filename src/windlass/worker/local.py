@@ -1,0 +1,75 @@
+"""What pools inside this process share: news from other threads, and the service as handlers see it."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from windlass.outcome import AnyOutcome
+from windlass.store.protocol import Claim
+from windlass.worker.isolate import WorkerService
+from windlass.worker.pool import Inbox
+
+
+class News:
+    """Brings what other threads say to the dispatcher's thread, and wakes it."""
+
+    def __init__(self) -> None:
+        self._told: deque[Callable[[Inbox], None]] = deque()
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._rung = False
+
+    def fileno(self) -> int:
+        """Readable when there is news."""
+        return self._reader.fileno()
+
+    def tell(self, what: Callable[[Inbox], None]) -> None:
+        """Called on any thread."""
+        self._told.append(what)
+        if not self._rung:
+            self._rung = True
+            with suppress(OSError):  # full: it wakes anyway; closed: nobody is left to wake
+                self._writer.send(b"!")
+
+    def finished(self, claim: Claim, outcome: AnyOutcome, took_us: float) -> None:
+        """An attempt is over; called on the thread that ran it."""
+        self.tell(lambda inbox: inbox.settled(claim, outcome))
+
+    def progressed(self, claim: Claim, progress: str) -> None:
+        """A running attempt says how far it is."""
+        self.tell(lambda inbox: inbox.progressed(claim, progress))
+
+    def deliver(self, inbox: Inbox) -> None:
+        """Tells the inbox everything so far; called on the dispatcher's thread."""
+        with suppress(BlockingIOError):  # nobody rang
+            self._reader.recv(4096)
+        self._rung = False
+        while self._told:
+            self._told.popleft()(inbox)
+
+    def close(self) -> None:
+        """Closes both ends; late news is dropped."""
+        self._reader.close()
+        self._writer.close()
+
+
+class LocalService(WorkerService):
+    """The service, for handlers that run in the dispatcher's own process."""
+
+    def __init__(self, news: News) -> None:
+        super().__init__(self._pass_on)
+        self._news = news
+
+    def _pass_on(self, message: list[Any]) -> None:
+        match message:
+            case ["message", name, data, request_id]:
+                self._news.tell(lambda inbox: inbox.message(name, data, request_id))
+            case ["stop"]:
+                self._news.tell(lambda inbox: inbox.stop_asked())
+            case _:
+                raise ValueError(f"the service does not know {message[:1]!r}")

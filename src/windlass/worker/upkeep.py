@@ -1,0 +1,123 @@
+"""What keeps the house: promote what is due, reclaim what was lost, prune, checkpoint, seal, beat."""
+
+from __future__ import annotations
+
+import logging
+
+from windlass.clock import Clock, monotonic
+from windlass.store.protocol import Store
+from windlass.worker.lease import BEAT_S, Lease, state_of
+
+log = logging.getLogger("windlass.worker")
+
+_SEAL_S = 0.5
+_CHECKPOINT_S = 0.05
+_RECLAIM_S = 1.0
+_DUE_LOOK_S = 0.005
+_PRUNE_S = 60.0
+_PRUNE_STEP_S = 0.02
+_LONGEST_DUE_S = 60.0
+_BLOCKED_ALARM_S = 60.0
+
+
+class Upkeep:
+    """Small steps, each at its own time, each bounded."""
+
+    def __init__(
+        self, store: Store, lease: Lease, clock: Clock, *, retention_us: int, retention_count: int
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._retention_us = retention_us
+        self._retention_count = retention_count
+        self.owner = 0
+        self.commits = 0
+        self._due_at = 0.0
+        self._reclaim_at = 0.0
+        self._prune_at = monotonic() + 5.0
+        self._beat_at = 0.0
+        self._commits_seen = 0
+        self._settle_down_at: float | None = None
+        self._checkpoint_at = 0.0
+        self._blocked_since: float | None = None
+
+    @property
+    def next_run(self) -> float:
+        """The moment (``clock.monotonic``) of the next step."""
+        times = [self._due_at, self._reclaim_at, self._prune_at, self._beat_at]
+        if self._settle_down_at is not None:
+            times += [self._settle_down_at, self._checkpoint_at]
+        return min(times)
+
+    def look_for_due(self, now: float) -> None:
+        """Jobs may have been put off: the next one may be due before the one that was expected."""
+        self._due_at = min(self._due_at, now + _DUE_LOOK_S)
+
+    def run(self, now: float) -> bool:
+        """Takes the steps that are due; True where jobs may have become ready."""
+        if now >= self._beat_at:
+            self._lease.beat()
+            self._beat_at = now + BEAT_S
+        found = False
+        if now >= self._due_at:
+            found = self._promote(now)
+        if now >= self._reclaim_at:
+            self._reclaim_at = now + _RECLAIM_S
+            found = self.reclaim() or found
+        if now >= self._prune_at:
+            pruned = self._store.prune(older_than_us=self._retention_us, keep=self._retention_count)
+            self._prune_at = now + (_PRUNE_STEP_S if pruned else _PRUNE_S)
+        self._settle_down(now)
+        return found
+
+    def reclaim(self) -> bool:
+        """Takes back the jobs of dispatchers that died or froze; True where there were any."""
+        found = self._store.hold_odd() > 0
+        for row in self._store.dispatchers():
+            if row.id == self.owner:
+                continue
+            state = state_of(row.lock_file, self._clock)
+            if state == "alive":
+                continue
+            taken = 0
+            while count := self._store.reclaim(row.id):
+                taken += count
+            if taken:
+                log.warning("dispatcher %d (pid %d) is %s: %d running jobs are ready again", row.id, row.pid, state, taken)
+            if state == "dead":
+                self._store.unregister(row.id)
+            found = found or taken > 0
+        return found
+
+    def _promote(self, now: float) -> bool:
+        promotion = self._store.promote()
+        # A jump of the wall clock wakes nobody: so never sleep for longer than a minute.
+        wait_s = _LONGEST_DUE_S if promotion.next_due_us is None else promotion.next_due_us / 1_000_000
+        self._due_at = now + min(wait_s, _LONGEST_DUE_S)
+        return promotion.promoted > 0
+
+    def _settle_down(self, now: float) -> None:
+        if self.commits != self._commits_seen:
+            self._commits_seen = self.commits
+            if self._settle_down_at is None:
+                self._settle_down_at = now + _SEAL_S
+                self._checkpoint_at = now + _CHECKPOINT_S
+        if self._settle_down_at is None:
+            return
+        if now >= self._checkpoint_at:
+            self._checkpoint_at = now + _CHECKPOINT_S
+            self._checkpoint(now)
+        if now >= self._settle_down_at:
+            self._settle_down_at = None
+            self._store.seal()
+
+    def _checkpoint(self, now: float) -> None:
+        state = self._store.checkpoint()
+        if not state.blocked:
+            self._blocked_since = None
+        elif self._blocked_since is None:
+            self._blocked_since = now
+        elif now - self._blocked_since > _BLOCKED_ALARM_S:
+            self._blocked_since = now
+            log.warning("a reader has kept %d pages in the write-ahead log for a minute: windlass doctor names it", state.pages)
