@@ -80,9 +80,9 @@ def main(arguments: Sequence[str]) -> int:
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────
 def setup(arguments: list[str]) -> int:
-    """Make .venv: Windlass (editable), and what its tests and linters need."""
+    """Install all that tests and linters need, and Windlass itself, editable."""
     refuse(arguments, "setup")
-    ensure_venv(VENV, "dev")
+    ensure_all_for_tests()
     say(f"ready: {VENV.name} with Python {platform.python_version()}")
     return 0
 
@@ -95,10 +95,7 @@ def demo(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     """Lint, then run the tests (--quick: no linters; other arguments go to pytest)."""
-    ensure_venv(VENV, "dev")
-    ensure_system_parts()
-    if works(SYSTEM_PARTS["python3-apsw"]):
-        ensure_venv(SYSTEM_VENV, "run", interpreter=SYSTEM_PYTHON)
+    ensure_all_for_tests()
     rest = [word for word in arguments if word != "--quick"]
     if rest == arguments and lint([]):
         say("the linters found something, so the tests were not run (--quick runs them alone)")
@@ -255,6 +252,13 @@ def turn() -> Generator[None]:
     with Path(__file__).open("rb") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         yield
+
+
+def ensure_all_for_tests() -> None:
+    ensure_venv(VENV, "dev")
+    ensure_system_parts()
+    if works(SYSTEM_PARTS["python3-apsw"]):
+        ensure_venv(SYSTEM_VENV, "run", interpreter=SYSTEM_PYTHON)
 
 
 # ── what the system must bring ───────────────────────────────────────────────────────────────────
