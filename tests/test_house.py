@@ -12,6 +12,7 @@ import pytest
 
 import windlass
 from tests import house
+from windlass.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -92,6 +93,10 @@ def test_the_changelog_tells_of_this_version():
     versions = re.findall(r"^## \[(.+?)\]", changelog, flags=re.MULTILINE)
 
     assert PROJECT["project"]["version"] in versions
+
+
+def test_the_package_knows_the_version_it_is_released_as():
+    assert PROJECT["project"]["version"] == VERSION
 
 
 def test_an_unknown_verb_names_the_known_ones():
