@@ -266,7 +266,10 @@ def ensure_system_parts() -> None:
     missing = [name for name, command in SYSTEM_PARTS.items() if not works(command)]
     if missing and can_apt():
         say(f"installing {', '.join(missing)} with apt-get")
-        apt_install(missing)
+        try:
+            apt_install(missing)
+        except Failed as failure:
+            say(str(failure))
         missing = [name for name in missing if not works(SYSTEM_PARTS[name])]
     if missing:
         names = " ".join(missing)
