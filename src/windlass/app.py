@@ -17,7 +17,7 @@ from windlass.bridge import asynchronous
 from windlass.client import Client, JobDecorator, JobFunction, Options
 from windlass.clock import Clock, SystemClock
 from windlass.config import Settings, load_settings
-from windlass.context import Context, Resources
+from windlass.context import Context
 from windlass.duration import Duration
 from windlass.handlers import Registry
 from windlass.job import Job
@@ -78,7 +78,7 @@ class Windlass:
         }
         self._store: Store | None = None
         self._store_lock = threading.Lock()
-        self._client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
+        self.client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
 
@@ -86,7 +86,7 @@ class Windlass:
     @cached_property
     def settings(self) -> Settings:
         """The settings in force here."""
-        return load_settings(code=self._code_settings)
+        return load_settings(defaults=self._code_settings)
 
     @property
     def store(self) -> Store:
@@ -152,9 +152,11 @@ class Windlass:
             return self._register(key, None, {})
         return JobDecorator(lambda fn: self._register(fn, key, options))
 
-    def _register(self, fn: Callable[..., Any], key: str | None, options: dict[str, Any]) -> JobFunction[..., Any]:
+    def _register(
+        self, fn: Callable[..., Any], key: str | None, options: dict[str, Any]
+    ) -> JobFunction[..., Any]:
         handler = self.registry.add(key or fn.__name__, fn, **options)
-        return JobFunction(self._client, handler)
+        return JobFunction(self.client, handler)
 
     def fallback(self, fn: F) -> F:
         """Makes a function the handler of every key that has none: it receives ``key`` and ``payload``."""
@@ -178,13 +180,13 @@ class Windlass:
 
         return decorate
 
-    def override(self, kind: type[Any], factory: Any) -> AbstractContextManager[None]:
-        """Provides something else for a while: for tests."""
-        return self.registry.override(kind, factory)
+    def override(self, overrides: Mapping[type[Any], Any]) -> AbstractContextManager[None]:
+        """Provides other values or factories, in this process, while the ``with`` block runs: for tests."""
+        return self.registry.override(overrides)
 
     def scope(self, overrides: Mapping[type[Any], Any] | None = None) -> Scope:
         """Provided objects outside a handler: ``with app.scope() as scope: scope.get(Rates)``."""
-        return Scope(self.registry.providers, store=self.store, overrides=overrides)
+        return self.registry.scope(lambda: self.store, overrides=overrides)
 
     # ── enqueue ────────────────────────────────────────────────────────────────────────────────
     def enqueue(
@@ -209,7 +211,7 @@ class Windlass:
             queue=queue, priority=priority, delay=delay, run_at=run_at, max_attempts=max_attempts, timeout=timeout,
             tags=tags, meta=meta, idempotency_key=idempotency_key, connection=connection, durability=durability,
         )  # fmt: skip
-        return self._client.enqueue(key, payload, options)
+        return self.client.enqueue(key, payload, options)
 
     aenqueue = asynchronous(enqueue)
 
@@ -217,7 +219,7 @@ class Windlass:
         self, key: str, payloads: Iterable[Mapping[str, Any] | None], **options: Any
     ) -> list[Job]:
         """Writes one job for each payload, all in one commit or none; options as of ``enqueue``."""
-        return self._client.enqueue_many(key, payloads, Options(**options))
+        return self.client.enqueue_many(key, payloads, Options(**options))
 
     aenqueue_many = asynchronous(enqueue_many)
 
@@ -229,16 +231,9 @@ class Windlass:
     def make_performer(self, service: Any, report_progress: Callable[..., None]) -> Performer:
         """What runs handlers in this process."""
         from windlass.worker.executor import Performer
+        from windlass.worker.lent import Lent
 
-        resources = Resources(
-            store=self.store,
-            service=service,
-            report_progress=report_progress,
-            temp_root=self.state_dir / "tmp",
-            clock=self.clock,
-            transaction_limit_s=self.settings.transaction_limit,
-        )
-        return Performer(self.registry, resources)
+        return Performer(self.registry, Lent(self.store, service, report_progress))
 
     @contextmanager
     def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[None]:

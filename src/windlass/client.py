@@ -45,12 +45,18 @@ class Client:
     """The producers' side of an app."""
 
     def __init__(
-        self, store: Callable[[], Store], registry: Registry, clock: Clock, durability: Callable[[], Durability]
+        self,
+        store: Callable[[], Store],
+        registry: Registry,
+        clock: Clock,
+        durability: Callable[[], Durability],
     ) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._durability = durability
+        self.submitted: Callable[[], None] | None = None
+        """Called after each submission that is committed: the inline mode of the testing kit."""
 
     def enqueue(self, key: str, payload: Mapping[str, Any] | None, options: Options) -> Job:
         """One job by key. The payload is checked against the handler where this program has one."""
@@ -58,12 +64,16 @@ class Client:
         text = check_json(payload) if handler is None else handler.encode_mapping(payload)
         return self.submit([self._build(key, text, handler, options)], options)[0]
 
-    def enqueue_call(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> Job:
+    def enqueue_call(
+        self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> Job:
         """One job of a known handler, from the arguments of a call."""
         text = handler.encode(args, kwargs)
         return self.submit([self._build(handler.key, text, handler, options)], options)[0]
 
-    def enqueue_many(self, key: str, payloads: Iterable[Mapping[str, Any] | None], options: Options) -> list[Job]:
+    def enqueue_many(
+        self, key: str, payloads: Iterable[Mapping[str, Any] | None], options: Options
+    ) -> list[Job]:
         """Many jobs of one key in one commit: all or none."""
         handler = self._registry.get_own(key)
         encode = check_json if handler is None else handler.encode_mapping
@@ -80,7 +90,10 @@ class Client:
         durability = options.durability or self._durability()
         store = self._store()
         inserted = store.insert(jobs, durability=durability, connection=options.connection)
-        return [self._told(store, job, row, options) for job, row in zip(jobs, inserted, strict=True)]
+        told = [self._told(store, job, row, options) for job, row in zip(jobs, inserted, strict=True)]
+        if self.submitted is not None and options.connection is None:
+            self.submitted()
+        return told
 
     def _told(self, store: Store, job: NewJob, row: Inserted, options: Options) -> Job:
         if not row.created and options.connection is None:
@@ -115,7 +128,9 @@ class Client:
         own = handler.options if handler is not None else None
         queue = options.queue or (own.queue if own else "default")
         priority = options.priority if options.priority is not None else (own.priority if own else 0)
-        max_attempts = options.max_attempts if options.max_attempts is not None else (own.max_attempts if own else 3)
+        max_attempts = (
+            options.max_attempts if options.max_attempts is not None else (own.max_attempts if own else 3)
+        )
         tags = [*(own.tags if own else ()), *options.tags]
         return NewJob(
             key=checked_name("job key", key),
@@ -260,5 +275,7 @@ def _storable(what: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidJob(f"expected {what} to be text that UTF-8 can hold, got {text!r} with a lone surrogate") from None
+        raise InvalidJob(
+            f"expected {what} to be text that UTF-8 can hold, got {text!r} with a lone surrogate"
+        ) from None
     return text

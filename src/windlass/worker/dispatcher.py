@@ -258,7 +258,9 @@ class Dispatcher:
             switches = self._store.switches()
             self._closed = {name for name, state in switches.items() if state.paused}
             self._limits = {name: state.concurrency for name, state in switches.items() if state.concurrency}
-        open_lanes = [lane for lane in self._lanes if lane.queue not in self._closed and self._knows(lane.key)]
+        open_lanes = [
+            lane for lane in self._lanes if lane.queue not in self._closed and self._knows(lane.key)
+        ]
         if not open_lanes:
             self._work_likely = False
             return None

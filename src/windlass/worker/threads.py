@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
-from windlass.outcome import Cancelled, Released
+from windlass.outcome import Cancelled, Failed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.worker.estimate import AHEAD_US, Estimates
 from windlass.worker.executor import Performer
@@ -17,6 +18,8 @@ from windlass.worker.isolates import OVERDUE_S, QUEUE_MOST
 from windlass.worker.local import LocalService, News
 from windlass.worker.pool import Inbox
 from windlass.worker.traits import TraitsOf
+
+log = logging.getLogger("windlass.worker")
 
 MakePerformer = Callable[[LocalService, Callable[[Claim, str], None]], Performer]
 """Builds the performer from the service and the function that takes progress."""
@@ -147,7 +150,12 @@ class ThreadPool:
         take, perform, clock = self._queue.get, self._performer.perform, stopwatch_ns
         while (claim := take()) is not None:
             began = clock()
-            outcome = perform(claim)
+            try:
+                outcome = perform(claim)
+            except BaseException as error:
+                # Nothing a handler does gets here. A fault of ours must not take the thread and the job with it.
+                log.exception("job %d could not be performed", claim.job_id)
+                outcome = Failed(f"Windlass could not perform it: {type(error).__name__}: {error}")
             self._estimates.learn(claim.key, (clock() - began) / 1000)
             self._news.finished(claim, outcome, 0.0)
 
