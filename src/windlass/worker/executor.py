@@ -6,40 +6,20 @@ given back before the outcome is told: its scope first, with what it failed with
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import KeysView
-from typing import Any
+from collections.abc import Coroutine, KeysView
+from types import CoroutineType
+from typing import Any, cast
 
-import msgspec
-
-from windlass.context import Context, Resources, Stopped, StopReason, enter, leave
-from windlass.errors import InvalidPayload, StaleAttempt
-from windlass.handlers import Handler, Registry, given_by
-from windlass.outcome import (
-    AnyOutcome,
-    Cancel,
-    Cancelled,
-    Committed,
-    Completed,
-    Failed,
-    PermanentError,
-    Quarantined,
-    Released,
-    Retry,
-    Snooze,
-    Snoozed,
-    classify,
-)
-from windlass.payload import MAX_BYTES, encode_result, why_not_object
-from windlass.redact import clean, describe, message_of
+from windlass.context import Context, Resources, StopReason, enter, leave
+from windlass.errors import InvalidPayload
+from windlass.handlers import FILLED_IN, Handler, Registry, given_by
+from windlass.outcome import AnyOutcome, Completed
+from windlass.payload import MAX_BYTES
 from windlass.scope import Scope
-from windlass.signature import KEY
 from windlass.store.protocol import Claim
+from windlass.worker.verdict import INSTRUCTIONS, judge, unknown, unreadable
 
-_INSTRUCTIONS = (Retry, Snooze, Cancel, PermanentError)
 _NOTHING = Completed(None)
-_COMMITTED = Committed()
-REASON_LENGTH_MAX = 1024
 
 
 class Performer:
@@ -72,29 +52,139 @@ class Performer:
         """Runs the attempt in this thread; an async handler gets an event loop of its own. Never raises."""
         handler = self._registry.get(claim.key)
         if handler is None:
-            return Released(f"this program has no handler for {claim.key!r}")
+            return unknown(claim)
         if handler.is_async:
-            import asyncio
-
-            return asyncio.run(self.aperform(claim))
+            return _run_apart(self.aperform(claim))
         payload = claim.payload
         try:
             plan = handler.plan
             if payload is not None and len(payload) > MAX_BYTES:
-                return Quarantined(why_not_object(payload) or "")
+                return unreadable(handler, claim, InvalidPayload())
             values = plan.decode(payload)
-        except BaseException as error:
-            return _unreadable(handler, claim, error)
+        except BaseException as error:  # noqa: BLE001 - the types of a payload may run user code
+            return unreadable(handler, claim, error)
         ctx = Context(claim, self._resources)
         self._running[claim.job_id] = ctx
         entered = enter(ctx)
-        failure: BaseException | None = None
-        result: Any = None
+        result = failure = None
         try:
-            result = handler.fn(*values) if plan.straight else self._call(handler, ctx, values)
-        except BaseException as error:
+            if plan.straight:
+                result = handler.fn(*values)
+                if isinstance(result, CoroutineType):
+                    result = _run_apart(cast("Coroutine[Any, Any, Any]", result))
+            else:
+                result = self._call(handler, ctx, values)
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is this job's affair
             failure = error
-        finally:
-            leave(entered)
-            del self._running[claim.job_id]
-        return _judge(handler, ctx, claim, result, _closed(ctx, failure))
+        leave(entered)
+        self._ended(ctx)
+        if failure is None and result is None and not ctx.touched:
+            return _NOTHING
+        return judge(handler, ctx, result, failure)
+
+    async def aperform(self, claim: Claim) -> AnyOutcome:
+        """Runs the attempt of an async handler in the current task, within its timeout. Never raises.
+
+        A synchronous handler runs in a thread, and its timeout is for the pool to keep.
+        """
+        import asyncio
+
+        handler = self._registry.get(claim.key)
+        if handler is None:
+            return unknown(claim)
+        if not handler.is_async:
+            return await asyncio.to_thread(self.perform, claim)
+        try:
+            if claim.payload is not None and len(claim.payload) > MAX_BYTES:
+                return unreadable(handler, claim, InvalidPayload())
+            values = handler.plan.decode(claim.payload)
+        except BaseException as error:  # noqa: BLE001 - the types of a payload may run user code
+            return unreadable(handler, claim, error)
+        ctx = Context(claim, self._resources)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # coroutines run in tasks
+
+        def interrupt() -> None:
+            # In the loop's own thread, so the attempt is either still under way or no longer listed.
+            if self._running.get(claim.job_id) is ctx:
+                task.cancel()
+
+        ctx.on_stop = lambda: loop.call_soon_threadsafe(interrupt)
+        limit_us = claim.timeout_us or handler.options.timeout_us
+        timer = None if limit_us is None else loop.call_later(limit_us / 1_000_000, ctx.stop, "timeout")
+        self._running[claim.job_id] = ctx
+        entered = enter(ctx)
+        result = failure = None
+        asked_before = task.cancelling()
+        try:
+            result = await self._acall(handler, ctx, values)
+        except BaseException as error:  # noqa: BLE001 - whatever user code raises is this job's affair
+            failure = error
+        leave(entered)
+        self._ended(ctx)
+        if timer is not None:
+            timer.cancel()
+        if task.cancelling() > asked_before:
+            if isinstance(failure, asyncio.CancelledError):
+                ctx.stop("shutdown")  # by whoever runs this task, unless we asked first
+            task.uncancel()
+        return judge(handler, ctx, result, failure)
+
+    def _call(self, handler: Handler, ctx: Context, values: tuple[Any, ...]) -> Any:
+        plan = handler.plan
+        if not plan.scoped:
+            args, kwargs = plan.arguments(values, [FILLED_IN[need](ctx) for need in plan.needs])
+            return _settled(handler.fn(*args, **kwargs))
+        scope = Scope(self._registry.providers, given=given_by(ctx))
+        try:
+            args, kwargs = plan.arguments(values, scope.fill(plan.needs))
+            result = _settled(handler.fn(*args, **kwargs))
+        except BaseException as error:
+            scope.close(error)
+            raise
+        scope.close()
+        return result
+
+    async def _acall(self, handler: Handler, ctx: Context, values: tuple[Any, ...]) -> Any:
+        plan = handler.plan
+        if plan.straight:
+            return await handler.fn(*values)
+        scope = Scope(self._registry.providers, given=given_by(ctx))
+        try:
+            args, kwargs = plan.arguments(values, await scope.afill(plan.needs))
+            result = await handler.fn(*args, **kwargs)
+            if isinstance(result, INSTRUCTIONS):
+                raise result
+        except BaseException as error:
+            await scope.aclose(error)
+            raise
+        await scope.aclose()
+        return result
+
+    def _ended(self, ctx: Context) -> None:
+        # Another attempt of the same job may have begun here meanwhile: only our own entry goes.
+        if self._running.get(ctx.job_id) is ctx:
+            del self._running[ctx.job_id]
+
+
+def _settled(result: Any) -> Any:
+    """The result of a call; a returned instruction counts as raised, so that scopes see it."""
+    if isinstance(result, CoroutineType):
+        result = _run_apart(cast("Coroutine[Any, Any, Any]", result))
+    if isinstance(result, INSTRUCTIONS):
+        raise result
+    return result
+
+
+def _run_apart(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine to its end on an event loop of its own, also below a loop that runs in this thread."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as one:
+        return one.submit(asyncio.run, coroutine).result()

@@ -1,0 +1,38 @@
+"""What surrounds a running handler: its context, its one transaction, its temporary folder.
+
+Invariants:
+
+* One ``Context`` belongs to one attempt. What it opened is given back when the attempt ends, however it ends.
+* User code holds the write lock nowhere but in ``ctx.transaction()``, and there for two seconds at most.
+* The job's completion and the handler's writes in that transaction are one commit, fenced by the
+  attempt's token.
+"""
+
+from __future__ import annotations
+
+from windlass.context.context import (
+    TRANSACTION_LIMIT_S,
+    Context,
+    Resources,
+    Service,
+    Stopped,
+    StopReason,
+    current,
+    enter,
+    leave,
+)
+from windlass.context.tempdirs import sweep_tempdirs, temp_root
+
+__all__ = [
+    "TRANSACTION_LIMIT_S",
+    "Context",
+    "Resources",
+    "Service",
+    "StopReason",
+    "Stopped",
+    "current",
+    "enter",
+    "leave",
+    "sweep_tempdirs",
+    "temp_root",
+]

@@ -1,0 +1,94 @@
+"""The one transaction in which user code may hold the write lock, and the watch that ends it.
+
+Whoever overruns is stopped from outside: a statement that runs is interrupted, the connection refuses
+further writes, the transaction is rolled back. The order matters. Were it rolled back first, the handler's
+next statement would commit by itself, without its neighbours. Closing is left to the handler's own thread:
+a connection must not vanish under a statement.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from windlass.errors import StaleAttempt, TransactionTooLong
+from windlass.store.protocol import Settlement, Store
+
+_OPCODES_BETWEEN_LOOKS = 10_000
+
+
+class HandlerTransaction:
+    """A write transaction with a time limit; ``complete`` settles the job in it and commits."""
+
+    def __init__(self, store: Store, connection: Any, limit_s: float) -> None:
+        self.connection = connection
+        self.closed = False
+        """The connection was closed because the transaction overran."""
+        self._store = store
+        self._limit_s = limit_s
+        # Guards the moment at which either the handler ends the transaction or the watch does.
+        self._lock = threading.Lock()
+        self._over = False
+        self._overran = False
+
+    def __enter__(self) -> Self:
+        self._store.begin(self.connection)
+        # Rather than interrupt(): that would also hit the roll-back for as long as a cursor is open.
+        self.connection.set_progress_handler(lambda: self._overran, _OPCODES_BETWEEN_LOOKS)
+        self._watch = threading.Timer(self._limit_s, self._stop)
+        self._watch.daemon = True
+        self._watch.start()
+        return self
+
+    def complete(self, settlement: Settlement) -> None:
+        """Settles the attempt and commits durably.
+
+        Raises:
+            StaleAttempt: the attempt no longer owns its job.
+            TransactionTooLong: the time was up.
+        """
+        self._end()
+        if not self.connection.in_transaction:
+            raise RuntimeError(
+                "the handler ended ctx.transaction() itself: leave that to the end of the block"
+            )
+        if not self._store.complete_on(self.connection, settlement):
+            raise StaleAttempt(
+                f"attempt {settlement.attempt} of job {settlement.job_id} no longer owns it: "
+                "its writes were rolled back, and another attempt goes on"
+            )
+        self._store.commit(self.connection)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._end()
+        except TransactionTooLong as overrun:
+            self.closed = True
+            self._store.disconnect(self.connection)
+            raise overrun from (None if error is overrun else error)
+        finally:
+            if not self.closed:
+                self.connection.set_progress_handler(None, 0)
+        if error is not None:
+            self.connection.rollback()
+
+    def _end(self) -> None:
+        self._watch.cancel()
+        with self._lock:
+            self._over = True
+            if self._overran:
+                raise TransactionTooLong(
+                    f"ctx.transaction() held the write lock for more than {self._limit_s:g} s and was rolled "
+                    "back: do slow work before it, and only the writes inside"
+                )
+
+    def _stop(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self._overran = True
+            self.connection.execute("PRAGMA query_only = ON")
+            self.connection.rollback()

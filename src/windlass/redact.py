@@ -1,0 +1,123 @@
+"""The text kept about an error: what it was and where, short, storable, and without secrets."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import cast
+
+MAX_BYTES = 16 * 1024
+"""The longest error text, as UTF-8."""
+REDACTED = "[redacted]"
+
+_FRAMES_MAX = 12
+_MESSAGE_MAX = 8 * 1024
+_CAUSES_MAX = 4
+_OURS = str(Path(__file__).parent)
+
+# The names are bounded on both sides: unbounded ones would make long words cost quadratic time.
+_SECRET_NAME = (
+    r"[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|credential|authorization|cookie"
+    r"|api[_-]?key|access[_-]?key|private[_-]?key|signature)[\w-]{0,40}"
+)
+_SECRETS = re.compile(
+    rf"""(?P<name>["']?\b{_SECRET_NAME}["']?\s{{0,4}}(?:=|:(?!//))\s{{0,4}})"""
+    r"""(?P<value>[rbf]?"(?:[^"\\]|\\.)*"|[rbf]?'(?:[^'\\]|\\.)*'|(?:bearer|basic|digest)\s+[^\s"',;]+|[^\s"',;&)}\]]+)""",
+    re.IGNORECASE,
+)
+_SCHEMES = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/=_.~-]{8,}", re.IGNORECASE)
+_USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@'\"]{1,512}@", re.IGNORECASE)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str, limit: int = MAX_BYTES) -> str:
+    """The text without secrets, storable as UTF-8, and at most ``limit`` bytes long.
+
+    >>> clean("connect to https://ann:hunter2@example.com failed, token=abc")
+    'connect to https://[redacted]@example.com failed, token=[redacted]'
+    """
+    # Cut first with room to spare: the patterns then work on a bounded text.
+    text = text if len(text) <= 2 * limit else f"{text[:limit]}{text[-limit:]}"
+    text = _UNSTORABLE.sub(
+        lambda found: f"\\x{ord(found[0]):02x}" if found[0] == "\0" else ascii(found[0])[1:-1], text
+    )
+    text = _SECRETS.sub(rf"\g<name>{REDACTED}", text)
+    text = _SCHEMES.sub(rf"\g<scheme> {REDACTED}", text)
+    text = _USERINFO.sub(rf"\g<scheme>{REDACTED}@", text)
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    half = (limit - 20) // 2
+    head, tail = encoded[:half].decode(errors="ignore"), encoded[-half:].decode(errors="ignore")
+    return f"{head}\n… cut …\n{tail}"
+
+
+def describe(error: BaseException) -> str:
+    """``Type: message``, then where it was raised in the handler's own code, then its causes.
+
+    Never raises: an exception that cannot describe itself is named by its type.
+    """
+    try:
+        return clean("\n".join(_lines(error)))
+    except Exception as trouble:  # noqa: BLE001 - source files and messages are the user's
+        return f"{type(error).__name__} (it could not be described: {type(trouble).__name__})"
+
+
+def message_of(error: BaseException) -> str:
+    """``str(error)``, also where that raises; cleaned, without its type or place."""
+    return clean(_message(error))
+
+
+def _lines(error: BaseException) -> list[str]:
+    lines: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen and len(seen) < _CAUSES_MAX:
+        seen.add(id(current))
+        message = _message(current)
+        title = f"{type(current).__name__}: {message}" if message else type(current).__name__
+        lines.append(f"caused by {title}" if len(seen) > 1 else title)
+        lines.extend(_places(current.__traceback__))
+        if isinstance(current, BaseExceptionGroup):
+            members = cast("BaseExceptionGroup[BaseException]", current).exceptions
+            lines.extend(f"  + {type(one).__name__}: {_message(one)}" for one in members[:5])
+        hidden = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or hidden
+    return lines
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception as trouble:  # noqa: BLE001 - __str__ is user code
+        return f"(its text could not be made: {type(trouble).__name__})"
+    return text if len(text) <= _MESSAGE_MAX else f"{text[:_MESSAGE_MAX]}… ({len(text):,} characters)"
+
+
+def _places(traceback: TracebackType | None) -> list[str]:
+    # The innermost frames matter; a deque keeps a runaway recursion's thousands from being formatted.
+    places: deque[tuple[FrameType, int]] = deque(maxlen=_FRAMES_MAX)
+    skipped = 0
+    while traceback is not None:
+        if not _is_machinery(traceback.tb_frame):
+            skipped += len(places) == _FRAMES_MAX
+            places.append((traceback.tb_frame, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    import linecache
+
+    lines = [f"  … {skipped} more"] if skipped else []
+    for frame, number in places:
+        code = frame.f_code
+        source = linecache.getline(code.co_filename, number, frame.f_globals).strip()
+        lines.append(
+            f"  at {code.co_filename}:{number} in {code.co_qualname}"
+            + (f": {source[:200]}" if source else "")
+        )
+    return lines
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith(_OURS) or "/asyncio/" in name or name.endswith("contextlib.py")
