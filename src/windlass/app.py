@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Executor
@@ -26,7 +27,7 @@ from windlass.outcome import Rule
 from windlass.scope import Scope
 from windlass.store import open_store
 from windlass.store.protocol import Durability, Store
-from windlass.target import defined_here
+from windlass.target import origin_of, target_of
 
 if TYPE_CHECKING:
     from windlass.service.process import ServiceControl
@@ -69,7 +70,7 @@ class Windlass:
         self.icon = icon
         self.clock: Clock = clock or SystemClock()
         self.registry = Registry()
-        self.definition = defined_here(depth=1)
+        self._origin = origin_of(sys._getframe(1))
         given: dict[str, Any] = {"database": database, "durability": durability, **settings}
         self._code_settings = {
             name: os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -105,11 +106,16 @@ class Windlass:
         return Path(os.path.realpath(self.settings.database) + "-windlass")
 
     @cached_property
+    def target(self) -> str:
+        """Where another process finds this app: ``module:attr``, or the path of a script and the name in it."""
+        return self.settings.app or target_of(self, self._origin)
+
+    @cached_property
     def service(self) -> ServiceControl:
         """The background service of this app: start, stop, is_running, invoke, on."""
         from windlass.service.process import ServiceControl
 
-        return ServiceControl(lambda: self.settings, target=self.definition)
+        return ServiceControl(lambda: self.settings, target=lambda: self.target)
 
     def close(self) -> None:
         """Closes the database; the app may be used again, which reopens it."""

@@ -28,7 +28,9 @@ _EXTRA_S = 5.0
 
 
 @contextmanager
-def embedded(app: Windlass, *, executor: Executor | None = None, threads: int | None = None) -> Generator[Dispatcher]:
+def embedded(
+    app: Windlass, *, executor: Executor | None = None, threads: int | None = None
+) -> Generator[Dispatcher]:
     """Runs the app's jobs in this process while the block lasts.
 
     Raises:
@@ -78,7 +80,7 @@ def embedded(app: Windlass, *, executor: Executor | None = None, threads: int | 
 def _pool(app: Windlass, executor: Executor | None, threads: int | None) -> Pool:
     traits = traits_of(app.registry)
     if executor is not None:
-        return FuturePool(executor, traits, target=app.target, make_performer=app.make_performer)
+        return FuturePool(executor, traits, target=lambda: app.target, make_performer=app.make_performer)
     return ThreadPool(
         app.make_performer,
         traits,

@@ -227,9 +227,10 @@ class Dispatcher:
         self._pool.flush()
         self._failures = 0
         self._last_turn = monotonic()
-        self._after(turn, request, told=bool(settlements or progress))
+        requeued = any(type(settlement.outcome) is not Completed for settlement in settlements)
+        self._after(turn, request, told=bool(settlements or progress), requeued=requeued)
 
-    def _after(self, turn: Turn, request: ClaimRequest | None, *, told: bool) -> None:
+    def _after(self, turn: Turn, request: ClaimRequest | None, *, told: bool, requeued: bool) -> None:
         for settlement in turn.stale:
             log.warning("job %d: the result of attempt %d came too late and is discarded (%s)",
                         settlement.job_id, settlement.attempt, type(settlement.outcome).__name__)  # fmt: skip
@@ -246,6 +247,10 @@ class Dispatcher:
                 self._work_likely = False
             if not turn.more:
                 self._lanes = None
+        if requeued:
+            # Ready only now that it is settled: the lanes were read before.
+            self._work_likely = True
+            self._lanes = None
         if turn.claimed or told:
             self._store.ring("watch")
         self._upkeep.commits += 1
@@ -323,7 +328,6 @@ class Dispatcher:
         self._work_likely = True
         self._pool_full = False
         if type(outcome) is not Completed:
-            self._lanes = None
             self._upkeep.look_for_due(monotonic())
 
     def progressed(self, claim: Claim, progress: str) -> None:
@@ -342,8 +346,9 @@ class Dispatcher:
 
     def ready(self) -> None:
         self._pool_full = False
-        if self._on_ready is not None:
-            self._on_ready()
+        on_ready, self._on_ready = self._on_ready, None
+        if on_ready is not None:
+            on_ready()
 
 
 def _earliest(one: float | None, other: float | None) -> float | None:

@@ -28,7 +28,7 @@ class FuturePool:
         executor: Executor,
         traits: TraitsOf,
         *,
-        target: str,
+        target: Callable[[], str],
         make_performer: MakePerformer,
         slots: int | None = None,
         make_executor: Callable[[], Executor] | None = None,
@@ -85,14 +85,16 @@ class FuturePool:
                 self._replace(error)
                 continue
             self._held[claim.job_id] = (claim, future)
-            future.add_done_callback(lambda done, claim=claim: self._news.tell(lambda _: self._done(claim, done)))
+            future.add_done_callback(
+                lambda done, claim=claim: self._news.tell(lambda _: self._done(claim, done))
+            )
 
     def _submit(self, claim: Claim) -> Future[AnyOutcome]:
         traits = self._traits(claim.key)
         is_async = traits is not None and traits.is_async
         if isinstance(self._executor, ThreadPoolExecutor):
             return self._executor.submit(perform_with, self._performer, claim, is_async)
-        return self._executor.submit(perform_by_reference, self._target, tuple(claim), is_async)
+        return self._executor.submit(perform_by_reference, self._target(), tuple(claim), is_async)
 
     def _done(self, claim: Claim, future: Future[AnyOutcome]) -> None:
         held = self._held.pop(claim.job_id, None)
@@ -188,5 +190,3 @@ class _Deaf:
 
     def stop(self) -> None:
         raise RuntimeError("the workers of a foreign executor cannot stop the service: use isolates")
-
-
