@@ -7,7 +7,6 @@ its parent died. Every lock therefore closes itself in forked children. Lock fil
 deleted one could be locked by two processes at once, one by its old inode and one by its new.
 """
 
-# ruff: noqa: PTH103, PTH118 - pathlib would cost the supervisor a megabyte
 from __future__ import annotations
 
 import os
@@ -16,8 +15,7 @@ import stat
 import sys
 import weakref
 
-from windlass import clock
-from windlass.errors import ServiceError
+from windlass.errors import ServiceError, StoreUnavailable
 
 WINDOWS = sys.platform == "win32"
 
@@ -66,6 +64,10 @@ class FileLock:
 
     def acquire(self, timeout: float | None = None) -> bool:
         """Takes the lock, waiting at most ``timeout`` seconds (None: as long as it takes)."""
+        if self.try_acquire():
+            return True
+        from windlass import clock
+
         deadline = None if timeout is None else clock.monotonic() + timeout
         pause = 0.0005
         while not self.try_acquire():
@@ -87,8 +89,11 @@ class FileLock:
         """Replaces the file's text; only the holder may."""
         if self._fd < 0:
             raise ServiceError(f"expected the lock {self.path} to be held before its text is written")
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, text.encode(), 0)
+        raw = text.encode()
+        # Overwritten before it is cut: whoever reads meanwhile finds the new text whole, then perhaps the
+        # rest of the old.
+        os.pwrite(self._fd, raw, 0)
+        os.ftruncate(self._fd, len(raw))
 
     def _forget(self) -> None:
         # Closed but not unlocked: unlocking would take the lock away from the parent, who shares it.
@@ -128,6 +133,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(fd: int, *, shared: bool = False) -> bool:
+        del shared  # these locks know no sharing: an onlooker may for a moment look like a holder
         os.lseek(fd, _WINDOWS_LOCK_AT, os.SEEK_SET)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -203,14 +209,24 @@ def state_folder(database: str | os.PathLike[str], *, create: bool = True) -> st
     """The folder beside a database file for locks, sockets and logs: ``<database>-windlass``, mode 0700.
 
     One database has one folder, by whatever symbolic link it is reached.
+
+    Raises:
+        StoreUnavailable: it cannot be created.
     """
     folder = os.path.realpath(database) + "-windlass"
     if create:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            return folder
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{folder} cannot be created ({error.strerror}): check the path, permissions and free space"
+            ) from error
     return folder
 
 
-def runtime_dir(folder: str | os.PathLike[str]) -> str:
+def runtime_dir(folder: str | os.PathLike[str], *, create: bool = True) -> str:
     """Where sockets for that state folder live: itself, or a short private folder when its path is long.
 
     The system limits a socket's path to about a hundred bytes, names of up to 24 bytes included here.
@@ -226,6 +242,8 @@ def runtime_dir(folder: str | os.PathLike[str]) -> str:
     name = hashlib.blake2s(os.fsencode(home), digest_size=10).hexdigest()
     user = os.getuid() if sys.platform != "win32" else 0
     short = os.path.join(_common_temp(), f"windlass-{user}-{name}")
+    if not create:
+        return short
     os.makedirs(short, mode=0o700, exist_ok=True)
     if sys.platform != "win32":
         found = os.lstat(short)

@@ -1,0 +1,52 @@
+"""A dispatcher that does what its arguments say, for tests of the supervisor: ``scripted.py DIARY WORD...``.
+
+It writes its process id into the diary, then follows the words; the first life takes those before ``then``,
+the second those after it, and every later life the last ones again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from windlass.service.main import Supervision
+
+
+def main(diary: Path, words: list[str]) -> None:
+    lives = [life.split() for life in " ".join(words).split(" then ")]
+    earlier = diary.read_text().split() if diary.exists() else []
+    with diary.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    supervision = Supervision(os.environ.pop("WINDLASS_SUPERVISED"))
+    for word in lives[min(len(earlier), len(lives) - 1)]:
+        obey(word, supervision)
+
+
+def obey(word: str, supervision: Supervision) -> None:
+    match word:
+        case "ready":
+            supervision.ready()
+        case "refuse":
+            supervision.failed("the moon is in the wrong phase")
+            os._exit(3)
+        case "crash":
+            os._exit(17)
+        case "fault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "end":
+            os._exit(0)
+        case "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        case "obedient":
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        case "serve":
+            threading.Event().wait()
+        case _:
+            raise SystemExit(f"unknown word {word}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
