@@ -44,7 +44,9 @@ class Backoff(msgspec.Struct, frozen=True):
         """Waits ``first``, then ``factor`` times as long after each further failure, up to ``cap``."""
         if not 1.0 <= factor <= 100.0:
             raise ConfigError(f"expected factor to be between 1 and 100, got {factor!r}")
-        return Backoff("exponential", to_us(first, name="first"), factor, to_us(cap, name="cap"), _known(jitter))
+        return Backoff(
+            "exponential", to_us(first, name="first"), factor, to_us(cap, name="cap"), _known(jitter)
+        )
 
     def delay_us(self, attempt: int, *, chance: float) -> int:
         """The wait after failed attempt number ``attempt`` (1 is the first).

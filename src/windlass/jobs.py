@@ -146,7 +146,11 @@ class JobManager:
 
     def _explain(self, job: Job) -> tuple[str, str]:
         if job.status.is_final:
-            told = f": {job.last_error.splitlines()[0]}" if job.last_error and job.status is JobStatus.FAILED else ""
+            told = (
+                f": {job.last_error.splitlines()[0]}"
+                if job.last_error and job.status is JobStatus.FAILED
+                else ""
+            )
             return "final", f"it is {job.status} ({job.reason or 'done'}){told}"
         if job.status is JobStatus.RUNNING:
             asked = ", and was asked to stop" if job.cancel_requested else ""
@@ -170,7 +174,10 @@ class JobManager:
         if not live:
             return "no_service", "no service is running on this database: windlass start"
         if not any(row.job_keys is None or job.key in row.job_keys for row in live):
-            return "unknown_key", f"no running service knows the job key {job.key!r}: deploy its handler and restart the service"
+            return (
+                "unknown_key",
+                f"no running service knows the job key {job.key!r}: deploy its handler and restart the service",
+            )
         if switch is not None and switch.concurrency is not None:
             running = self._store.running_by_queue().get(job.queue, 0)
             if running >= switch.concurrency:
@@ -234,5 +241,3 @@ def job_filter(
 
 def _ids(job_ids: Ids) -> Sequence[int]:
     return [job_ids] if isinstance(job_ids, int) else [*job_ids]
-
-

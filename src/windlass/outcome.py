@@ -20,18 +20,20 @@ class PermanentError(Exception):
     """Raised by a handler: no retry can help; the job is FAILED now."""
 
 
-class Retry(Exception):  # noqa: N818 - an instruction rather than an error
+class Retry(Exception):
     """Raised or returned by a handler: try again, ``after`` that long or by the job's backoff.
 
     Counts as a failed attempt.
     """
 
-    def __init__(self, reason: str = "the handler asked for a retry", *, after: Duration | None = None) -> None:
+    def __init__(
+        self, reason: str = "the handler asked for a retry", *, after: Duration | None = None
+    ) -> None:
         super().__init__(reason)
         self.after_us = None if after is None else to_us(after, name="after")
 
 
-class Snooze(Exception):  # noqa: N818
+class Snooze(Exception):
     """Raised or returned by a handler: not now; run again after ``delay``. Spends no attempt."""
 
     def __init__(self, delay: Duration, reason: str = "the handler snoozed") -> None:
@@ -39,7 +41,7 @@ class Snooze(Exception):  # noqa: N818
         self.delay_us = to_us(delay, name="delay")
 
 
-class Cancel(Exception):  # noqa: N818
+class Cancel(Exception):
     """Raised or returned by a handler: this job is no longer wanted; it becomes CANCELLED."""
 
     def __init__(self, reason: str = "the handler cancelled") -> None:
@@ -110,9 +112,7 @@ class Quarantined(Outcome, frozen=True, array_like=True, tag="quarantined"):
     reason: str
 
 
-AnyOutcome = (
-    Completed | Committed | Retried | Snoozed | Cancelled | Failed | Crashed | Released | Quarantined
-)
+AnyOutcome = Completed | Committed | Retried | Snoozed | Cancelled | Failed | Crashed | Released | Quarantined
 
 Rule = str | Backoff | Retry | Snooze | Cancel | Callable[[BaseException], Any]
 """What to do about one type of exception: ``"retry"``, ``"fail"``, a ``Backoff``, an instruction, or a

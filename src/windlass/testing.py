@@ -99,7 +99,9 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
         while (claim := _claim(app, owner)) is not None:
             runs += 1
             if runs > limit:
-                raise RuntimeError(f"drain ran {limit} jobs and there are more: does one enqueue itself for ever?")
+                raise RuntimeError(
+                    f"drain ran {limit} jobs and there are more: does one enqueue itself for ever?"
+                )
             outcome = performer.perform(claim)
             store.settle_and_claim([Settlement(claim.job_id, claim.attempt, claim.token, outcome)])
             ran[claim.job_id] = None
@@ -139,7 +141,11 @@ def _drain_once(app: Windlass) -> None:
 def enqueued(app: Windlass, key: str | None = None, **fields: Any) -> list[Job]:
     """The jobs that wait, oldest first, of that key and with those payload fields."""
     waiting = app.jobs.list(status=JobStatus.PENDING, key=key, order="id", limit=100_000)
-    return [job for job in waiting if all((job.payload or {}).get(name) == value for name, value in fields.items())]
+    return [
+        job
+        for job in waiting
+        if all((job.payload or {}).get(name) == value for name, value in fields.items())
+    ]
 
 
 def assert_enqueued(app: Windlass, key: str, *, count: int | None = None, **fields: Any) -> Job:
@@ -148,7 +154,9 @@ def assert_enqueued(app: Windlass, key: str, *, count: int | None = None, **fiel
     if not found or (count is not None and len(found) != count):
         wanted = f"{'a job' if count is None else count} {key!r} with {fields}"
         there = [f"{job.key}({job.payload})" for job in enqueued(app)][-10:] or ["nothing"]
-        raise AssertionError(f"expected {wanted} to be enqueued, found {len(found)}; waiting are: {', '.join(there)}")
+        raise AssertionError(
+            f"expected {wanted} to be enqueued, found {len(found)}; waiting are: {', '.join(there)}"
+        )
     return found[-1]
 
 
@@ -156,7 +164,9 @@ def refute_enqueued(app: Windlass, key: str, **fields: Any) -> None:
     """Asserts that no job of that key with those payload fields waits."""
     found = enqueued(app, key, **fields)
     if found:
-        raise AssertionError(f"expected no {key!r} with {fields} to be enqueued, found {len(found)}: {found[-1]}")
+        raise AssertionError(
+            f"expected no {key!r} with {fields} to be enqueued, found {len(found)}: {found[-1]}"
+        )
 
 
 def _claim(app: Windlass, owner: int) -> Claim | None:
@@ -164,7 +174,9 @@ def _claim(app: Windlass, owner: int) -> Claim | None:
     store.promote()
     paused = {name for name, state in store.switches().items() if state.paused}
     known = app.registry.keys()
-    lanes = [lane for lane in store.lanes() if lane.queue not in paused and (known is None or lane.key in known)]
+    lanes = [
+        lane for lane in store.lanes() if lane.queue not in paused and (known is None or lane.key in known)
+    ]
     request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), {}, lambda _: True)
     claimed = store.settle_and_claim([], request).claimed
     return claimed[0] if claimed else None

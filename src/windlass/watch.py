@@ -56,7 +56,9 @@ class Watch:
             if self._ended or (deadline is not None and monotonic() >= deadline):
                 return None
             if not self._first:
-                left_s = self._poll_s if deadline is None else max(min(self._poll_s, deadline - monotonic()), 0)
+                left_s = (
+                    self._poll_s if deadline is None else max(min(self._poll_s, deadline - monotonic()), 0)
+                )
                 select.select([self._bell.fileno()], [], [], left_s)
             self._look()
         return self._queue.popleft()

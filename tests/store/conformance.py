@@ -24,7 +24,16 @@ from windlass.outcome import (
     Retried,
     Snoozed,
 )
-from windlass.store.protocol import Claim, ClaimRequest, JobFilter, Lane, NewJob, ProgressNote, Settlement, Store
+from windlass.store.protocol import (
+    Claim,
+    ClaimRequest,
+    JobFilter,
+    Lane,
+    NewJob,
+    ProgressNote,
+    Settlement,
+    Store,
+)
 
 SECOND = 1_000_000
 
@@ -52,7 +61,9 @@ class ManualClock:
 
 
 def register(store: Store) -> int:
-    return store.register(host="here", pid=1, lock_file="/nowhere", version="1", mode="service", job_keys=None)
+    return store.register(
+        host="here", pid=1, lock_file="/nowhere", version="1", mode="service", job_keys=None
+    )
 
 
 def add(store: Store, key: str = "work", **fields: object) -> int:
@@ -151,7 +162,11 @@ class StoreConformance:
         add(store, "a")
         add(store, "a", queue="mail")
         add(store, "b")
-        assert {(lane.queue, lane.key) for lane in store.lanes()} == {("default", "a"), ("mail", "a"), ("default", "b")}
+        assert {(lane.queue, lane.key) for lane in store.lanes()} == {
+            ("default", "a"),
+            ("mail", "a"),
+            ("default", "b"),
+        }
 
     def test_a_full_queue_gives_nothing(self, store: Store) -> None:
         for _ in range(3):
@@ -229,7 +244,9 @@ class StoreConformance:
         assert [bad.job_id for bad, _ in turn.unsettled] == [one.job_id]
         assert store.counts()[JobStatus.COMPLETED] == 1
 
-    def test_a_retried_job_waits_for_its_delay_and_keeps_its_error(self, store: Store, clock: ManualClock) -> None:
+    def test_a_retried_job_waits_for_its_delay_and_keeps_its_error(
+        self, store: Store, clock: ManualClock
+    ) -> None:
         job_id = add(store)
         assert settle(store, claim(store)[0], Retried("boom", 10 * SECOND))
         job = store.get(job_id)
@@ -292,7 +309,10 @@ class StoreConformance:
         settle(store, claim(store)[0], Retried("one", 0))
         settle(store, claim(store)[0], Failed("two", "exhausted"))
         history = store.attempts(job_id)
-        assert [(a.attempt, a.outcome, a.error) for a in history] == [(1, "retried", "one"), (2, "failed", "two")]
+        assert [(a.attempt, a.outcome, a.error) for a in history] == [
+            (1, "retried", "one"),
+            (2, "failed", "two"),
+        ]
 
     def test_a_first_attempt_that_succeeds_leaves_no_history(self, store: Store) -> None:
         job_id = add(store)
@@ -361,7 +381,9 @@ class StoreConformance:
         assert register(store) > first
         assert [row.id for row in store.dispatchers()] == [first + 1]
 
-    def test_a_delay_follows_elapsed_time_when_the_wall_clock_jumps(self, store: Store, clock: ManualClock) -> None:
+    def test_a_delay_follows_elapsed_time_when_the_wall_clock_jumps(
+        self, store: Store, clock: ManualClock
+    ) -> None:
         """S4: ninety days forward and back neither hurry nor lose it."""
         add(store, delay_us=60 * SECOND)
         clock.wall += 90 * 86_400 * SECOND
@@ -390,7 +412,9 @@ class StoreConformance:
         add(store, run_at_us=clock.wall - SECOND)
         assert len(claim(store)) == 1
 
-    def test_pruning_takes_old_and_surplus_jobs_in_bounded_steps(self, store: Store, clock: ManualClock) -> None:
+    def test_pruning_takes_old_and_surplus_jobs_in_bounded_steps(
+        self, store: Store, clock: ManualClock
+    ) -> None:
         for _ in range(6):
             add(store)
             settle(store, claim(store)[0], Completed())
@@ -430,7 +454,9 @@ class StoreConformance:
         assert job is not None
         assert job.status is JobStatus.CANCELLED
 
-    @pytest.mark.parametrize("ending", [Completed(), Failed("no"), Cancelled("no"), Quarantined("bad"), Retried("x", SECOND)])
+    @pytest.mark.parametrize(
+        "ending", [Completed(), Failed("no"), Cancelled("no"), Quarantined("bad"), Retried("x", SECOND)]
+    )
     def test_a_retry_makes_it_ready_with_an_attempt_left(self, store: Store, ending: AnyOutcome) -> None:
         job_id = add(store, max_attempts=1)
         settle(store, claim(store)[0], ending)
@@ -453,7 +479,10 @@ class StoreConformance:
         assert store.attempts(job_id) == []
 
     def test_selecting_filters_orders_and_pages(self, store: Store) -> None:
-        ids = [add(store, key, priority=p, tags=tags) for key, p, tags in (("a", 1, None), ("b", 3, '["x"]'), ("a", 2, None))]
+        ids = [
+            add(store, key, priority=p, tags=tags)
+            for key, p, tags in (("a", 1, None), ("b", 3, '["x"]'), ("a", 2, None))
+        ]
         assert [job.id for job in store.select(JobFilter(key="a"), order="id")] == [ids[0], ids[2]]
         assert [job.id for job in store.select(JobFilter(), order="-priority", limit=2)] == [ids[1], ids[2]]
         assert [job.id for job in store.select(JobFilter(), order="id", limit=1, offset=1)] == [ids[1]]
@@ -469,7 +498,11 @@ class StoreConformance:
         settle(store, two, Quarantined("bad"))
         claim(store, limit=1)
         counts = store.counts()
-        assert (counts[JobStatus.PENDING], counts[JobStatus.RUNNING], counts[JobStatus.COMPLETED]) == (3, 1, 1)
+        assert (counts[JobStatus.PENDING], counts[JobStatus.RUNNING], counts[JobStatus.COMPLETED]) == (
+            3,
+            1,
+            1,
+        )
 
     def test_queues_tell_switches_and_contents(self, store: Store) -> None:
         add(store, queue="mail")

@@ -29,10 +29,14 @@ def open_store(database: str, clock: Clock | None = None) -> SqliteStore:
     """
     scheme, separator, rest = database.partition("://")
     if separator and scheme != "sqlite":
-        raise ConfigError(f"no store for {scheme}:// yet: name an SQLite file, such as app.db, got {database!r}")
+        raise ConfigError(
+            f"no store for {scheme}:// yet: name an SQLite file, such as app.db, got {database!r}"
+        )
     path = rest.removeprefix("/") if separator else database
     if not path or path == ":memory:":
-        raise ConfigError(f"expected a database file, got {database!r}: jobs in memory would not survive the program")
+        raise ConfigError(
+            f"expected a database file, got {database!r}: jobs in memory would not survive the program"
+        )
     from windlass.store.sqlite.store import SqliteStore
 
     return SqliteStore(path, clock)

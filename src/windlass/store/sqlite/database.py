@@ -72,7 +72,10 @@ class Database:
         with translated(self.path):
             create_private(self.path)
             connection = sqlite3.connect(
-                self.path, timeout=self.busy_timeout_s, isolation_level=isolation_level, check_same_thread=False
+                self.path,
+                timeout=self.busy_timeout_s,
+                isolation_level=isolation_level,
+                check_same_thread=False,
             )
             try:
                 self._configure(connection)
@@ -158,7 +161,7 @@ class Database:
                     ) from error
             except sqlite3.DatabaseError as error:
                 raise translate(error, self.path) from error
-            clock.sleep(random.uniform(*_NAP_S))  # noqa: S311 - spreads waiters, protects nothing
+            clock.sleep(random.uniform(*_NAP_S))
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Commits, and makes sure that the log it went to is the one that other processes read.
@@ -173,7 +176,11 @@ class Database:
             undone = connection.in_transaction
             with suppress(sqlite3.Error):  # whatever the rollback says, the commit's own error is the news
                 connection.execute("ROLLBACK")
-            if undone and _primary(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT):
+            if undone and _primary(error) in (
+                sqlite3.SQLITE_FULL,
+                sqlite3.SQLITE_BUSY,
+                sqlite3.SQLITE_CONSTRAINT,
+            ):
                 raise translate(error, self.path) from error
             raise OutcomeUnknown(
                 f"{self.path}: the commit failed half-way ({error}): it may or may not be kept; "
@@ -316,7 +323,9 @@ def translate(error: sqlite3.DatabaseError, path: str) -> Exception:
             f"{path} is damaged or not an SQLite database ({error}): nothing was changed; restore a backup with windlass restore"
         )
     if code in _CANNOT_NOW:
-        return StoreUnavailable(f"{path} {_CANNOT_NOW[code]} ({error}): nothing was written; try again when that is mended")
+        return StoreUnavailable(
+            f"{path} {_CANNOT_NOW[code]} ({error}): nothing was written; try again when that is mended"
+        )
     if isinstance(error, sqlite3.OperationalError) and "no such table" in str(error):
         return UnsafeDatabase(f"{path} lacks a table of Windlass ({error}): run windlass migrate")
     return error

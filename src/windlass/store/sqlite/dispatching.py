@@ -98,7 +98,9 @@ class Dispatching(Role):
         with self.database.write(full=full) as connection:
             settler = Settler(connection, self.clock, now_us, now)
             for note in progress:
-                connection.execute(SQL["note_progress"], (note.progress, now, note.job_id, note.attempt, note.token))
+                connection.execute(
+                    SQL["note_progress"], (note.progress, now, note.job_id, note.attempt, note.token)
+                )
             if one_by_one:
                 settler.settle_apart(settlements, turn)
             else:
@@ -128,7 +130,9 @@ class Dispatching(Role):
             if problem:
                 connection.execute(SQL["hold"], (problem, now, job_id))
                 continue
-            claim = Claim(job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes)
+            claim = Claim(
+                job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes
+            )
             if not request.accept(claim):
                 continue
             turn.claimed.append(claim)
@@ -238,7 +242,9 @@ class Dispatching(Role):
         return cursor.rowcount == 1
 
 
-def _unreadable(payload: object, attempts: object, allowed: object, priority: object, timeout_us: object) -> str | None:
+def _unreadable(
+    payload: object, attempts: object, allowed: object, priority: object, timeout_us: object
+) -> str | None:
     """Why a row that foreign hands wrote cannot be run, or None."""
     if type(payload) is not str and payload is not None:
         return f"payload is {type(payload).__name__}, expected JSON text"

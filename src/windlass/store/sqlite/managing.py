@@ -31,7 +31,9 @@ class Managing(Role):
     def select(self, where: JobFilter, *, order: str = "-id", limit: int = 50, offset: int = 0) -> list[Job]:
         column = order.removeprefix("-")
         if column not in _ORDERS:
-            raise InvalidJob(f"expected order to be one of {', '.join(sorted(_ORDERS))} (- before it: descending), got {order!r}")
+            raise InvalidJob(
+                f"expected order to be one of {', '.join(sorted(_ORDERS))} (- before it: descending), got {order!r}"
+            )
         direction = "DESC" if order.startswith("-") else "ASC"
         conditions, values = _conditions(where)
         text = (
@@ -68,7 +70,9 @@ class Managing(Role):
                     found[job_id] = JobStatus.CANCELLED
                     continue
                 connection.execute(SQL["cancel_running"], (now, job_id))
-                row = connection.execute("SELECT status FROM background_service_jobs WHERE id = ?", (job_id,)).fetchone()
+                row = connection.execute(
+                    "SELECT status FROM background_service_jobs WHERE id = ?", (job_id,)
+                ).fetchone()
                 if row is not None:
                     found[job_id] = JobStatus(row[0])
         self.ring()
@@ -77,7 +81,9 @@ class Managing(Role):
     def retry(self, job_ids: Sequence[int]) -> list[int]:
         _, now = self.now()
         with self.database.write(full=True) as connection:
-            changed = [job_id for job_id in job_ids if connection.execute(SQL["retry"], (now, job_id)).rowcount]
+            changed = [
+                job_id for job_id in job_ids if connection.execute(SQL["retry"], (now, job_id)).rowcount
+            ]
         self.ring()
         return changed
 
@@ -95,7 +101,9 @@ class Managing(Role):
     def queues(self) -> list[QueueState]:
         found: dict[str, dict[str, Any]] = {}
         with self.database.read() as connection:
-            for queue, paused, concurrency in connection.execute("SELECT queue, paused, concurrency FROM windlass_queues"):
+            for queue, paused, concurrency in connection.execute(
+                "SELECT queue, paused, concurrency FROM windlass_queues"
+            ):
                 found[queue] = {"paused": bool(paused), "concurrency": concurrency}
             for queue, what, count in connection.execute(SQL["queues"]):
                 state = found.setdefault(queue, {})
@@ -115,7 +123,12 @@ class Managing(Role):
         with self.database.write(full=True) as connection:
             connection.execute(
                 SQL["set_queue"],
-                {"queue": queue, "paused": paused, "concurrency": None if keep else concurrency, "keep": keep},
+                {
+                    "queue": queue,
+                    "paused": paused,
+                    "concurrency": None if keep else concurrency,
+                    "keep": keep,
+                },
             )
         self.ring()
 

@@ -47,7 +47,9 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
 
 def pending(connection: sqlite3.Connection, path: str, known: list[Migration]) -> list[Migration]:
     """Those not yet applied; refuses a file that a newer or an altered Windlass wrote."""
-    has_ledger = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'windlass_migrations'").fetchone()
+    has_ledger = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = 'windlass_migrations'"
+    ).fetchone()
     if not has_ledger:
         return known
     applied: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM windlass_migrations"))

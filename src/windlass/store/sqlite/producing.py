@@ -31,7 +31,9 @@ class Producing(Role):
         """See the protocol. Calls that collide share one commit: the first leads, the others follow."""
         if connection is not None:
             if not isinstance(connection, sqlite3.Connection):
-                raise InvalidJob(f"expected connection to be a sqlite3.Connection, got {type(connection).__name__}")
+                raise InvalidJob(
+                    f"expected connection to be a sqlite3.Connection, got {type(connection).__name__}"
+                )
             with translated(self.database.path):
                 return self._insert_on(connection, jobs)
         ticket = _Ticket(jobs, full=durability == "full")

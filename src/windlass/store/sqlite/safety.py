@@ -10,7 +10,20 @@ from pathlib import Path
 from windlass.errors import StoreUnavailable, UnsafeDatabase
 
 _NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.rclone"}
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "afs",
+        "ceph",
+        "glusterfs",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "fuse.rclone",
+    }
 )
 _HEADER = b"SQLite format 3\x00"
 
@@ -24,10 +37,14 @@ def check_place(path: str) -> None:
         StoreUnavailable: the folder is missing.
     """
     if os.path.isdir(path):
-        raise UnsafeDatabase(f"expected a database file, got the directory {path}: name a file in it, such as {path}/windlass.db")
+        raise UnsafeDatabase(
+            f"expected a database file, got the directory {path}: name a file in it, such as {path}/windlass.db"
+        )
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise StoreUnavailable(f"the folder {folder} does not exist: create it, or name another database file")
+        raise StoreUnavailable(
+            f"the folder {folder} does not exist: create it, or name another database file"
+        )
     kind = file_system(path)
     if kind in _NETWORK:
         raise UnsafeDatabase(
@@ -44,7 +61,9 @@ def create_private(path: str) -> None:
         except FileExistsError:
             return
         except OSError as error:
-            raise StoreUnavailable(f"{path} cannot be created ({error.strerror}): check the folder's permissions and free space") from error
+            raise StoreUnavailable(
+                f"{path} cannot be created ({error.strerror}): check the folder's permissions and free space"
+            ) from error
 
 
 def private_folder(path: Path) -> Path:
@@ -52,7 +71,9 @@ def private_folder(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be created ({error.strerror}): check permissions and free space") from error
+        raise StoreUnavailable(
+            f"{path} cannot be created ({error.strerror}): check permissions and free space"
+        ) from error
     return path
 
 

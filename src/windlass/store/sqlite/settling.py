@@ -46,7 +46,9 @@ class Settler:
         for settlement in settlements:
             job_id, attempt, token, outcome = settlement
             if type(outcome) is Completed:
-                owned = execute(completed, (outcome.result, now_us, now, job_id, attempt, token)).rowcount == 1
+                owned = (
+                    execute(completed, (outcome.result, now_us, now, job_id, attempt, token)).rowcount == 1
+                )
             else:
                 owned = self._settle_other(settlement)
             if not owned:
@@ -137,7 +139,9 @@ class Settler:
             },
         )
 
-    def _end(self, settlement: Settlement, *, status: str, reason: str, error: str | None, crashes: int) -> None:
+    def _end(
+        self, settlement: Settlement, *, status: str, reason: str, error: str | None, crashes: int
+    ) -> None:
         self._connection.execute(
             SQL["settle_ended"],
             {

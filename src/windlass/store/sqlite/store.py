@@ -22,7 +22,9 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 class SqliteStore(Producing, Dispatching, Managing):
     """Jobs in one SQLite file. Thread-safe. Opens the file at the first use; see the protocol for the verbs."""
 
-    def __init__(self, path: str | os.PathLike[str], clock: Clock | None = None, *, busy_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], clock: Clock | None = None, *, busy_timeout_s: float = 10.0
+    ) -> None:
         super().__init__(Database(path, busy_timeout_s=busy_timeout_s), clock or SystemClock())
 
     @property
@@ -69,7 +71,9 @@ class SqliteStore(Producing, Dispatching, Managing):
             found: list[tuple[str]] = connection.execute("PRAGMA quick_check(3)").fetchall()
         if found != [("ok",)]:
             told = "; ".join(row[0] for row in found)
-            raise UnsafeDatabase(f"{self.path} is damaged ({told}): nothing was changed; restore a backup with windlass restore")
+            raise UnsafeDatabase(
+                f"{self.path} is damaged ({told}): nothing was changed; restore a backup with windlass restore"
+            )
 
     def backup(self, target: str) -> None:
         """Writes a consistent copy to a new file, readable by its owner alone, while everything runs."""
@@ -83,7 +87,9 @@ class SqliteStore(Producing, Dispatching, Managing):
             _sync_file(partial)
             os.rename(partial, target)
         except OSError as error:
-            raise StoreUnavailable(f"{target} cannot be written ({error.strerror}): check the folder and free space") from error
+            raise StoreUnavailable(
+                f"{target} cannot be written ({error.strerror}): check the folder and free space"
+            ) from error
         finally:
             if os.path.exists(partial):
                 os.unlink(partial)
