@@ -102,9 +102,9 @@ class Dispatching(Role):
                     SQL["note_progress"], (note.progress, now, note.job_id, note.attempt, note.token)
                 )
             if one_by_one:
-                settler.settle_apart(settlements, turn)
+                _settle_apart(connection, settler, settlements, turn)
             else:
-                settler.settle(settlements, turn)
+                _settle(connection, settler, settlements, turn)
             if request is not None and request.limit > 0 and request.caps:
                 self._claim(connection, request, now, turn)
         return turn._replace(more=request is not None and 0 < request.limit <= len(turn.claimed))
@@ -240,6 +240,37 @@ class Dispatching(Role):
             (result, now_us, now, settlement.job_id, settlement.attempt, settlement.token),
         )
         return cursor.rowcount == 1
+
+
+def _settle(
+    connection: sqlite3.Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
+) -> None:
+    # Row by row: a sum of counts would not say which one was stale.
+    execute, completed = connection.execute, SQL["settle_completed"]
+    now_us, now = settler.now_us, settler.now
+    for settlement in settlements:
+        job_id, attempt, token, outcome = settlement
+        if type(outcome) is Completed:
+            row = (outcome.result, now_us, now, job_id, attempt, token)
+            owned = execute(completed, row).rowcount == 1
+        else:
+            owned = settler.settle(settlement)
+        if not owned:
+            turn.stale.append(settlement)
+
+
+def _settle_apart(
+    connection: sqlite3.Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
+) -> None:
+    # Each under a savepoint: one that the database refuses leaves the others alone.
+    for settlement in settlements:
+        connection.execute("SAVEPOINT settle")
+        try:
+            _settle(connection, settler, [settlement], turn)
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            connection.execute("ROLLBACK TO settle")
+            turn.unsettled.append((settlement, error))
+        connection.execute("RELEASE settle")
 
 
 def _unreadable(

@@ -1,19 +1,15 @@
-"""One outcome, one transition: what each kind of outcome does to the row of its job.
+"""One outcome, one transition: what becomes of the row of a job that did not simply complete.
 
-Every statement matches id, attempt and token. Rows are settled one by one, because a sum of counts does not
-say which one was stale.
+The row is looked up by id, attempt and token first: who does not find it no longer owns it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-
 from windlass.clock import Clock
 from windlass.outcome import (
     Cancelled,
     Committed,
-    Completed,
     Crashed,
     Failed,
     Quarantined,
@@ -21,7 +17,7 @@ from windlass.outcome import (
     Retried,
     Snoozed,
 )
-from windlass.store.protocol import Settlement, Turn
+from windlass.store.protocol import Settlement
 from windlass.store.sqlite.statements import SQL
 
 CRASHES_ALLOWED = 3
@@ -36,36 +32,11 @@ class Settler:
     def __init__(self, connection: sqlite3.Connection, clock: Clock, now_us: int, now: str) -> None:
         self._connection = connection
         self._clock = clock
-        self._now_us = now_us
-        self._now = now
+        self.now_us = now_us
+        self.now = now
 
-    def settle(self, settlements: Sequence[Settlement], turn: Turn) -> None:
-        """Settles all; any error is the whole turn's."""
-        execute = self._connection.execute
-        completed, now_us, now = SQL["settle_completed"], self._now_us, self._now
-        for settlement in settlements:
-            job_id, attempt, token, outcome = settlement
-            if type(outcome) is Completed:
-                owned = (
-                    execute(completed, (outcome.result, now_us, now, job_id, attempt, token)).rowcount == 1
-                )
-            else:
-                owned = self._settle_other(settlement)
-            if not owned:
-                turn.stale.append(settlement)
-
-    def settle_apart(self, settlements: Sequence[Settlement], turn: Turn) -> None:
-        """Settles each under a savepoint: one the database refuses leaves the others alone."""
-        for settlement in settlements:
-            self._connection.execute("SAVEPOINT settle")
-            try:
-                self.settle([settlement], turn)
-            except (sqlite3.Error, ValueError, OverflowError) as error:
-                self._connection.execute("ROLLBACK TO settle")
-                turn.unsettled.append((settlement, error))
-            self._connection.execute("RELEASE settle")
-
-    def _settle_other(self, settlement: Settlement) -> bool:
+    def settle(self, settlement: Settlement) -> bool:
+        """Settles an attempt that did not simply complete; False where it no longer owns its job."""
         outcome = settlement.outcome
         if isinstance(outcome, Committed):
             return True
@@ -132,10 +103,10 @@ class Settler:
                 "crashes": owned[2] if crashes is None else crashes,
                 "alone": alone,
                 "hold": hold,
-                "run_at": self._now_us + delay_us if later else None,
+                "run_at": self.now_us + delay_us if later else None,
                 "run_at_boot": self._clock.boot_us() + delay_us if later else None,
                 "boot_id": self._clock.boot_id() if later else None,
-                "now": self._now,
+                "now": self.now,
             },
         )
 
@@ -150,13 +121,13 @@ class Settler:
                 "reason": reason,
                 "error": error,
                 "crashes": crashes,
-                "now_us": self._now_us,
-                "now": self._now,
+                "now_us": self.now_us,
+                "now": self.now,
             },
         )
 
     def _record(self, settlement: Settlement, owned: _Owned, outcome: str, error: str) -> None:
         self._connection.execute(
             SQL["record_attempt"],
-            (settlement.job_id, settlement.attempt, outcome, owned[3], self._now_us, error),
+            (settlement.job_id, settlement.attempt, outcome, owned[3], self.now_us, error),
         )
