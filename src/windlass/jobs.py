@@ -8,6 +8,7 @@ from typing import Any
 from windlass import platform
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, SystemClock, monotonic
+from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
 from windlass.job import Attempt, Job, JobStatus, Why
 from windlass.names import checked_name
@@ -105,21 +106,21 @@ class JobManager:
         where = job_filter(status=status, key=key, queue=queue, tag=tag, ids=ids)
         return Watch(self._store, where, poll_s=self._poll_s, one=job_id is not None)
 
-    def wait(self, job_id: int, timeout_s: float | None = None) -> Job:
-        """Waits until the job is final and returns it.
+    def wait(self, job_id: int, timeout: Duration | None = None) -> Job:
+        """Waits until the job is final and returns it; at most ``timeout``, such as ``"10s"`` or seconds.
 
         Raises:
             InvalidJob: there is no such job.
             TimeoutError: it is not final yet.
         """
-        deadline = None if timeout_s is None else monotonic() + timeout_s
+        deadline = None if timeout is None else monotonic() + to_seconds(timeout, name="timeout")
         last: Job | None = None
         with self.watch(job_id) as changes:
             while (last := changes.next(deadline)) is not None:
                 if last.status.is_final:
                     return last
         if deadline is not None and monotonic() >= deadline:
-            raise TimeoutError(f"job {job_id} is not final after {timeout_s:g} s: {self.why(job_id).reason}")
+            raise TimeoutError(f"job {job_id} is not final after {timeout}: {self.why(job_id).reason}")
         raise InvalidJob(f"there is no job {job_id}")
 
     def why(self, job_id: int) -> Why:
