@@ -1,4 +1,4 @@
-"""The embedded mode: a dispatcher on a thread of this process, for tests and programs that want no second one."""
+"""The embedded mode: a dispatcher on a thread of this process, for programs that want no second one."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import threading
 from collections.abc import Generator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from windlass.errors import StartFailed
 from windlass.service.traits import traits_of
+from windlass.target import AppLike
 from windlass.version import VERSION
 from windlass.worker.dispatcher import Dispatcher
 from windlass.worker.futures import FuturePool
 from windlass.worker.isolate import run_start_callbacks
+from windlass.worker.isolates import IsolatePool
+from windlass.worker.mixed import MixedPool
 from windlass.worker.pool import Pool
 from windlass.worker.threads import ThreadPool
-
-if TYPE_CHECKING:
-    from windlass.app import Windlass
 
 log = logging.getLogger("windlass.service")
 
@@ -29,7 +27,7 @@ _EXTRA_S = 5.0
 
 @contextmanager
 def embedded(
-    app: Windlass, *, executor: Executor | None = None, threads: int | None = None
+    app: AppLike, *, executor: Executor | None = None, threads: int | None = None
 ) -> Generator[Dispatcher]:
     """Runs the app's jobs in this process while the block lasts.
 
@@ -77,14 +75,26 @@ def embedded(
         raise StartFailed(f"the embedded dispatcher failed: {failures[0]}") from failures[0]
 
 
-def _pool(app: Windlass, executor: Executor | None, threads: int | None) -> Pool:
+def _pool(app: AppLike, executor: Executor | None, threads: int | None) -> Pool:
     traits = traits_of(app.registry)
     if executor is not None:
-        return FuturePool(executor, traits, target=lambda: app.target, make_performer=app.make_performer)
-    return ThreadPool(
-        app.make_performer,
-        traits,
-        threads=threads or app.settings.threads,
-        async_concurrency=app.settings.async_concurrency,
-        on_start=lambda service: run_start_callbacks(app.registry, service, app.store),
+        here: Pool = FuturePool(
+            executor, traits, target=lambda: app.target, make_performer=app.make_performer
+        )
+    else:
+        here = ThreadPool(
+            app.make_performer,
+            traits,
+            threads=threads or app.settings.threads,
+            async_concurrency=app.settings.async_concurrency,
+            on_start=lambda service: run_start_callbacks(app.registry, service, app.store),
+        )
+    isolated = frozenset(
+        handler.key for handler in app.registry.handlers() if handler.options.isolation == "process"
     )
+    if not isolated:
+        return here
+    isolates = IsolatePool(
+        app.target, traits, count=app.settings.isolates, cancel_grace_s=app.settings.cancel_grace
+    )
+    return MixedPool(here, isolates, is_isolated=isolated.__contains__)

@@ -13,8 +13,10 @@ def traits_of(registry: Registry) -> TraitsOf:
     def of(key: str) -> Traits | None:
         if key not in known:
             handler = registry.get(key)
-            known[key] = None if handler is None else Traits(
-                handler.is_async, handler.options.timeout_us, handler.options.policy.backoff
+            known[key] = (
+                None
+                if handler is None
+                else Traits(handler.is_async, handler.options.timeout_us, handler.options.policy.backoff)
             )
         return known[key]
 

@@ -45,8 +45,8 @@ class Ear:
             self._stir_s = _STIR_S[0]
             self._poll_at = min(self._poll_at, now + _STIR_S[0])
         if rung:
-            self._seen = self._store.version()
-            self._plan(now)
+            # The version is left for the next look: at worst that one finds nothing new.
+            self._poll_at = min(self._poll_at, now + _STIR_S[1])
             return True
         if now < self._poll_at and not stirred:
             return False
