@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from windlass.clock import Clock, monotonic
-from windlass.store.protocol import Store
+from windlass.context import sweep_tempdirs, temp_root
+from windlass.job import JobStatus
+from windlass.store.protocol import JobFilter, Store
 from windlass.worker.lease import BEAT_S, Lease, state_of
 
 log = logging.getLogger("windlass.worker")
@@ -68,6 +71,8 @@ class Upkeep:
         if now >= self._prune_at:
             pruned = self._store.prune(older_than_us=self._retention_us, keep=self._retention_count)
             self._prune_at = now + (_PRUNE_STEP_S if pruned else _PRUNE_S)
+            if not pruned:
+                sweep_tempdirs(temp_root(self._store), self._running_among)
         self._settle_down(now)
         return found
 
@@ -84,11 +89,21 @@ class Upkeep:
             while count := self._store.reclaim(row.id):
                 taken += count
             if taken:
-                log.warning("dispatcher %d (pid %d) is %s: %d running jobs are ready again", row.id, row.pid, state, taken)
+                log.warning(
+                    "dispatcher %d (pid %d) is %s: %d running jobs are ready again",
+                    row.id,
+                    row.pid,
+                    state,
+                    taken,
+                )
             if state == "dead":
                 self._store.unregister(row.id)
             found = found or taken > 0
         return found
+
+    def _running_among(self, job_ids: Collection[int]) -> Collection[int]:
+        where = JobFilter(ids=tuple(job_ids), status=(JobStatus.RUNNING,))
+        return [job.id for job in self._store.select(where, limit=len(job_ids))]
 
     def _promote(self, now: float) -> bool:
         promotion = self._store.promote()
@@ -120,4 +135,7 @@ class Upkeep:
             self._blocked_since = now
         elif now - self._blocked_since > _BLOCKED_ALARM_S:
             self._blocked_since = now
-            log.warning("a reader has kept %d pages in the write-ahead log for a minute: windlass doctor names it", state.pages)
+            log.warning(
+                "a reader has kept %d pages in the write-ahead log for a minute: windlass doctor names it",
+                state.pages,
+            )
