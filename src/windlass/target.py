@@ -16,7 +16,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -26,9 +26,14 @@ from windlass.payload import type_name
 from windlass.redact import message_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from windlass.clock import Clock
     from windlass.config import Settings
+    from windlass.context import Service, StopReason
     from windlass.handlers import Registry
-    from windlass.store.protocol import Store
+    from windlass.outcome import AnyOutcome
+    from windlass.store.protocol import Claim, Store
 
 _ABSENT = object()
 _SCRIPT_NAME = "windlass_script_"
@@ -52,6 +57,46 @@ class AppLike(Protocol):
     @property
     def settings(self) -> Settings:
         """Its settings."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Where its time comes from."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of locks, bells and logs beside its database."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Where another process finds it."""
+        ...
+
+    def make_performer(self, service: Service, report_progress: Callable[[Claim, str], None]) -> PerformerLike:
+        """What runs its handlers in this process."""
+        ...
+
+
+class PerformerLike(Protocol):
+    """What runs handlers; see ``worker/executor.py``."""
+
+    @property
+    def running(self) -> Collection[int]:
+        """Ids of the jobs that run now."""
+        ...
+
+    def perform(self, claim: Claim) -> AnyOutcome:
+        """Runs one attempt in this thread."""
+        ...
+
+    async def aperform(self, claim: Claim) -> AnyOutcome:
+        """Runs one attempt of an async handler in this event loop."""
+        ...
+
+    def cancel(self, job_id: int, reason: StopReason) -> bool:
+        """Tells a running attempt to stop."""
         ...
 
 
