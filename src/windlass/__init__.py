@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from windlass.app import Windlass
+from windlass.app import Windlass, freeze_support
 from windlass.backoff import Backoff
 from windlass.client import JobFunction
 from windlass.context import Context, Service
@@ -28,7 +28,7 @@ from windlass.errors import (
 from windlass.job import Attempt, Job, JobStatus, Progress, Why
 from windlass.jobs import JobManager
 from windlass.outcome import Cancel, PermanentError, Retry, Snooze
-from windlass.version import VERSION as __version__
+from windlass.version import __version__
 
 __all__ = [
     "AlreadyRunning",
@@ -64,4 +64,5 @@ __all__ = [
     "Windlass",
     "WindlassError",
     "__version__",
+    "freeze_support",
 ]

@@ -41,9 +41,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Windlass:
     """An application's jobs: where they are kept, what runs them, and how they are enqueued.
 
-    ``database`` is an SQLite file; nothing is opened before it is first used. ``title``, ``content`` and ``icon`` are
-    the service's standing status. Further keyword arguments are settings (see ``windlass.config.Settings``), which
-    the configuration files, the environment and command-line flags override.
+    ``database`` is an SQLite file; nothing is opened before it is first used. ``title``, ``content`` and
+    ``icon`` are the service's standing status. Further keyword arguments are settings (see
+    ``windlass.config.Settings``), which configuration files, the environment and flags override.
 
     >>> import tempfile
     >>> app = Windlass(tempfile.mkdtemp() + "/app.db")
@@ -70,13 +70,10 @@ class Windlass:
         self.icon = icon
         self.clock: Clock = clock or SystemClock()
         self.registry = Registry()
-        self._origin = origin_of(sys._getframe(1))
-        given: dict[str, Any] = {"database": database, "durability": durability, **settings}
-        self._code_settings = {
-            name: os.fspath(value) if isinstance(value, os.PathLike) else value
-            for name, value in given.items()
-            if value is not None
-        }
+        self._origin = origin_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+        path = None if database is None else os.fspath(database)
+        given: dict[str, Any] = {"database": path, "durability": durability, **settings}
+        self._code_settings = {name: value for name, value in given.items() if value is not None}
         self._store: Store | None = None
         self._store_lock = threading.Lock()
         self.client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
@@ -107,7 +104,7 @@ class Windlass:
 
     @cached_property
     def target(self) -> str:
-        """Where another process finds this app: ``module:attr``, or the path of a script and the name in it."""
+        """Where another process finds this app: ``module:attr``, or a script's path and the name in it."""
         return self.settings.app or target_of(self, self._origin)
 
     @cached_property
@@ -147,9 +144,9 @@ class Windlass:
     def job(self, key: Any = None, /, **options: Any) -> Any:
         """Makes a function a job: ``@app.job``, or ``@app.job("key", max_attempts=5, timeout="30s")``.
 
-        The key is the function's name unless one is given. ``on_error`` maps exception types to what they mean:
-        ``"retry"``, ``"fail"``, a ``Backoff``, or a function of the exception. ``isolation="process"`` runs it in a child
-        process also where the app runs embedded.
+        The key is the function's name unless one is given. ``on_error`` maps exception types to what they
+        mean: ``"retry"``, ``"fail"``, a ``Backoff``, or a function of the exception. ``isolation="process"``
+        runs it in a child process also where the app runs embedded.
 
         Raises:
             RegistrationError: the key is taken, or the function's signature cannot be a payload.
@@ -175,7 +172,7 @@ class Windlass:
         return fn
 
     def provide(self, kind: type[Any], factory: Callable[..., Any] | None = None) -> Any:
-        """Makes a type injectable by annotation: ``app.provide(Rates, factory)``, or as a decorator of the factory."""
+        """Makes a type injectable by annotation: ``app.provide(Rates, factory)``, or a decorator of one."""
         if factory is not None:
             self.registry.provide(kind, factory)
             return factory
@@ -212,11 +209,20 @@ class Windlass:
         connection: Any = None,
         durability: Durability | None = None,
     ) -> Job:
-        """Writes a job by key, from any program, whether or not it has the handler. See ``JobFunction.using``."""
+        """Writes a job by key, whether or not this program has the handler; see ``JobFunction.using``."""
         options = Options(
-            queue=queue, priority=priority, delay=delay, run_at=run_at, max_attempts=max_attempts, timeout=timeout,
-            tags=tags, meta=meta, idempotency_key=idempotency_key, connection=connection, durability=durability,
-        )  # fmt: skip
+            queue=queue,
+            priority=priority,
+            delay=delay,
+            run_at=run_at,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            tags=tags,
+            meta=meta,
+            idempotency_key=idempotency_key,
+            connection=connection,
+            durability=durability,
+        )
         return self.client.enqueue(key, payload, options)
 
     aenqueue = asynchronous(enqueue)
@@ -230,7 +236,7 @@ class Windlass:
     aenqueue_many = asynchronous(enqueue_many)
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """A connection in a write transaction: what is written and enqueued on it happens together, or not at all."""
+        """A connection in a write transaction: what is written and enqueued on it is kept whole, or not."""
         return self.store.transaction()
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────
@@ -251,3 +257,13 @@ class Windlass:
 
         with embedded(self, executor=executor, threads=threads):
             yield
+
+
+def freeze_support() -> None:
+    """In a frozen program (of PyInstaller, say), call this first under ``if __name__ == "__main__":``.
+
+    Its own executable then serves as the service's processes, too; elsewhere it does nothing.
+    """
+    from windlass.service.process import freeze_support as take_over
+
+    take_over()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+
 from windlass.errors import StartFailed
 from windlass.service.traits import traits_of
 from windlass.target import AppLike

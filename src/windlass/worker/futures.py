@@ -9,7 +9,7 @@ from typing import Any
 
 from windlass.outcome import AnyOutcome, Cancelled, Released
 from windlass.store.protocol import Claim, Lane
-from windlass.worker.executor import Performer
+from windlass.target import PerformerLike
 from windlass.worker.local import LocalService, News
 from windlass.worker.pool import Inbox
 from windlass.worker.threads import MakePerformer
@@ -156,7 +156,7 @@ class FuturePool:
         self._news.close()
 
 
-def perform_with(performer: Performer, claim: Claim, is_async: bool) -> AnyOutcome:
+def perform_with(performer: PerformerLike, claim: Claim, is_async: bool) -> AnyOutcome:
     """Runs one job in a thread of this process."""
     if is_async:
         import asyncio
@@ -171,7 +171,7 @@ def perform_by_reference(target: str, fields: tuple[Any, ...], is_async: bool) -
 
 
 @lru_cache(maxsize=8)
-def _performer_of(target: str) -> Performer:
+def _performer_of(target: str) -> PerformerLike:
     from windlass.target import load_app
 
     app = load_app(target)

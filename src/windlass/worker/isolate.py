@@ -23,7 +23,6 @@ from windlass.clock import monotonic, stopwatch_ns
 from windlass.outcome import AnyOutcome
 from windlass.store.protocol import Claim
 from windlass.worker.channel import Frames, Result, Sender, decode_jobs, decode_message, frame
-from windlass.worker.executor import Performer
 
 FLAG = "--windlass-isolate"
 _PROGRESS_EVERY_S = 0.02
@@ -83,7 +82,7 @@ class Isolate:
         app = load_app(target)
         app.registry.prepare()
         self._progress = ProgressGate(self.send)
-        self.performer: Performer = app.make_performer(self.service, self._progress.note)
+        self.performer = app.make_performer(self.service, self._progress.note)
         run_start_callbacks(app.registry, self.service, app.store)
 
     def run(self) -> None:

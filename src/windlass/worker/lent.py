@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from windlass.context import Service
 from windlass.store.protocol import Claim, Store
 
 
-class Lent(NamedTuple):
+class Lent:
     """The ``Resources`` of a worker process."""
 
-    store: Store
-    service: Service
-    report_progress: Callable[[Claim, str], None]
+    def __init__(self, store: Store, service: Service, report: Callable[[Claim, str], None]) -> None:
+        self.store = store
+        self.service = service
+        self._report = report
+
+    def report_progress(self, claim: Claim, progress: str) -> None:
+        """Called by contexts, on any thread."""
+        self._report(claim, progress)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
+from windlass.context import Service
 from windlass.outcome import Cancelled, Failed, Released
 from windlass.store.protocol import Claim, Lane
+from windlass.target import PerformerLike
 from windlass.worker.estimate import AHEAD_US, Estimates
-from windlass.worker.executor import Performer
 from windlass.worker.isolates import OVERDUE_S, QUEUE_MOST
 from windlass.worker.local import LocalService, News
 from windlass.worker.pool import Inbox
@@ -21,7 +22,7 @@ from windlass.worker.traits import TraitsOf
 
 log = logging.getLogger("windlass.worker")
 
-MakePerformer = Callable[[LocalService, Callable[[Claim, str], None]], Performer]
+MakePerformer = Callable[[Service, Callable[[Claim, str], None]], PerformerLike]
 """Builds the performer from the service and the function that takes progress."""
 
 
