@@ -28,7 +28,7 @@ from windlass.errors import (
 from windlass.job import Attempt, Job, JobStatus, Progress, Why
 from windlass.jobs import JobManager
 from windlass.outcome import Cancel, PermanentError, Retry, Snooze
-from windlass.version import __version__
+from windlass.version import VERSION as __version__  # noqa: N811 - the name that every package has
 
 __all__ = [
     "AlreadyRunning",

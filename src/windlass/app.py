@@ -74,6 +74,7 @@ class Windlass:
         path = None if database is None else os.fspath(database)
         given: dict[str, Any] = {"database": path, "durability": durability, **settings}
         self._code_settings = {name: value for name, value in given.items() if value is not None}
+        self._settings: Settings | None = None
         self._store: Store | None = None
         self._store_lock = threading.Lock()
         self.client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
@@ -81,10 +82,12 @@ class Windlass:
         self.queues = QueueManager(lambda: self.store)
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────
-    @cached_property
+    @property
     def settings(self) -> Settings:
-        """The settings in force here."""
-        return load_settings(defaults=self._code_settings)
+        """The settings in force here, read at their first use."""
+        if self._settings is None:
+            self._settings = load_settings(defaults=self._code_settings)
+        return self._settings
 
     @property
     def store(self) -> Store:
@@ -102,7 +105,7 @@ class Windlass:
         """The folder of locks, bells and logs beside the database."""
         return Path(os.path.realpath(self.settings.database) + "-windlass")
 
-    @cached_property
+    @property
     def target(self) -> str:
         """Where another process finds this app: ``module:attr``, or a script's path and the name in it."""
         return self.settings.app or target_of(self, self._origin)
