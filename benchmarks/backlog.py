@@ -1,9 +1,9 @@
 """What lies in the table must not slow what runs: the same slices of work, beside a large backlog and
 beside none.
 
-A slice: the queue is let go, 1,000 jobs finish, the queue is paused. Its rate is read from the finishing
-times of those 1,000, from the first batch to the last; so it holds no start, no pause, and nothing of the
-benchmark itself.
+A slice: 1,000 jobs are added, the queue is let go, 1,000 jobs finish, the queue is paused. Its time is read
+from the finishing times of the middle 600, so neither the start nor the end of a slice is in it; a round is
+the jobs of several slices divided by their time, so a stall that only now and then meets a slice counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.contenders.raw import SettleAndClaim
 
 SLICE = 1000
-SLICES, QUICK_SLICES = 8, 5
+SLICES, QUICK_SLICES = 10, 6
 SETTLE_S = 3.0
 BASE, FEW_DELAYED = "windlass, 1,000 pending", "windlass, 1,000 delayed"
 CLOSED_QUEUE = "closed"
@@ -72,21 +72,34 @@ def service_beside(backlog: list[Backlog]) -> Subject:
     @contextmanager
     def subject(room: Room) -> Iterator[Measure]:
         with _service(room, backlog) as (worker, _):
-            measured_slice(worker)
-            yield lambda: [measured_slice(worker) for _ in range(QUICK_SLICES if room.quick else SLICES)]
+            rate(worker, 2)
+            yield lambda: rate(worker, QUICK_SLICES if room.quick else SLICES)
 
     return subject
 
 
-def measured_slice(worker: WindlassWorker) -> float:
+def rate(worker: WindlassWorker, slices: int) -> float:
+    """Jobs per second over the middles of several slices."""
+    middles = [middle(slice_times(worker)) for _ in range(slices)]
+    return sum(jobs for jobs, _ in middles) / sum(seconds for _, seconds in middles)
+
+
+def slice_times(worker: WindlassWorker) -> list[int]:
+    """When each job of a slice finished, in microseconds, sorted."""
     worker.fill(SLICE)
     since_us = time.time_ns() // 1000
     worker.app.queues.resume("default")
     times = worker.judge.finish_times(since_us, SLICE)
     worker.app.queues.pause("default")
     worker.judge.wait_until_still()
-    first_batch = bisect.bisect_right(times, times[0])
-    return (SLICE - first_batch) / (times[-1] - times[0]) * 1e6
+    return times
+
+
+def middle(times: list[int]) -> tuple[int, float]:
+    """How many jobs finished from the first fifth to the last, and in how many seconds."""
+    start, end = times[SLICE // 5], times[SLICE * 4 // 5]
+    jobs = bisect.bisect_right(times, end) - bisect.bisect_right(times, start)
+    return jobs, (end - start) / 1e6
 
 
 def raw_beside(backlog: list[Backlog]) -> Subject:
@@ -98,16 +111,17 @@ def raw_beside(backlog: list[Backlog]) -> Subject:
         with raw.worker(room) as loop:
             for rows in backlog:
                 rows.lay(loop.connection)
-            yield lambda: [raw_slice(loop) for _ in range(QUICK_SLICES if room.quick else SLICES)]
+            yield lambda: raw_rate(loop, QUICK_SLICES if room.quick else SLICES)
 
     return subject
 
 
-def raw_slice(loop: SettleAndClaim) -> float:
-    loop.fill(SLICE)
+def raw_rate(loop: SettleAndClaim, slices: int) -> float:
+    """As many jobs, batch after batch."""
+    loop.fill(SLICE * slices)
     claimed, done = loop.turn([]), 0
     start = time.perf_counter()
-    while done < SLICE:
+    while done < SLICE * slices:
         done += len(claimed)
         claimed = loop.turn(claimed)
     elapsed_s = time.perf_counter() - start

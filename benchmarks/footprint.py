@@ -12,7 +12,7 @@ from benchmarks.model import Benchmark, Figure, Measure, Room, Subject, value_at
 
 SETTLE_S = 2.0
 """After its start: what belongs to starting is over."""
-IDLE_S, QUICK_IDLE_S = 10.0, 4.0
+IDLE_S, QUICK_IDLE_S = 10.0, 5.0
 
 
 def idling(contender: str, /, **options: object) -> Subject:
@@ -58,7 +58,7 @@ BENCHMARKS = [
             "honker": idling("with_honker"),
         },
         rounds=3,
-        quick_rounds=2,
+        quick_rounds=1,
         together=True,
     ),
     Benchmark(

@@ -130,7 +130,7 @@ def measure(
             for name in group:
                 child = Child(module, benchmark, name, folder / str(names.index(name)), quick=quick)
                 cast.present.append(child)
-                cast.each(Child.wait_ready, [child])
+            cast.each(Child.wait_ready, cast.present)
             for number in range(benchmark.quick_rounds if quick else benchmark.rounds):
                 cast.one_round(number, together=benchmark.together)
             samples |= {child.subject: child.samples for child in cast.present}

@@ -14,7 +14,7 @@ from benchmarks.model import Benchmark, Figure, Measure, Room, Subject, percenti
 from benchmarks.stamps import Stamps
 
 JOBS, QUICK_JOBS = 40, 20
-PAUSE_S = (0.03, 0.13)
+PAUSE_S = (0.02, 0.08)
 """Between jobs, at random: long enough to be idle, and no poller's rhythm is met or missed."""
 
 

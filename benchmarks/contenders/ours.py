@@ -123,8 +123,8 @@ def embedded_worker(
     room: Room, *, threads: int = 1, executor: Callable[[], Executor] | None = None
 ) -> Iterator[WindlassWorker]:
     """``with app.running():`` in this process."""
-    module = program(room.folder, threads=threads)
-    with module.app.running(executor=executor() if executor else None):
+    module = program(room.folder)
+    with module.app.running(**({"executor": executor()} if executor else {"threads": threads})):
         worker = WindlassWorker(room, module)
         worker.warm()
         yield worker
