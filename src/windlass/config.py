@@ -123,6 +123,15 @@ def as_env(overrides: Mapping[str, Any]) -> dict[str, str]:
     return variables
 
 
+def configure_logging(level: str) -> None:
+    """Sends this process's log lines to stderr, unless the program has arranged its own logging."""
+    import logging
+
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+    )
+
+
 def _given(mapping: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in mapping.items():
         if value is not None:

@@ -23,10 +23,13 @@ _RETRY_S = (0.005, 0.1)
 _RECONNECT_S = (0.01, 0.5)
 
 
-def call(folder: str, message: list[Any], *, is_running: Callable[[], bool], timeout_s: float) -> Any:
+def call(
+    folder: str, message: list[Any], *, is_running: Callable[[], bool], timeout_s: float, retry: bool = True
+) -> Any:
     """Says one thing to the service; returns when it is accepted, or with the reply where one was asked for.
 
-    While the service is starting its dispatcher again, this tries again. ``folder`` holds its socket.
+    While the service is starting its dispatcher again, this tries again, unless told not to. ``folder`` holds
+    its socket.
 
     Raises:
         NotRunning: there is no service.
@@ -50,7 +53,7 @@ def call(folder: str, message: list[Any], *, is_running: Callable[[], bool], tim
             ) from None
         except (ConnectionError, FileNotFoundError) as error:
             # Not accepted, so it has reached nobody: the dispatcher is starting, or has just ended.
-            if clock.monotonic() >= deadline:
+            if not retry or clock.monotonic() >= deadline:
                 raise ServiceError(f"the service did not answer within {timeout_s:g} s: {error}") from error
         clock.sleep(pause)
         pause = min(pause * 2, _RETRY_S[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -31,10 +30,3 @@ def trim_log(folder: str, *, size_max: int = _SIZE_MAX, kept: int = _KEPT) -> bo
     path.with_name(f"{LOG}.1").write_bytes(end[end.find(b"\n") + 1 :])
     os.truncate(path, 0)
     return True
-
-
-def configure_logging(level: str) -> None:
-    """Sends the process's log lines to stderr, unless the program has arranged its own logging."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
-    )

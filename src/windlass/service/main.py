@@ -21,9 +21,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from windlass import platform
+from windlass.config import configure_logging
 from windlass.errors import ConfigError, WindlassError
 from windlass.service import START_FAILED, SUPERVISED
-from windlass.service.log import configure_logging, trim_log
+from windlass.service.log import trim_log
 from windlass.service.messages import SOCKET, MessageServer
 from windlass.store import open_store
 
@@ -158,9 +159,10 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     )
 
     def ready() -> None:
-        server.workers_ready()
-        supervision.ready()
-        log.info("ready: %d isolates, process %d", settings.isolates, os.getpid())
+        if not supervision.is_ready:
+            server.workers_ready()
+            supervision.ready()
+            log.info("ready: %s, %d isolates", settings.database, settings.isolates)
 
     def publish(name: str, data: Any, request_id: int | None) -> None:
         server.publish(name, data, request_id)

@@ -45,6 +45,8 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     ``--reload``, the program cannot be loaded until a file changes."""
     restarts: int
     """How often a dispatcher was started again."""
+    grace: float
+    """How long its running jobs may go on after a stop was asked for, in seconds."""
     last_error: str | None
     """Why the last start failed, until one succeeds."""
     log: str
@@ -112,8 +114,8 @@ class ServiceControl:
     def stop(self, *, wait: Duration | None = None) -> bool:
         """Stops the service gracefully and returns when it has ended; False when there was none.
 
-        Running jobs get the grace period (``settings.grace``); after ``wait``, by default five seconds more
-        than that, it is killed.
+        Running jobs get the grace period of that service; after ``wait``, by default five seconds more than
+        that, it is killed.
 
         Raises:
             ServiceError: it could not be ended, or is not ours to end.
@@ -122,11 +124,12 @@ class ServiceControl:
         if running is None:
             return False
         try:
-            call(self._socket_folder, ["stop"], is_running=self.is_running, timeout_s=_STOP_ANSWER_S)
+            folder, answer_s = self._socket_folder, _STOP_ANSWER_S
+            call(folder, ["stop"], is_running=self.is_running, timeout_s=answer_s, retry=False)
         except (ServiceError, OSError):
             # Nobody answers on the socket: it is starting, or stuck. The supervisor always hears.
             self._signal(signal.SIGTERM)
-        patience_s = self._settings().grace + _MARGIN_S if wait is None else to_seconds(wait, name="wait")
+        patience_s = running.grace + _MARGIN_S if wait is None else to_seconds(wait, name="wait")
         if self._await(lambda: not self.is_running(), patience_s):
             return True
         self._signal(signal.SIGKILL)
@@ -146,7 +149,7 @@ class ServiceControl:
         before = self.status()
         if before is None:
             raise NotRunning(f"no service runs for {self._settings().database}: there is nothing to restart")
-        patience_s = self._settings().grace + _MARGIN_S + to_seconds(wait, name="wait")
+        patience_s = before.grace + _MARGIN_S + to_seconds(wait, name="wait")
         now: list[ServiceStatus | None] = [before]
 
         def is_decided() -> bool:
@@ -176,7 +179,13 @@ class ServiceControl:
                 return told
             clock.sleep(_LOOK_S[0])
         return ServiceStatus(
-            pid=None, dispatcher=None, state="unknown", restarts=0, last_error=None, log=self._log_path
+            pid=None,
+            dispatcher=None,
+            state="unknown",
+            restarts=0,
+            grace=self._settings().grace,
+            last_error=None,
+            log=self._log_path,
         )
 
     # ── messages ───────────────────────────────────────────────────────────────────────────────
@@ -275,6 +284,7 @@ class ServiceControl:
             dispatcher=told["dispatcher"] or None,
             state="ready" if told["state"] == "settling" else told["state"],
             restarts=told["restarts"],
+            grace=told["grace"],
             last_error=last.get("error"),
             log=self._log_path,
         )

@@ -106,6 +106,10 @@ class Supervisor:
             if self._wake_fd in readable:
                 self._hear_signals()
         self.lock.write("")
+        if self._code == service.START_FAILED:
+            # Released before it is told: whoever hears it may start another at once.
+            self.lock.release()
+            self._report(self._reason.encode())
         return self._code
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────
@@ -162,7 +166,10 @@ class Supervisor:
         if not self.child:
             self._code = 0
             return
-        if self.state != "replacing":
+        if self._stops > 1:
+            # Another signal than the first: two of a kind that arrive together are one.
+            os.kill(self.child, signal.SIGINT)
+        elif self.state != "replacing":
             os.kill(self.child, signal.SIGTERM)
         self._enter("stopping", self.options.grace + _MARGIN_S if self._stops == 1 else _NOW_S)
 
@@ -176,17 +183,23 @@ class Supervisor:
             self._enter("replacing", self.options.grace + _MARGIN_S)
 
     def _reap(self) -> None:
-        if not self.child:
-            return
-        pid, status = os.waitpid(self.child, os.WNOHANG)
-        if pid == 0:
-            return
+        # Any child: as a container's first process it is given those that others left behind.
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.child:
+                self._ended(os.waitstatus_to_exitcode(status))
+
+    def _ended(self, code: int) -> None:
         # What it said last may still lie in the pipe.
         while self._status_fd >= 0:
             self._hear_child()
         kill_group(self.child)
         os.close(self._life_fd)
-        code = os.waitstatus_to_exitcode(status)
         asked, self.child = self.state, 0
         if asked == "stopping":
             self._code = 0
@@ -214,7 +227,6 @@ class Supervisor:
             if self._watch:
                 self._enter("broken")
                 return
-            self._report(self._reason.encode())
             self._code = service.START_FAILED
         else:
             say(f"the dispatcher {how}; starting another")
@@ -262,7 +274,7 @@ class Supervisor:
         signal.setitimer(signal.ITIMER_REAL, alarm_s)
         self.lock.write(
             f'{{"pid":{os.getpid()},"dispatcher":{self.child},"state":"{state}","restarts":{self.restarts},'
-            f'"last":{self._reason or "null"}}}\n'
+            f'"grace":{self.options.grace:g},"last":{self._reason or "null"}}}\n'
         )
 
     def _forget_status(self) -> None:
