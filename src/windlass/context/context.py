@@ -212,7 +212,7 @@ class Context:
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Says how far it is. The last value is kept with the job; watchers see it at once.
 
-        >>> ctx.progress(3, 10, "EUR")  # doctest: +SKIP
+        For example ``ctx.progress(3, 10, "EUR")``.
 
         Raises:
             ValueError: a number that is not finite, or negative.

@@ -24,7 +24,7 @@ class HandlerTransaction:
     def __init__(self, store: Store, connection: Any, limit_s: float) -> None:
         self.connection = connection
         self.closed = False
-        """The connection was closed because the transaction overran."""
+        """The connection is closed: it overran, or could not be brought back to order."""
         self._store = store
         self._limit_s = limit_s
         # Guards the moment at which either the handler ends the transaction or the watch does.
@@ -48,7 +48,8 @@ class HandlerTransaction:
             StaleAttempt: the attempt no longer owns its job.
             TransactionTooLong: the time was up.
         """
-        self._end()
+        if self._end():
+            raise self._too_long()
         if not self.connection.in_transaction:
             raise RuntimeError(
                 "the handler ended ctx.transaction() itself: leave that to the end of the block"
@@ -63,32 +64,43 @@ class HandlerTransaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        overran = self._end()
         try:
-            self._end()
-        except TransactionTooLong as overrun:
+            self.connection.set_progress_handler(None, 0)
+            if error is not None:
+                self.connection.rollback()
+        except Exception:  # noqa: BLE001 - it is closed already; the error itself is the news
+            self.closed = True
+        if overran or self.closed:
             self.closed = True
             self._store.disconnect(self.connection)
-            raise overrun from (None if error is overrun else error)
-        finally:
-            if not self.closed:
-                self.connection.set_progress_handler(None, 0)
-        if error is not None:
-            self.connection.rollback()
+        if overran and not isinstance(error, TransactionTooLong):
+            raise self._too_long() from error
 
-    def _end(self) -> None:
+    def _end(self) -> bool:
+        """Ends the watch; True where it had to step in."""
         self._watch.cancel()
         with self._lock:
             self._over = True
-            if self._overran:
-                raise TransactionTooLong(
-                    f"ctx.transaction() held the write lock for more than {self._limit_s:g} s and was rolled "
-                    "back: do slow work before it, and only the writes inside"
-                )
+            return self._overran
 
     def _stop(self) -> None:
         with self._lock:
             if self._over:
                 return
             self._overran = True
-            self.connection.execute("PRAGMA query_only = ON")
-            self.connection.rollback()
+            try:
+                self.connection.execute("PRAGMA query_only = ON")
+                self.connection.rollback()
+            except Exception as error:  # noqa: BLE001 - nobody above this thread could be told
+                import logging
+
+                logging.getLogger("windlass.worker").warning(
+                    "an overlong transaction is gone already: %s", error
+                )
+
+    def _too_long(self) -> TransactionTooLong:
+        return TransactionTooLong(
+            f"ctx.transaction() held the write lock for more than {self._limit_s:g} s and was rolled back: "
+            "do slow work before it, and only the writes inside"
+        )
