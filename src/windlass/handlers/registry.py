@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -77,9 +77,13 @@ class Registry:
         self.providers.provide(kind, factory, close=close)
         self._forget_plans()
 
-    def override(self, overrides: Mapping[Any, Any]) -> AbstractContextManager[None]:
+    @contextmanager
+    def override(self, overrides: Mapping[Any, Any]) -> Generator[None]:
         """Replaces providers, in this process, while the ``with`` block runs: values, or factories."""
-        return self.providers.override(overrides)
+        with self.providers.override(overrides):
+            self._forget_plans()
+            yield
+        self._forget_plans()
 
     def get(self, key: str) -> Handler | None:
         """The handler that runs jobs of that key: its own, or the fallback."""

@@ -21,9 +21,11 @@ class Scope:
     ``given`` says how to get what Windlass fills in itself; a generator there is finished at the end.
     One scope belongs to one thread or task.
 
-    >>> scope = Scope(providers, given={})  # doctest: +SKIP
-    >>> with scope:  # doctest: +SKIP
-    ...     scope.get(RateService)
+    >>> providers = Providers()
+    >>> providers.provide(dict, lambda: {"EUR": 1.0})
+    >>> with Scope(providers, given={}) as scope:
+    ...     scope.get(dict)
+    {'EUR': 1.0}
     """
 
     def __init__(
