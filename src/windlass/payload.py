@@ -153,10 +153,10 @@ def encode_hook(value: Any) -> Any:
 
 def decode_hook(kind: Any, value: Any) -> Any:
     """For msgspec: JSON values become pydantic models or paths where the annotation says so."""
+    if isinstance(kind, type) and isinstance(value, kind):
+        return value
     validate = getattr(kind, "model_validate_json", None)
     if validate is not None:
-        if isinstance(value, kind):
-            return value
         try:
             return validate(msgspec.json.encode(value))
         except ValueError as error:
