@@ -59,7 +59,7 @@ def judge(handler: Handler, ctx: Context, result: Any, failure: BaseException | 
     """The outcome of an attempt that ran and raised ``failure``. Gives back what the context opened."""
     try:
         ctx.close()
-    except Exception as trouble:  # noqa: BLE001 - the handler is done, and this changes nothing
+    except BaseException as trouble:  # noqa: BLE001 - the handler is done, and this changes nothing
         _log_late(ctx, "giving back what the job used failed", trouble)
     if ctx.committed:
         if failure is not None:
@@ -115,9 +115,9 @@ def _classified(handler: Handler, claim: Claim, failure: BaseException) -> AnyOu
     }
     try:
         outcome = classify(failure, policy=policy, describe=text, **given)
-    except Exception as trouble:  # noqa: BLE001 - a rule is user code
+    except BaseException as trouble:  # noqa: BLE001 - a rule is user code
         text = clean(f"{text}\nand the rule for {type(failure).__name__} failed: {describe(trouble)}")
-        outcome = classify(failure, policy=Policy(policy.backoff), describe=text, **given)
+        outcome = classify(Exception(), policy=Policy(policy.backoff), describe=text, **given)
     match outcome:
         case Snoozed():
             return Snoozed(clean(outcome.reason, REASON_BYTES_MAX), outcome.delay_us)
