@@ -1,0 +1,61 @@
+"""Every command, in the order in which ``windlass --help`` shows them.
+
+The one place that names them: ``main`` prints it, ``lazy`` loads from it, and a test holds ``docs/cli.md``
+against it. It imports nothing, since it is all that ``windlass --help`` may cost.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A word on the command line and the module whose ``cli`` (a typer app) answers it."""
+
+    name: str
+    module: str
+    summary: str
+
+
+PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
+    (
+        "Try it",
+        (
+            Command(
+                "demo", "demo", "Index Python's own library in the background, with two kill -9 on the way"
+            ),
+            Command("bench", "bench", "Measure this machine: enqueue, process, wake-up"),
+            Command("init", "init", "Write a windlass.toml and an app.py to start from"),
+        ),
+    ),
+    (
+        "The service",
+        (
+            Command("run", "run", "Run the service in the foreground [--reload]"),
+            Command("start", "service", "Start the service in the background"),
+            Command("stop", "service", "Stop it gracefully: running work gets its grace"),
+            Command("restart", "service", "Stop it gracefully and start it again"),
+            Command("status", "service", "Is it running, and what is there to do?"),
+        ),
+    ),
+    (
+        "Jobs",
+        (
+            Command("enqueue", "enqueue", "Enqueue one job: KEY, then JSON or name=value …"),
+            Command("jobs", "jobs", "List, show, retry, cancel, delete; why a job is not running"),
+            Command("queues", "queues", "List, pause, resume; limit how many run at once"),
+            Command("watch", "watch", "A live table of everything, or one job to its end"),
+        ),
+    ),
+    (
+        "The database",
+        (
+            Command("doctor", "doctor", "Look for what may go wrong, and say what to do"),
+            Command("migrate", "database", "Bring the schema up to date [--sql: only print it]"),
+            Command("backup", "database", "Write a consistent copy while everything runs"),
+            Command("restore", "database", "Check a copy, then put it in the database's place"),
+        ),
+    ),
+)
+
+BY_NAME: dict[str, Command] = {command.name: command for _, panel in PANELS for command in panel}

@@ -1,0 +1,124 @@
+"""What ``windlass doctor`` asks of the jobs, the queues and the services."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from windlass.cli.findings import Finding, note, ok, problem, warning
+from windlass.cli.output import printable
+from windlass.job import JobStatus
+from windlass.jobs import live_dispatchers
+from windlass.platform import is_locked, state_folder
+from windlass.store.protocol import JobFilter
+from windlass.store.sqlite.inspecting import count_odd, count_owned
+
+if TYPE_CHECKING:
+    from windlass.store.protocol import DispatcherRow
+    from windlass.store.sqlite.store import SqliteStore
+
+_SHOWN = 3
+_HELD_READ = 10_000
+
+
+def services(store: SqliteStore) -> Iterator[Finding]:
+    """Does anyone work here?"""
+    live = live_dispatchers(store)
+    supervised = is_locked(Path(state_folder(store.path, create=False)) / "service.lock")
+    waiting = sum(queue.ready for queue in store.queues())
+    if supervised and not live:
+        yield problem(
+            "service",
+            "a service is there, but no dispatcher works: it is starting, or fails to",
+            "look into its log, then windlass restart",
+        )
+    elif live:
+        told = ", ".join(f"{row.mode} in process {row.pid}" for row in live)
+        yield ok("service", f"running: {told}")
+    elif waiting:
+        yield warning("service", f"none is running, and {waiting:,} jobs are ready", "windlass start")
+    else:
+        yield note("service", "none is running", "windlass start")
+    yield from _dead(store, live)
+    yield from _unknown_keys(store, live)
+
+
+def held(store: SqliteStore) -> Iterator[Finding]:
+    """Jobs that wait for a person."""
+    jobs = store.select(JobFilter(held=True), limit=_HELD_READ)
+    if not jobs:
+        yield ok("held", "no job is held")
+        return
+    reasons = Counter(job.hold or "" for job in jobs)
+    told = "; ".join(f"{count:,} × {printable(reason)}" for reason, count in reasons.most_common(_SHOWN))
+    count = f"{len(jobs):,}" if len(jobs) < _HELD_READ else f"at least {_HELD_READ:,}"
+    yield warning(
+        "held",
+        f"{count} jobs are held: {told}",
+        "windlass jobs list --held; mend the cause, then windlass jobs retry --held (or delete --held)",
+    )
+
+
+def odd(store: SqliteStore) -> Finding:
+    """Rows that no transition of ours could have left."""
+    count = count_odd(store)
+    if count:
+        return warning(
+            "odd rows",
+            f"{count:,} rows were left by other programs in a state that no job can be in",
+            "a running service holds them with a reason: windlass start, then windlass jobs list --held",
+        )
+    return ok("odd rows", "none")
+
+
+def outcomes(store: SqliteStore) -> Finding:
+    """What became of the rest."""
+    counts = store.counts()
+    told = ", ".join(f"{counts[status]:,} {status.value.lower()}" for status in JobStatus)
+    if counts[JobStatus.FAILED]:
+        return note("jobs", told, "windlass jobs list --status FAILED")
+    return ok("jobs", told)
+
+
+def switches(store: SqliteStore) -> Iterator[Finding]:
+    """Queues that someone paused and may have forgotten."""
+    for name, state in store.switches().items():
+        if state.paused:
+            ready = next((queue.ready for queue in store.queues() if queue.queue == name), 0)
+            said = f"queue {name} is paused" + (f", and {ready:,} jobs wait in it" if ready else "")
+            yield note("queues", said, f"windlass queues resume {name}")
+
+
+def _dead(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
+    alive = {row.id for row in live}
+    dead = [row for row in store.dispatchers() if row.id not in alive]
+    if not dead:
+        return
+    left = sum(count_owned(store, row.id) for row in dead)
+    pids = ", ".join(str(row.pid) for row in dead[:_SHOWN])
+    if left and not live:
+        yield warning(
+            "dispatchers",
+            f"{len(dead)} ended without a word (process {pids}) and left {left:,} started jobs",
+            "windlass start: they run again at once",
+        )
+    elif left:
+        yield note(
+            "dispatchers", f"{len(dead)} ended without a word; the service is taking back {left:,} jobs"
+        )
+
+
+def _unknown_keys(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
+    if not live or any(row.job_keys is None for row in live):
+        return
+    known = {key for row in live for key in row.job_keys or ()}
+    unknown = sorted({lane.key for lane in store.lanes()} - known)
+    if unknown:
+        keys = ", ".join(printable(key) for key in unknown[:_SHOWN])
+        yield warning(
+            "unknown keys",
+            f"ready jobs wait for handlers that no running service has: {keys}",
+            "deploy the handlers and windlass restart, or delete the jobs: windlass jobs delete --key KEY",
+        )

@@ -1,0 +1,111 @@
+"""The options that most commands share, and what they open."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+
+import typer
+
+from windlass.cli.exits import ExitCode
+from windlass.config import as_env, load_settings
+from windlass.errors import ConfigError
+from windlass.store import open_store
+
+if TYPE_CHECKING:
+    from windlass.app import Windlass
+    from windlass.config import Settings
+    from windlass.store.sqlite.store import SqliteStore
+
+Db = Annotated[
+    str | None,
+    typer.Option("--db", metavar="FILE", help="The database file.", show_default=False),
+]
+App = Annotated[
+    str | None,
+    typer.Option(
+        "--app", metavar="TARGET", help="The program: module:attr or path/to/script.py.", show_default=False
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing many jobs.")]
+
+# No file has this name, so finding it means that nobody named one.
+_UNNAMED = "\0"
+
+_to_close: list[Windlass | SqliteStore] = []
+
+
+def settle(db: str | None = None, app: str | None = None, **flags: Any) -> Settings:
+    """The settings as this command line has them, also for every process it starts from here on."""
+    given = {"database": db, "app": app, **flags}
+    settings = load_settings(given)
+    os.environ.update(as_env(given))
+    return settings
+
+
+def open_app(db: str | None, app: str | None, *, handlers: bool = False, create: bool = False) -> Windlass:
+    """The Windlass to work through.
+
+    The person's program is loaded only where ``handlers`` are wanted and it is known, or where it alone can
+    say which database it uses. ``create``: a database that does not exist yet is no mistake.
+    """
+    opened = _opened(db, app, handlers=handlers)
+    if not create:
+        require_file(open_store(opened.settings.database).path)
+    _to_close.append(opened)
+    return opened
+
+
+def open_sqlite(db: str | None, app: str | None, *, create: bool = False) -> SqliteStore:
+    """The file itself, for the commands that care for it. It is not brought up to date by that."""
+    store = open_store(_opened(db, app, handlers=False).settings.database)
+    if not create:
+        require_file(store.path)
+    _to_close.append(store)
+    return store
+
+
+def open_program(db: str | None, target: str | None, **flags: Any) -> Windlass:
+    """The person's own program, loaded: it knows its database where no setting does."""
+    settings = settle(db, target, **flags)
+    if settings.app is None:
+        raise ConfigError(
+            "which program? Name it, such as app:app or path/to/script.py, or set app in windlass.toml"
+        )
+    from windlass.target import load_app
+
+    return cast("Windlass", load_app(settings.app))
+
+
+def _opened(db: str | None, app: str | None, *, handlers: bool) -> Windlass:
+    settings = settle(db, app)
+    named = load_settings(defaults={"database": _UNNAMED}).database != _UNNAMED
+    if settings.app is not None and (handlers or not named):
+        from windlass.target import load_app
+
+        return cast("Windlass", load_app(settings.app))
+    from windlass.app import Windlass
+
+    return Windlass(settings.database)
+
+
+def close_all() -> None:
+    """Closes what the command opened: an SQLite file whose last user closes it leaves no log behind."""
+    while _to_close:
+        _to_close.pop().close()
+
+
+def require_file(path: str) -> None:
+    """Ends the command where there is no such file, rather than making an empty one of a misspelt name."""
+    if not os.path.exists(path):
+        fail(
+            f"there is no database {path}: name it with --db, or run windlass migrate to make it",
+            ExitCode.NOT_FOUND,
+        )
+
+
+def fail(sentence: str, code: ExitCode) -> NoReturn:
+    """Ends the command with one sentence and its exit code."""
+    typer.echo(f"windlass: {sentence}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,201 @@
+"""Jobs, queues and histories as tables and panels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from windlass.cli.output import printable
+from windlass.clock import SystemClock, from_us
+from windlass.duration import describe
+from windlass.job import Attempt, Job, JobStatus, Progress
+from windlass.store.protocol import QueueState
+
+STYLES = {
+    JobStatus.PENDING: "yellow",
+    JobStatus.RUNNING: "cyan",
+    JobStatus.COMPLETED: "green",
+    JobStatus.FAILED: "red",
+    JobStatus.CANCELLED: "magenta",
+}
+_BAR = 12
+
+
+def status_text(job: Job) -> Text:
+    """The status, with the reason why a pending job waits where the row says so."""
+    text = Text(job.status.value, STYLES[job.status])
+    aside = ""
+    if job.status is JobStatus.PENDING:
+        if job.hold is not None:
+            aside = "held"
+        elif job.run_at is not None:
+            aside = f"{'retry' if job.last_error else 'due'} {when(job.run_at)}"
+    elif job.status is JobStatus.RUNNING and job.cancel_requested:
+        aside = "asked to stop"
+    elif job.reason is not None and job.status is JobStatus.FAILED:
+        aside = job.reason
+    return text.append(f" {aside}", "dim") if aside else text
+
+
+def jobs_table(jobs: Sequence[Job], *, title: str | None = None) -> RenderableType:
+    """One line per job."""
+    if not jobs:
+        return Text("no jobs match", "dim")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", justify="right", style="bold")
+    for name in ("status", "key", "queue"):
+        table.add_column(name, no_wrap=name != "key")
+    table.add_column("prio", justify="right")
+    table.add_column("runs", justify="right")
+    table.add_column("created")
+    table.add_column("last word", overflow="ellipsis", no_wrap=True, ratio=1)
+    for job in jobs:
+        table.add_row(
+            str(job.id),
+            status_text(job),
+            Text(printable(job.key)),
+            Text(printable(job.queue)),
+            str(job.priority),
+            f"{job.attempts}/{job.max_attempts}",
+            when(job.created_at),
+            _last_word(job),
+        )
+    return table
+
+
+def one_line(job: Job) -> Text:
+    """One change of one job."""
+    clock_time = job.updated_at.astimezone().strftime("%H:%M:%S")
+    line = Text(f"{clock_time}  ", "dim").append(f"{job.id:>6}  ", "bold")
+    line.append_text(status_text(job)).append(f"  {printable(job.key)}")
+    said = _last_word(job)
+    return line.append("  ").append_text(said) if said else line
+
+
+def job_panel(job: Job, attempts: Sequence[Attempt]) -> RenderableType:
+    """Everything about one job."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", justify="right")
+    grid.add_column()
+
+    def row(name: str, value: RenderableType | None) -> None:
+        if value is not None and value != "":
+            grid.add_row(name, value)
+
+    row("job", Text(f"{job.id}  {printable(job.key)}", "bold"))
+    row("status", status_text(job))
+    row("payload", Text(_json(job.payload)))
+    row("queue", Text(f"{printable(job.queue)}, priority {job.priority}"))
+    row("runs", f"{job.attempts} of {job.max_attempts}" + (f", {job.crashes} crashed" if job.crashes else ""))
+    row("created", when(job.created_at))
+    row("due", when(job.run_at) if job.run_at else None)
+    row("started", when(job.started_at) if job.started_at else None)
+    row("finished", when(job.finished_at) if job.finished_at else None)
+    row("timeout", describe(int(job.timeout_s * 1_000_000)) if job.timeout_s else None)
+    row("progress", progress_text(job.progress) if job.progress else None)
+    row("held", Text(printable(job.hold), "yellow") if job.hold else None)
+    row("tags", Text(printable(", ".join(job.tags))) if job.tags else None)
+    row("meta", Text(_json(job.meta)) if job.meta else None)
+    row("idempotency key", Text(printable(job.idempotency_key)) if job.idempotency_key else None)
+    row("result", Text(_json(job.result), "green") if job.result is not None else None)
+    row("last error", Text(printable(job.last_error), "red") if job.last_error else None)
+    return Group(grid, Text(), attempts_table(attempts)) if attempts else grid
+
+
+def attempts_table(attempts: Sequence[Attempt]) -> RenderableType:
+    """The history of what went wrong."""
+    if not attempts:
+        return Text(
+            "nothing went wrong so far: only attempts that did not simply succeed are recorded", "dim"
+        )
+    table = Table(title="attempts", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "outcome", "started", "took", "what it said"):
+        table.add_column(name, overflow="fold")
+    for attempt in attempts:
+        took = attempt.finished_at - attempt.started_at if attempt.started_at else None
+        table.add_row(
+            str(attempt.attempt),
+            Text(attempt.outcome, "red" if attempt.outcome in ("failed", "crashed") else "yellow"),
+            when(attempt.started_at) if attempt.started_at else "",
+            describe(max(int(took.total_seconds() * 1_000_000), 0)) if took else "",
+            Text(printable(attempt.error or "")),
+        )
+    return table
+
+
+def queues_table(queues: Sequence[QueueState]) -> RenderableType:
+    """One line per queue."""
+    if not queues:
+        return Text("no queue holds jobs or is switched", "dim")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("queue")
+    for name in ("ready", "scheduled", "held", "running", "at once"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for state in queues:
+        table.add_row(
+            Text(printable(state.queue)),
+            *(f"{count:,}" for count in (state.ready, state.scheduled, state.held, state.running)),
+            "any" if state.concurrency is None else str(state.concurrency),
+            Text("paused", "yellow") if state.paused else Text(""),
+        )
+    return table
+
+
+def counts_line(counts: Mapping[JobStatus, int]) -> Text:
+    """``12 PENDING · 2 RUNNING · …``"""
+    parts = [
+        Text(f"{counts.get(status, 0):,} {status.value.lower()}", STYLES[status]) for status in JobStatus
+    ]
+    return Text(" · ", "dim").join(parts)
+
+
+def progress_text(progress: Progress) -> Text:
+    """A small bar, as far as the handler says."""
+    words = Text()
+    if progress.fraction is not None:
+        full = round(progress.fraction * _BAR)
+        words.append("━" * full, "cyan").append("━" * (_BAR - full), "dim")
+        words.append(f" {progress.done:g}/{progress.total:g}")
+    else:
+        words.append(f"{progress.done:g}")
+    return words.append(f" {printable(progress.message)}" if progress.message else "")
+
+
+def when(moment: datetime) -> str:
+    """The moment as seen from now: ``in 5m``, ``3s ago``; beyond a day, the local date and time."""
+    now = from_us(SystemClock().wall_us())
+    span_us = round((moment - now).total_seconds() * 1_000_000)
+    if abs(span_us) >= 86_400_000_000:
+        return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if abs(span_us) < 1_000_000:
+        return "now"
+    return f"in {describe(span_us)}" if span_us > 0 else f"{describe(-span_us)} ago"
+
+
+def first_line(text: str, limit: int = 200) -> str:
+    """The first line that says something, safe to print."""
+    lines: Iterable[str] = (line.strip() for line in text.splitlines())
+    return printable(next((line for line in lines if line), ""))[:limit]
+
+
+def _last_word(job: Job) -> Text:
+    if job.status is JobStatus.RUNNING and job.progress is not None:
+        return progress_text(job.progress)
+    if job.hold is not None:
+        return Text(first_line(job.hold), "yellow")
+    if job.last_error is not None and job.status is not JobStatus.COMPLETED:
+        return Text(first_line(job.last_error), "red")
+    if job.result is not None:
+        return Text(_json(job.result)[:200], "dim")
+    return Text("")
+
+
+def _json(value: Any) -> str:
+    return printable(msgspec.json.encode(value).decode())

@@ -1,0 +1,37 @@
+"""``windlass run``: the service in the foreground."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from windlass.cli.options import App, Db, open_program
+
+cli = typer.Typer(add_completion=False)
+
+
+@cli.command()
+def run(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]", help="The program: module:attr or path/to/script.py.", show_default=False
+        ),
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when a file changes (see the setting reload_dirs).")
+    ] = False,
+    isolates: Annotated[int | None, typer.Option(help="How many processes run handlers.")] = None,
+    grace: Annotated[
+        str | None, typer.Option(help='How long running jobs may go on after a stop: "30s".')
+    ] = None,
+    db: Db = None,
+    app: App = None,
+) -> None:
+    """Run the service in the foreground, logging to stderr. Ctrl-C stops it gracefully, twice at once."""
+    from windlass.service.process import run_foreground
+
+    opened = open_program(db, target or app, isolates=isolates, grace=grace)
+    opened.close()
+    run_foreground(opened.settings, reload=reload)

@@ -1,0 +1,128 @@
+"""``windlass start``, ``stop``, ``restart`` and ``status``: the service in the background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from windlass.cli.exits import ExitCode
+from windlass.cli.options import App, Db, Json, fail, open_app, open_program
+from windlass.cli.output import Output
+
+if TYPE_CHECKING:
+    from windlass.app import Windlass
+    from windlass.service.process import ServiceStatus
+
+cli = typer.Typer(add_completion=False)
+
+Wait = Annotated[str, typer.Option(help='How long to wait until it is ready: "10s".')]
+
+
+@cli.command()
+def start(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TARGET]", help="The program: module:attr or path/to/script.py.", show_default=False
+        ),
+    ] = None,
+    isolates: Annotated[int | None, typer.Option(help="How many processes run handlers.")] = None,
+    wait: Wait = "10s",
+    db: Db = None,
+    app: App = None,
+    as_json: Json = False,
+) -> None:
+    """Start the service in the background; it goes on when you log out of this shell."""
+    opened = open_program(db, target or app, isolates=isolates)
+    output = Output(as_json=as_json)
+    with output.busy("starting the service"):
+        pid = opened.service.start(wait=wait)
+    status = opened.service.status()
+    log = status.log if status else ""
+    output.data(
+        {"pid": pid, "database": opened.settings.database, "log": log},
+        lambda: f"the service runs: process {pid}, database {opened.settings.database}\nit logs to {log}",
+    )
+
+
+@cli.command()
+def stop(
+    wait: Annotated[
+        str | None, typer.Option(help="Then it is killed; by default its grace and five seconds.")
+    ] = None,
+    db: Db = None,
+    app: App = None,
+    as_json: Json = False,
+) -> None:
+    """Stop the service gracefully: running jobs get their grace, the rest stays queued."""
+    opened = open_app(db, app)
+    output = Output(as_json=as_json)
+    with output.busy("stopping the service; running jobs get their grace"):
+        stopped = opened.service.stop(wait=wait)
+    if not stopped:
+        fail(f"no service runs on {opened.settings.database}", ExitCode.NOT_FOUND)
+    output.data({"stopped": True, "database": opened.settings.database}, lambda: "the service has ended")
+
+
+@cli.command()
+def restart(wait: Wait = "10s", db: Db = None, app: App = None, as_json: Json = False) -> None:
+    """Replace the service's processes, which load the program anew. Running jobs get their grace."""
+    opened = open_app(db, app)
+    output = Output(as_json=as_json)
+    with output.busy("restarting the service; running jobs get their grace"):
+        opened.service.restart(wait=wait)
+    status = opened.service.status()
+    output.data(
+        {"restarted": True, "dispatcher": status.dispatcher if status else None},
+        lambda: f"the service has restarted: dispatcher {status.dispatcher if status else '?'}",
+    )
+
+
+@cli.command()
+def status(db: Db = None, app: App = None, as_json: Json = False) -> None:
+    """Is it running, and what is there to do? Exit code 3 where no service runs."""
+    opened = open_app(db, app)
+    service = opened.service.status()
+    counts = opened.jobs.counts()
+    queues = opened.queues.list()
+    told: dict[str, Any] = {
+        "database": opened.settings.database,
+        "running": service is not None,
+        "service": service,
+        "jobs": counts,
+        "queues": queues,
+    }
+
+    def page() -> object:
+        from rich.console import Group
+        from rich.text import Text
+
+        from windlass.cli.render import counts_line, queues_table
+
+        return Group(_headline(opened, service), Text(), counts_line(counts), Text(), queues_table(queues))
+
+    Output(as_json=as_json).data(told, page)
+    if service is None:
+        raise typer.Exit(ExitCode.NOT_FOUND)
+
+
+def _headline(opened: Windlass, service: ServiceStatus | None) -> Any:
+    from rich.text import Text
+
+    from windlass.cli.output import printable
+
+    where = f"  {opened.settings.database}"
+    if service is None:
+        return Text("○ no service runs", "yellow").append(where, "dim").append("\n  windlass start", "dim")
+    line = Text("● ", "green" if service.state == "ready" else "yellow").append(
+        f"the service is {service.state}"
+    )
+    line.append(where, "dim")
+    line.append(f"\n  supervisor {service.pid}, dispatcher {service.dispatcher or 'none'}", "dim")
+    if service.restarts:
+        line.append(f", started again {service.restarts} times", "yellow")
+    line.append(f"\n  log {service.log}", "dim")
+    if service.last_error:
+        line.append(f"\n  {printable(service.last_error)}", "red")
+    return line

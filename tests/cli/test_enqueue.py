@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Command
+from windlass import Windlass
+from windlass.cli.enqueue import read_payload
+from windlass.errors import InvalidPayload
+
+
+def test_values_that_are_json_are_taken_as_such_and_others_are_text() -> None:
+    assert read_payload(["a=7", "b=true", "c=[1, 2]", "d=ada", "e=0123", 'f="7"', "g=", "h=a=b"]) == {
+        "a": 7, "b": True, "c": [1, 2], "d": "ada", "e": "0123", "f": "7", "g": "", "h": "a=b",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ada"], "NAME=VALUE"),
+        (["=7"], "NAME=VALUE"),
+        (["a=1", "a=2"], "twice"),
+        (['{"a": '], "JSON object"),
+        (["[" * 100_000], "NAME=VALUE"),
+        (['{"a":' * 100_000], "deep"),
+    ],
+)
+def test_a_payload_that_is_none_is_refused_with_a_sentence(words: list[str], said: str) -> None:
+    with pytest.raises(InvalidPayload, match=said):
+        read_payload(words)
+
+
+def test_an_enqueued_job_is_in_the_database_with_all_its_options(cli: Command, app: Windlass) -> None:
+    answer = cli(
+        *("enqueue", "greet", "name=ada", "--priority", "9", "--queue", "mail", "--delay", "10m"),
+        *("--max-attempts", "5", "--timeout", "30s", "--tag", "a", "--tag", "b", "--json"),
+    )
+    assert answer.code == 0, answer
+    job = app.jobs.get(answer.data["id"])
+    assert job is not None
+    assert (job.key, job.payload, job.priority, job.queue) == ("greet", {"name": "ada"}, 9, "mail")
+    assert (job.max_attempts, job.timeout_s, job.tags) == (5, 30.0, ("a", "b"))
+    assert job.run_at is not None
+
+
+def test_a_payload_may_come_from_stdin(cli: Command, app: Windlass) -> None:
+    answer = cli("enqueue", "greet", "-", "--json", stdin='{"name": "ada"}')
+    assert answer.code == 0, answer
+    assert answer.data["payload"] == {"name": "ada"}
+
+
+def test_a_payload_that_does_not_fit_the_handler_is_refused_and_nothing_is_written(
+    cli: Command, app: Windlass
+) -> None:
+    answer = cli("enqueue", "greet", "nam=ada")
+    assert answer.code == 2
+    assert "name" in answer.err
+    assert "Traceback" not in answer.err
+    assert app.jobs.list() == []
+
+
+def test_a_key_that_no_handler_has_is_enqueued_all_the_same(cli: Command, app: Windlass) -> None:
+    assert cli("enqueue", "somewhere_else", "a=1").code == 0
+    assert [job.key for job in app.jobs.list()] == ["somewhere_else"]
+
+
+def test_one_idempotency_key_makes_one_job(cli: Command, app: Windlass) -> None:
+    first = cli("enqueue", "greet", "name=ada", "--idempotency-key", "k", "--json")
+    second = cli("enqueue", "greet", "name=ada", "--idempotency-key", "k", "--json")
+    assert (first.data["created"], second.data["created"]) == (True, False)
+    assert first.data["id"] == second.data["id"]
+
+
+def test_the_database_flag_wins_over_the_configuration(cli: Command, app: Windlass) -> None:
+    assert cli("enqueue", "other", "--db", "other.db").code == 0
+    other = Windlass("other.db")
+    assert [job.key for job in other.jobs.list()] == ["other"]
+    assert app.jobs.list() == []
+    other.close()
+
+
+def test_wait_returns_the_result_and_tells_failure_by_its_exit_code(shell: Command, app: Windlass) -> None:
+    assert shell("start").code == 0
+    try:
+        good = shell("enqueue", "greet", "name=ada", "--wait", "--json")
+        bad = shell("enqueue", "refuse", "reason=no such order", "--wait")
+    finally:
+        stopped = shell("stop")
+    assert good.code == 0, good
+    assert good.data["result"] == "hello ada"
+    assert bad.code == 1, bad
+    assert "no such order" in bad.out
+    assert stopped.code == 0, stopped
