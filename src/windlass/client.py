@@ -10,7 +10,7 @@ import msgspec
 
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, from_us, to_wall_us
-from windlass.context import Context
+from windlass.context import Context, current
 from windlass.duration import Duration, to_us
 from windlass.errors import InvalidJob
 from windlass.handlers import Handler, Registry
@@ -88,15 +88,20 @@ class Client:
         if not jobs:
             return []
         durability = options.durability or self._durability()
+        connection = options.connection
+        if connection is None and (ctx := current()) is not None:
+            # Inside ctx.transaction() the write lock is ours already: a second connection would wait for it.
+            connection = ctx.open_connection
         store = self._store()
-        inserted = store.insert(jobs, durability=durability, connection=options.connection)
-        told = [self._told(store, job, row, options) for job, row in zip(jobs, inserted, strict=True)]
-        if self.submitted is not None and options.connection is None:
+        inserted = store.insert(jobs, durability=durability, connection=connection)
+        committed = connection is None
+        told = [self._told(store, job, row, committed) for job, row in zip(jobs, inserted, strict=True)]
+        if self.submitted is not None and committed:
             self.submitted()
         return told
 
-    def _told(self, store: Store, job: NewJob, row: Inserted, options: Options) -> Job:
-        if not row.created and options.connection is None:
+    def _told(self, store: Store, job: NewJob, row: Inserted, committed: bool) -> Job:
+        if not row.created and committed:
             kept = store.get(row.job_id)
             if kept is not None:
                 return msgspec.structs.replace(kept, created=False)

@@ -123,6 +123,11 @@ class Database:
         """
         with self._write_lock:
             connection = self._writing_connection()
+            if connection.in_transaction:
+                raise StoreError(
+                    "this thread is inside app.transaction(): enqueue on its connection with "
+                    "using(connection=...), or after it"
+                )
             self._set_synchronous(connection, "FULL" if full else "NORMAL")
             self.begin(connection)
             try:
