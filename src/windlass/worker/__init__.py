@@ -1,9 +1,10 @@
 """Workers: from a ready row to a settled one.
 
-The dispatcher (``dispatcher.py``) alone talks to the queue tables. It claims jobs, places them in a *pool* and
-settles what the pool reports, each turn in one transaction. A pool is one of three: isolates, which are child
-processes (``isolates.py``), threads of this process (``threads.py``), or any ``concurrent.futures.Executor``
-(``futures.py``). Whatever runs a job runs it through ``executor.py``: resolve, perform, classify.
+The dispatcher (``dispatcher.py``) alone talks to the queue tables. It claims jobs, places them in a *pool*
+and settles what the pool reports, each turn in one transaction. A pool is one of three: isolates, which are
+child processes (``isolates.py``), threads of this process (``threads.py``), or any
+``concurrent.futures.Executor`` (``futures.py``). Whatever runs a job runs it through ``executor.py``:
+resolve, perform, classify.
 
 Invariants:
 

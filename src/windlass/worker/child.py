@@ -29,7 +29,9 @@ class Given:
 
     __slots__ = ("cancelled", "claim", "deadline", "estimate_us", "is_async", "started", "timeout_s")
 
-    def __init__(self, claim: Claim, estimate_us: float | None, timeout_us: int | None, *, is_async: bool) -> None:
+    def __init__(
+        self, claim: Claim, estimate_us: float | None, timeout_us: int | None, *, is_async: bool
+    ) -> None:
         self.claim = claim
         self.estimate_us = estimate_us
         self.timeout_s = None if timeout_us is None else timeout_us / 1_000_000
@@ -127,7 +129,9 @@ class Child:
 
     def claim_of(self, job_id: int, token: int) -> Claim | None:
         """The claim of a job here, if that is still the attempt."""
-        given = self._async.get(job_id) or next((one for one in self._queue if one.claim.job_id == job_id), None)
+        given = self._async.get(job_id) or next(
+            (one for one in self._queue if one.claim.job_id == job_id), None
+        )
         return given.claim if given is not None and given.claim.token == token else None
 
     def started_claims(self) -> list[Claim]:
@@ -137,7 +141,9 @@ class Child:
         return sync + [given.claim for given in self._async.values() if given.started]
 
     # ── giving ─────────────────────────────────────────────────────────────────────────────────
-    def place(self, claim: Claim, estimate_us: float | None, *, timeout_us: int | None, is_async: bool) -> None:
+    def place(
+        self, claim: Claim, estimate_us: float | None, *, timeout_us: int | None, is_async: bool
+    ) -> None:
         """Reserves room for a job; ``flush`` sends it."""
         given = Given(claim, None if claim.alone else estimate_us, timeout_us, is_async=is_async)
         self._placed.append(given)
@@ -260,7 +266,9 @@ class Child:
     def next_deadline(self) -> float | None:
         """When something here must be over."""
         heads = [self._queue[0]] if self._queue else []
-        deadlines = [given.deadline for given in (*heads, *self._async.values()) if given.deadline is not None]
+        deadlines = [
+            given.deadline for given in (*heads, *self._async.values()) if given.deadline is not None
+        ]
         return min(deadlines, default=None)
 
     def end_by(self, claim: Claim, deadline: float, *, cancelled: bool) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from windlass.clock import Clock, SystemClock, monotonic
+from windlass.context import StopReason
 from windlass.errors import OutcomeUnknown, StoreError, StoreUnavailable, UnsafeDatabase
 from windlass.outcome import AnyOutcome, Completed, Failed
 from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
@@ -91,8 +92,11 @@ class Dispatcher:
         self.owner = 0
 
     # ── from outside, on any thread ────────────────────────────────────────────────────────────
-    def stop(self, grace_s: float = 30.0, *, reason: str = "shutdown") -> None:
-        """Claims no more, gives running jobs ``grace_s`` seconds, then releases what is left. Safe in signal handlers."""
+    def stop(self, grace_s: float = 30.0, *, reason: StopReason = "shutdown") -> None:
+        """Claims no more, gives running jobs ``grace_s`` seconds, then releases what is left.
+
+        Safe in signal handlers.
+        """
         self._order(lambda: self._begin_stop(grace_s, reason))
 
     def broadcast(self, name: str, data: Any, request_id: int | None = None) -> None:
@@ -301,7 +305,7 @@ class Dispatcher:
                 self._pool.cancel(job_id, "cancelled")
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
-    def _begin_stop(self, grace_s: float, reason: str) -> None:
+    def _begin_stop(self, grace_s: float, reason: StopReason) -> None:
         deadline = monotonic() + grace_s
         self._deadline = deadline if self._deadline is None else min(deadline, self._deadline)
         if not self._stopping:

@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from functools import lru_cache
 from typing import Any
 
+from windlass.context import StopReason
 from windlass.outcome import AnyOutcome, Cancelled, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
@@ -108,7 +109,7 @@ class FuturePool:
             # Which job broke it, nobody can say: all run alone next time, and none has spent an attempt.
             outcome = Released(f"the executor broke: {error}", alone=True)
             self._replace(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an executor of any kind may raise anything
             outcome = Released(f"the executor lost it: {type(error).__name__}: {error}", alone=True)
         self._inbox.settled(claim, outcome)
 
@@ -124,9 +125,9 @@ class FuturePool:
         self._news.deliver(self._inbox)
 
     def tick(self, now: float) -> float | None:
-        return None
+        del now  # nothing here has a time of its own
 
-    def cancel(self, job_id: int, reason: str) -> None:
+    def cancel(self, job_id: int, reason: StopReason) -> None:
         held = self._held.get(job_id)
         if held is not None and held[1] is not None and not held[1].cancel():
             self._performer.cancel(job_id, reason)
@@ -140,7 +141,7 @@ class FuturePool:
     def broadcast(self, name: str, data: Any, request_id: int | None) -> None:
         self._service.deliver(name, data, request_id)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: StopReason) -> None:
         self._stopping = True
         for job_id in self.held():
             self._performer.cancel(job_id, reason)
@@ -176,16 +177,22 @@ def _performer_of(target: str) -> PerformerLike:
 
     app = load_app(target)
     app.registry.prepare()
-    return app.make_performer(_Deaf(), lambda claim, progress: None)
+    return app.make_performer(_Deaf(), _unheard)
+
+
+def _unheard(claim: Claim, progress: str) -> None:
+    del claim, progress  # there is no way back but the result
 
 
 class _Deaf:
     """The service as a worker of a foreign executor has it: there is no way back but the result."""
 
     def on(self, name: str, callback: Callable[..., Any]) -> None:
+        del name, callback
         raise RuntimeError("messages do not reach the workers of a foreign executor: use isolates")
 
     def send(self, name: str, data: Any = None) -> None:
+        del name, data
         raise RuntimeError("the workers of a foreign executor cannot send messages: use isolates")
 
     def stop(self) -> None:

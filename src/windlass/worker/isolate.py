@@ -1,7 +1,7 @@
 """The isolate: a child process that runs handlers, one sync job at a time and many async ones beside it.
 
-Sync jobs come as frames on one socket; each starts by taking its token from a second one. A token names the job
-by the low byte of its sequence number: jobs whose token the dispatcher took back are passed over. Async
+Sync jobs come as frames on one socket; each starts by taking its token from a second one. A token names the
+job by the low byte of its sequence number: jobs whose token the dispatcher took back are passed over. Async
 jobs, cancellations and messages come on a third socket, which a thread of its own reads.
 """
 
@@ -190,7 +190,8 @@ class WorkerService:
         self._callbacks: dict[str, list[Callable[..., Any]]] = {}
 
     def on(self, name: str, callback: Callable[..., Any]) -> None:
-        """Calls back with the data of each message of that name from outside; what it returns is the reply."""
+        """Calls back with the data of each message of that name from outside; what it returns is the
+        reply."""
         self._callbacks.setdefault(name, []).append(callback)
 
     def send(self, name: str, data: Any = None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from windlass.clock import monotonic
-from windlass.outcome import Cancelled, Crashed, Released
+from windlass.context import StopReason
+from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.worker.child import Child
 from windlass.worker.estimate import AHEAD_US, Estimates
@@ -66,7 +67,7 @@ class IsolatePool:
     def held(self) -> list[int]:
         return [claim.job_id for child in self._children for claim in child.claims()]
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: StopReason) -> None:
         self._stopping = True
         for child in self._children:
             child.tell(["stop", reason])
@@ -74,7 +75,7 @@ class IsolatePool:
     def kill(self) -> None:
         self._stopping = True
         for child in self._children:
-            self._bury(child, lambda claim: Released("the service stopped", alone=claim.alone))
+            self._bury(child, _stopped)
         self._children.clear()
 
     # ── placing ────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +105,9 @@ class IsolatePool:
             child = max(self._children, key=self._async_room, default=None)
             child = child if child is not None and self._async_room(child) > 0 else None
         else:
-            child = min((child for child in self._children if self._is_open(child)), key=_backlog, default=None)
+            child = min(
+                (child for child in self._children if self._is_open(child)), key=_backlog, default=None
+            )
         if child is None:
             return False
         timeout_us = claim.timeout_us if claim.timeout_us is not None else traits.timeout_us
@@ -204,14 +207,16 @@ class IsolatePool:
             for claim in child.recall():
                 self._inbox.settled(claim, Released("recalled before it started"))
 
-    def cancel(self, job_id: int, reason: str) -> None:
+    def cancel(self, job_id: int, reason: StopReason) -> None:
         for child in self._children:
             for claim in child.claims():
                 if claim.job_id != job_id:
                     continue
                 for taken in child.recall():
                     gone = taken.job_id == job_id
-                    self._inbox.settled(taken, Cancelled(reason) if gone else Released("recalled before it started"))
+                    self._inbox.settled(
+                        taken, Cancelled(reason) if gone else Released("recalled before it started")
+                    )
                 if child.claim_of(job_id, claim.token) is not None:
                     child.tell(["cancel", job_id, reason])
                     child.end_by(claim, monotonic() + self._cancel_grace_s, cancelled=True)
@@ -230,11 +235,16 @@ class IsolatePool:
 
     def _overran(self, child: Child, culprit: Claim) -> None:
         cancelled = child.is_cancelled(culprit)
-        log.warning("job %d (%s) %s; its isolate %d is killed", culprit.job_id, culprit.key,
-                    "ignored its cancellation" if cancelled else "ran into its timeout", child.pid)  # fmt: skip
-        verdict = Cancelled("cancelled, and killed since it did not stop") if cancelled else timed_out(culprit, self._traits)
+        what = "ignored its cancellation" if cancelled else "ran into its timeout"
+        log.warning("job %d (%s) %s; its isolate %d is killed", culprit.job_id, culprit.key, what, child.pid)
+        verdict = (
+            Cancelled("cancelled, and killed since it did not stop")
+            if cancelled
+            else timed_out(culprit, self._traits)
+        )
         # The others in there are innocent: they go back as they were.
-        self._bury(child, lambda claim: verdict if claim is culprit else Released("its isolate was killed for another job"))
+        innocent = Released("its isolate was killed for another job")
+        self._bury(child, lambda claim: verdict if claim is culprit else innocent)
         self._children.remove(child)
 
     def _died(self, child: Child) -> None:
@@ -260,7 +270,7 @@ class IsolatePool:
         self._bury(child, verdict)
         self._children.remove(child)
 
-    def _bury(self, child: Child, verdict: Any) -> None:
+    def _bury(self, child: Child, verdict: Callable[[Claim], AnyOutcome]) -> None:
         child.kill()
         for message in child.messages():
             self._hear(child, message)
@@ -275,9 +285,16 @@ class IsolatePool:
             return False
         if self._recycle_after_jobs is not None and child.done >= self._recycle_after_jobs:
             return True
-        return self._recycle_memory_mb is not None and child.done % 64 == 1 and child.memory_mb() > self._recycle_memory_mb
+        return (
+            self._recycle_memory_mb is not None
+            and child.done % 64 == 1
+            and child.memory_mb() > self._recycle_memory_mb
+        )
+
+
+def _stopped(claim: Claim) -> Released:
+    return Released("the service stopped", alone=claim.alone)
 
 
 def _backlog(child: Child) -> float:
     return child.backlog_us
-

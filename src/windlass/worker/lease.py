@@ -1,7 +1,7 @@
 """Who lives: a dispatcher holds a file lock for as long as it does, and beats a boot-clock pulse into it.
 
-Lock free: its process is gone, and its jobs are reclaimed at once. Lock held but the pulse stale: it is stopped
-or frozen, its jobs are reclaimed and its late results are fenced off by their lease tokens.
+Lock free: its process is gone, and its jobs are reclaimed at once. Lock held but the pulse stale: it is
+stopped or frozen, its jobs are reclaimed and its late results are fenced off by their lease tokens.
 """
 
 from __future__ import annotations

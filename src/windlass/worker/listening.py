@@ -1,4 +1,4 @@
-"""When to look: the doorbell, the log that stirs before its commit is visible, and the slow poll below both."""
+"""When to look: the bell, the log that stirs before its commit is visible, and the slow poll below both."""
 
 from __future__ import annotations
 

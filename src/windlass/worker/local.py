@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from windlass.outcome import AnyOutcome
 from windlass.store.protocol import Claim
 from windlass.worker.isolate import WorkerService
 from windlass.worker.pool import Inbox
@@ -35,10 +34,6 @@ class News:
             self._rung = True
             with suppress(OSError):  # full: it wakes anyway; closed: nobody is left to wake
                 self._writer.send(b"!")
-
-    def finished(self, claim: Claim, outcome: AnyOutcome, took_us: float) -> None:
-        """An attempt is over; called on the thread that ran it."""
-        self.tell(lambda inbox: inbox.settled(claim, outcome))
 
     def progressed(self, claim: Claim, progress: str) -> None:
         """A running attempt says how far it is."""

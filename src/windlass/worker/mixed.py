@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from windlass.context import StopReason
 from windlass.store.protocol import Claim, Lane
 from windlass.worker.pool import Inbox, Pool
 
@@ -52,7 +53,7 @@ class MixedPool:
     def held(self) -> list[int]:
         return [job_id for pool in self._pools for job_id in pool.held()]
 
-    def cancel(self, job_id: int, reason: str) -> None:
+    def cancel(self, job_id: int, reason: StopReason) -> None:
         for pool in self._pools:
             if job_id in pool.held():
                 pool.cancel(job_id, reason)
@@ -65,7 +66,7 @@ class MixedPool:
         for pool in self._pools:
             pool.broadcast(name, data, request_id)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: StopReason) -> None:
         for pool in self._pools:
             pool.stop(reason)
 

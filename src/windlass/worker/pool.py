@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from windlass.context import StopReason
 from windlass.outcome import AnyOutcome
 from windlass.store.protocol import Claim, Lane
 
@@ -40,8 +41,8 @@ class Inbox(Protocol):
 class Pool(Protocol):
     """Runs claimed jobs. All calls come from the dispatcher's thread.
 
-    A claim is *placed* while its transaction is open, then either sent by ``flush`` after the commit or forgotten
-    by ``unplace``.
+    A claim is *placed* while its transaction is open, then either sent by ``flush`` after the commit or
+    forgotten by ``unplace``.
     """
 
     def start(self, inbox: Inbox) -> None:
@@ -80,7 +81,7 @@ class Pool(Protocol):
         """Ids of all jobs given and not settled."""
         ...
 
-    def cancel(self, job_id: int, reason: str) -> None:
+    def cancel(self, job_id: int, reason: StopReason) -> None:
         """Asks a job to stop: takes it back where it has not started, tells its handler where it has."""
         ...
 
@@ -92,7 +93,7 @@ class Pool(Protocol):
         """Brings a message from outside to every worker."""
         ...
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: StopReason) -> None:
         """Tells running handlers to come to an end; nothing new will be placed."""
         ...
 

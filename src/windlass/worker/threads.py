@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
-from windlass.context import Service
-from windlass.outcome import Cancelled, Failed, Released
+from windlass.context import Service, StopReason
+from windlass.outcome import AnyOutcome, Cancelled, Failed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
 from windlass.worker.estimate import AHEAD_US, Estimates
@@ -72,7 +72,7 @@ class ThreadPool:
     def held(self) -> list[int]:
         return [*self._sync, *self._async]
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: StopReason) -> None:
         self._stopping = True
         for job_id in self.held():
             self._performer.cancel(job_id, reason)
@@ -154,11 +154,11 @@ class ThreadPool:
             try:
                 outcome = perform(claim)
             except BaseException as error:
-                # Nothing a handler does gets here. A fault of ours must not take the thread and the job with it.
+                # Nothing a handler does gets here; a fault of ours must not take thread and job with it.
                 log.exception("job %d could not be performed", claim.job_id)
                 outcome = Failed(f"Windlass could not perform it: {type(error).__name__}: {error}")
             self._estimates.learn(claim.key, (clock() - began) / 1000)
-            self._news.finished(claim, outcome, 0.0)
+            self._tell(claim, outcome)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -168,13 +168,16 @@ class ThreadPool:
 
     async def _perform_async(self, claim: Claim) -> None:
         outcome = await self._performer.aperform(claim)
-        self._news.finished(claim, outcome, 0.0)
+        self._tell(claim, outcome)
+
+    def _tell(self, claim: Claim, outcome: AnyOutcome) -> None:
+        self._news.tell(lambda inbox: inbox.settled(claim, outcome) if self._over(claim) else None)
 
     # ── hearing and minding ────────────────────────────────────────────────────────────────────
     def collect(self) -> None:
-        self._news.deliver(_Bookkeeper(self, self._inbox))
+        self._news.deliver(self._inbox)
 
-    def over(self, claim: Claim) -> bool:
+    def _over(self, claim: Claim) -> bool:
         """Notes that a job is over; False where nobody waits for it any more."""
         held = self._sync if claim.job_id in self._sync else self._async
         if held.get(claim.job_id) is not claim:
@@ -205,7 +208,7 @@ class ThreadPool:
         for claim in self._take_back():
             self._inbox.settled(claim, Released("recalled before it started"))
 
-    def cancel(self, job_id: int, reason: str) -> None:
+    def cancel(self, job_id: int, reason: StopReason) -> None:
         for claim in self._take_back():
             gone = claim.job_id == job_id
             self._inbox.settled(claim, Cancelled(reason) if gone else Released("recalled before it started"))
@@ -222,20 +225,5 @@ class ThreadPool:
             except queue.Empty:
                 return taken
             if claim is not None:
-                self.over(claim)
+                self._over(claim)
                 taken.append(claim)
-
-
-class _Bookkeeper:
-    """The inbox, but only for results somebody still waits for."""
-
-    def __init__(self, pool: ThreadPool, inbox: Inbox) -> None:
-        self._pool = pool
-        self._inbox = inbox
-
-    def settled(self, claim: Claim, outcome: Any) -> None:
-        if self._pool.over(claim):
-            self._inbox.settled(claim, outcome)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inbox, name)

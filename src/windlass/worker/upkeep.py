@@ -35,12 +35,12 @@ class Upkeep:
         self._retention_us = retention_us
         self._retention_count = retention_count
         self.owner = 0
-        self.commits = 0
+        self.commits: int = 0
         self._due_at = 0.0
         self._reclaim_at = 0.0
         self._prune_at = monotonic() + 5.0
         self._beat_at = 0.0
-        self._commits_seen = 0
+        self._commits_seen: int = 0
         self._settle_down_at: float | None = None
         self._checkpoint_at = 0.0
         self._blocked_since: float | None = None
