@@ -339,6 +339,10 @@ class Store(Protocol):
         """Commits what ``begin`` began, durably."""
         ...
 
+    def progress_on(self, connection: Any, note: ProgressNote) -> None:
+        """Keeps progress inside the caller's transaction, where the attempt still owns its job."""
+        ...
+
     def complete_on(self, connection: Any, settlement: Settlement) -> bool:
         """Settles inside the caller's transaction; False where the attempt no longer owns its job."""
         ...

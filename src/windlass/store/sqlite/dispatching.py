@@ -231,6 +231,10 @@ class Dispatching(Role):
     def checkpoint(self, *, force: bool = False) -> WalState:
         return self.database.checkpoint(force=force)
 
+    def progress_on(self, connection: Any, note: ProgressNote) -> None:
+        _, now = self.now()
+        connection.execute(SQL["note_progress"], (note.progress, now, note.job_id, note.attempt, note.token))
+
     def complete_on(self, connection: Any, settlement: Settlement) -> bool:
         now_us, now = self.now()
         outcome = settlement.outcome
