@@ -11,18 +11,27 @@ import msgspec
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, from_us, to_wall_us
 from windlass.context import Context, current
-from windlass.duration import Duration, to_us
+from windlass.duration import Duration
 from windlass.errors import InvalidJob
+from windlass.fields import (
+    checked_max_attempts,
+    checked_name,
+    checked_priority,
+    checked_span,
+    checked_tags,
+    checked_text,
+    checked_timeout,
+)
 from windlass.handlers import Handler, Registry
+from windlass.handlers.options import Options as HandlerOptions
 from windlass.job import Job, JobStatus
-from windlass.names import checked_name
 from windlass.payload import check_json
 from windlass.store.protocol import Durability, Inserted, NewJob, Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_INT64 = 2**63
+_DEFAULTS = HandlerOptions()
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +69,7 @@ class Client:
 
     def enqueue(self, key: str, payload: Mapping[str, Any] | None, options: Options) -> Job:
         """One job by key. The payload is checked against the handler where this program has one."""
-        handler = self._registry.get_own(key)
+        handler = self._registry.get_own(checked_name("job key", key))
         text = check_json(payload) if handler is None else handler.encode_mapping(payload)
         return self.submit([self._build(key, text, handler, options)], options)[0]
 
@@ -75,7 +84,7 @@ class Client:
         self, key: str, payloads: Iterable[Mapping[str, Any] | None], options: Options
     ) -> list[Job]:
         """Many jobs of one key in one commit: all or none."""
-        handler = self._registry.get_own(key)
+        handler = self._registry.get_own(checked_name("job key", key))
         encode = check_json if handler is None else handler.encode_mapping
         if options.idempotency_key is not None:
             raise InvalidJob("expected no idempotency_key for many jobs at once: they would all be one job")
@@ -87,7 +96,9 @@ class Client:
         """Inserts validated jobs and says what became of each."""
         if not jobs:
             return []
-        durability = options.durability or self._durability()
+        durability = self._durability() if options.durability is None else options.durability
+        if durability not in ("full", "fast"):
+            raise InvalidJob(f'expected durability to be "full" or "fast", got {durability!r:.80}')
         connection = options.connection
         if connection is None and (ctx := current()) is not None:
             # Inside ctx.transaction() the write lock is ours already: a second connection would wait for it.
@@ -106,9 +117,8 @@ class Client:
             if kept is not None:
                 return msgspec.structs.replace(kept, created=False)
         created_at = datetime.fromisoformat(row.created_at)
-        run_at_us = job.run_at_us
-        if job.delay_us:
-            run_at_us = to_wall_us(created_at) + job.delay_us
+        created_us = to_wall_us(created_at)
+        run_at_us = created_us + job.delay_us if job.delay_us else job.run_at_us
         return Job(
             id=row.job_id,
             key=job.key,
@@ -119,7 +129,7 @@ class Client:
             max_attempts=job.max_attempts,
             created_at=created_at,
             updated_at=created_at,
-            run_at=None if run_at_us is None else from_us(run_at_us),
+            run_at=None if run_at_us is None or run_at_us <= created_us else from_us(run_at_us),
             tags=() if job.tags is None else tuple(msgspec.json.decode(job.tags)),
             meta={} if job.meta is None else msgspec.json.decode(job.meta),
             timeout_s=None if job.timeout_us is None else job.timeout_us / 1_000_000,
@@ -130,25 +140,22 @@ class Client:
     def _build(self, key: str, payload: str | None, handler: Handler | None, options: Options) -> NewJob:
         if options.delay is not None and options.run_at is not None:
             raise InvalidJob("expected delay or run_at, got both: say either how long to wait or until when")
-        own = handler.options if handler is not None else None
-        queue = options.queue or (own.queue if own else "default")
-        priority = options.priority if options.priority is not None else (own.priority if own else 0)
-        max_attempts = (
-            options.max_attempts if options.max_attempts is not None else (own.max_attempts if own else 3)
-        )
-        tags = [*(own.tags if own else ()), *options.tags]
+        own = _DEFAULTS if handler is None else handler.options
+        tags = checked_tags((*own.tags, *checked_tags(options.tags))) if options.tags else own.tags
         return NewJob(
-            key=checked_name("job key", key),
+            key=key,
             payload=payload,
-            queue=checked_name("queue", queue),
-            priority=_checked_int("priority", priority, -_INT64, _INT64 - 1),
-            max_attempts=_checked_int("max_attempts", max_attempts, 1, 1_000_000),
-            delay_us=None if options.delay is None else to_us(options.delay, name="delay"),
-            run_at_us=None if options.run_at is None else to_wall_us(options.run_at),
-            timeout_us=None if options.timeout is None else to_us(options.timeout, name="timeout"),
-            idempotency_key=_checked_text("idempotency_key", options.idempotency_key),
-            tags=_tags(tags) if tags else None,
-            meta=None if options.meta is None else check_json(options.meta, name="meta"),
+            queue=own.queue if options.queue is None else checked_name("queue", options.queue),
+            priority=own.priority if options.priority is None else checked_priority(options.priority),
+            max_attempts=own.max_attempts
+            if options.max_attempts is None
+            else checked_max_attempts(options.max_attempts),
+            delay_us=None if options.delay is None else checked_span("delay", options.delay),
+            run_at_us=None if options.run_at is None else _checked_moment("run_at", options.run_at),
+            timeout_us=checked_timeout(options.timeout),
+            idempotency_key=checked_text("idempotency_key", options.idempotency_key),
+            tags=msgspec.json.encode(tags).decode() if tags else None,
+            meta=check_json(options.meta, name="meta"),
         )
 
 
@@ -218,10 +225,17 @@ class JobFunction(Call[P], Generic[P, R]):
     ) -> Call[P]:
         """The same job with other options.
 
-        ``connection``: insert inside the caller's own transaction on that ``sqlite3`` connection; the job exists
-        if and only if it commits, and that connection's ``synchronous`` setting decides how durably.
+        ``connection``: insert inside the caller's own transaction on that ``sqlite3`` connection; the job
+        exists if and only if it commits, and that connection's ``synchronous`` setting decides how durably.
 
-        ``idempotency_key``: a second enqueue of this job key with it finds the first job and makes none.
+        ``idempotency_key``: a second enqueue of this job key with it finds the first job and makes none, for
+        as long as that job is kept (see the retention settings).
+
+        ``durability``: ``"full"`` is on the disk before the call returns; ``"fast"`` is there within about a
+        second, and a power cut before that loses the job.
+
+        ``delay`` follows elapsed time, whatever is done to the wall clock; ``run_at`` follows the wall clock
+        (a naive datetime is local time).
         """
         options = Options(
             queue=queue,
@@ -240,7 +254,10 @@ class JobFunction(Call[P], Generic[P, R]):
 
 
 class JobDecorator:
-    """What ``app.job(...)`` gives: turns a function into a ``JobFunction``. A leading ``ctx`` is not the caller's."""
+    """What ``app.job(...)`` gives: turns a function into a ``JobFunction``.
+
+    A leading ``ctx`` parameter is not the caller's.
+    """
 
     def __init__(self, register: Callable[[Callable[..., Any]], JobFunction[..., Any]]) -> None:
         self._register = register
@@ -253,34 +270,10 @@ class JobDecorator:
         return self._register(fn)
 
 
-def _checked_int(what: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        kind = "a positive integer" if least == 1 else "an integer of 64 bits"
-        raise InvalidJob(f"expected {what} to be {kind}, got {value!r}")
-    return value
-
-
-def _checked_text(what: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not 1 <= len(value) <= 512:
-        raise InvalidJob(f"expected {what} to be a text of 1 to 512 characters, got {value!r}")
-    return _storable(what, value)
-
-
-def _tags(tags: list[Any]) -> str:
-    for tag in tags:
-        if not isinstance(tag, str) or not 1 <= len(tag) <= 128:
-            raise InvalidJob(f"expected tags to be texts of 1 to 128 characters, got {tag!r}")
-        _storable("tags", tag)
-    return msgspec.json.encode(tags).decode()
-
-
-def _storable(what: str, text: str) -> str:
+def _checked_moment(what: str, value: Any) -> int:
+    if not isinstance(value, datetime):
+        raise InvalidJob(f"expected {what} to be a datetime, got {value!r:.80}")
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidJob(
-            f"expected {what} to be text that UTF-8 can hold, got {text!r} with a lone surrogate"
-        ) from None
-    return text
+        return to_wall_us(value)
+    except (OverflowError, OSError, ValueError) as error:
+        raise InvalidJob(f"expected {what} to be a time this machine can tell, got {value!r}") from error

@@ -10,8 +10,8 @@ from windlass.bridge import asynchronous
 from windlass.clock import Clock, SystemClock, monotonic
 from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
+from windlass.fields import checked_name
 from windlass.job import Attempt, Job, JobStatus, Why
-from windlass.names import checked_name
 from windlass.store import open_store
 from windlass.store.protocol import DispatcherRow, JobFilter, QueueState, Store
 from windlass.watch import Watch

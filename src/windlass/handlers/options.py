@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
 from windlass.backoff import DEFAULT, Backoff
-from windlass.duration import Duration, to_us
-from windlass.errors import ConfigError, InvalidJob
-from windlass.names import checked_name
+from windlass.duration import Duration
+from windlass.errors import InvalidJob
+from windlass.fields import (
+    checked_max_attempts,
+    checked_name,
+    checked_priority,
+    checked_tags,
+    checked_timeout,
+)
 from windlass.outcome import Cancel, Policy, Retry, Rule, Snooze
 
 Isolation = Literal["process"] | None
-
-TAG_LENGTH_MAX = 128
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,42 +56,13 @@ def read_options(
         raise InvalidJob(f"expected backoff to be a Backoff, got {backoff!r:.80}")
     return Options(
         queue=checked_name("queue", queue),
-        priority=_integer("priority", priority, -(1 << 63), (1 << 63) - 1),
-        max_attempts=3 if max_attempts is None else _integer("max_attempts", max_attempts, 1, 1_000_000),
-        timeout_us=None if timeout is None else _timeout(timeout),
-        tags=_tags(tags),
+        priority=checked_priority(priority),
+        max_attempts=3 if max_attempts is None else checked_max_attempts(max_attempts),
+        timeout_us=checked_timeout(timeout),
+        tags=checked_tags(tags),
         isolation=isolation,
         policy=Policy(DEFAULT if backoff is None else backoff, _rules(on_error or {})),
     )
-
-
-def _integer(what: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        kind = "a positive integer" if least == 1 else "an integer of 64 bits"
-        raise InvalidJob(f"expected {what} to be {kind}, got {value!r:.80}")
-    return value
-
-
-def _timeout(value: Any) -> int:
-    try:
-        timeout_us = to_us(value, name="timeout")
-    except ConfigError as error:
-        raise InvalidJob(str(error)) from error
-    if timeout_us == 0:
-        raise InvalidJob("expected timeout to be longer than nothing, got 0: leave it out for no timeout")
-    return timeout_us
-
-
-def _tags(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidJob(f'expected tags to be several texts such as ("mail",), got {value!r:.80}')
-    tags = tuple(dict.fromkeys(cast("Iterable[Any]", value)))
-    for tag in tags:
-        if not isinstance(tag, str) or not 1 <= len(tag) <= TAG_LENGTH_MAX or not tag.isprintable():
-            raise InvalidJob(
-                f"expected tags to be printable texts of 1 to {TAG_LENGTH_MAX} characters, got {tag!r:.80}"
-            )
-    return tags
 
 
 def _rules(rules: Mapping[Any, Any]) -> dict[type[BaseException], Rule]:

@@ -11,7 +11,7 @@ from windlass.context import Context, Service, current
 from windlass.errors import InvalidJob, RegistrationError
 from windlass.handlers.handler import Handler
 from windlass.handlers.options import Options, read_options
-from windlass.names import checked_name
+from windlass.fields import checked_name
 from windlass.scope import DATABASE, Providers, Scope, open_connection
 from windlass.signature import KEY, describe, is_generator
 from windlass.store.protocol import Store
