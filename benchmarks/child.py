@@ -16,6 +16,8 @@ from typing import Any
 
 from benchmarks.model import Benchmark, Room, Unavailable
 
+PEERS = ("huey", "litequeue", "persistqueue", "honker")
+
 
 def main(module: str, benchmark: str, subject: str, folder: str, quick: str) -> None:
     # Whatever a library prints belongs on stderr: stdout is the runner's.
@@ -31,11 +33,12 @@ def main(module: str, benchmark: str, subject: str, folder: str, quick: str) -> 
             say("ready")
             for _ in sys.stdin:
                 say("sample", measure())
-    except ModuleNotFoundError as missing:
-        say("unavailable", f"{missing.name} is not installed")
     except Unavailable as reason:
         say("unavailable", str(reason))
     except Exception as error:  # noqa: BLE001 - a failing contender is reported, not hidden
+        if isinstance(error, ModuleNotFoundError) and error.name in PEERS:
+            say("unavailable", f"{error.name} is not installed")
+            return
         traceback.print_exc()
         say("failed", f"{type(error).__name__}: {error}")
 

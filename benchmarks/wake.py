@@ -13,7 +13,7 @@ from benchmarks.contenders import Consumer, opener
 from benchmarks.model import Benchmark, Figure, Measure, Room, Subject, percentile, value_at_most
 from benchmarks.stamps import Stamps
 
-JOBS, QUICK_JOBS = 40, 20
+JOBS, QUICK_JOBS = 40, 15
 PAUSE_S = (0.02, 0.08)
 """Between jobs, at random: long enough to be idle, and no poller's rhythm is met or missed."""
 
