@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,6 +14,7 @@ import typer
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import Json, fail, settle
 from windlass.cli.output import Output
+from windlass.store.sqlite.inspecting import LIBRARY
 from windlass.store.sqlite.safety import file_system
 
 if TYPE_CHECKING:
@@ -53,7 +56,15 @@ def bench(
         figures = _measured(output, 0.2 if quick else 1.0)
     finally:
         shutil.rmtree(home)
-    output.data({"storage": kind, "quick": quick, "figures": figures}, lambda: _table(figures))
+    machine = {
+        "python": platform.python_version(),
+        "sqlite": ".".join(map(str, LIBRARY)),
+        "system": f"{platform.system()} {platform.release()}",
+        "cpus": os.cpu_count(),
+        "storage": kind,
+    }
+    output.data({"machine": machine, "quick": quick, "figures": figures}, lambda: _table(figures))
+    output.note(", ".join(f"{name} {value}" for name, value in machine.items()), "dim")
 
 
 def _measured(output: Output, scale: float) -> list[Figure]:

@@ -18,6 +18,11 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     do: str = ""
 
 
+def jobs(count: int) -> str:
+    """``1 job``, ``2,000 jobs``"""
+    return "1 job" if count == 1 else f"{count:,} jobs"
+
+
 def ok(check: str, says: str) -> Finding:
     """As it should be."""
     return Finding(check, "ok", says)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from windlass.cli.findings import Finding, note, ok, problem, warning
+from windlass.cli.findings import Finding, jobs, note, ok, problem, warning
 from windlass.cli.output import printable
 from windlass.job import JobStatus
 from windlass.jobs import live_dispatchers
@@ -38,7 +38,7 @@ def services(store: SqliteStore) -> Iterator[Finding]:
         told = ", ".join(f"{row.mode} in process {row.pid}" for row in live)
         yield ok("service", f"running: {told}")
     elif waiting:
-        yield warning("service", f"none is running, and {waiting:,} jobs are ready", "windlass start")
+        yield warning("service", f"none is running, and {jobs(waiting)} could start", "windlass start")
     else:
         yield note("service", "none is running", "windlass start")
     yield from _dead(store, live)
@@ -47,16 +47,16 @@ def services(store: SqliteStore) -> Iterator[Finding]:
 
 def held(store: SqliteStore) -> Iterator[Finding]:
     """Jobs that wait for a person."""
-    jobs = store.select(JobFilter(held=True), limit=_HELD_READ)
-    if not jobs:
+    found = store.select(JobFilter(held=True), limit=_HELD_READ)
+    if not found:
         yield ok("held", "no job is held")
         return
-    reasons = Counter(job.hold or "" for job in jobs)
+    reasons = Counter(job.hold or "" for job in found)
     told = "; ".join(f"{count:,} × {printable(reason)}" for reason, count in reasons.most_common(_SHOWN))
-    count = f"{len(jobs):,}" if len(jobs) < _HELD_READ else f"at least {_HELD_READ:,}"
+    count = jobs(len(found)) if len(found) < _HELD_READ else f"at least {jobs(_HELD_READ)}"
     yield warning(
         "held",
-        f"{count} jobs are held: {told}",
+        f"{count} held: {told}",
         "windlass jobs list --held; mend the cause, then windlass jobs retry --held (or delete --held)",
     )
 
@@ -87,7 +87,7 @@ def switches(store: SqliteStore) -> Iterator[Finding]:
     for name, state in store.switches().items():
         if state.paused:
             ready = next((queue.ready for queue in store.queues() if queue.queue == name), 0)
-            said = f"queue {name} is paused" + (f", and {ready:,} jobs wait in it" if ready else "")
+            said = f"queue {name} is paused" + (f"; {jobs(ready)} in it could start" if ready else "")
             yield note("queues", said, f"windlass queues resume {name}")
 
 
@@ -101,12 +101,12 @@ def _dead(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
     if left and not live:
         yield warning(
             "dispatchers",
-            f"{len(dead)} ended without a word (process {pids}) and left {left:,} started jobs",
+            f"{len(dead)} ended without a word (process {pids}) and left {jobs(left)} started",
             "windlass start: they run again at once",
         )
     elif left:
         yield note(
-            "dispatchers", f"{len(dead)} ended without a word; the service is taking back {left:,} jobs"
+            "dispatchers", f"{len(dead)} ended without a word; the service is taking back {jobs(left)}"
         )
 
 

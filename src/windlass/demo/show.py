@@ -108,7 +108,8 @@ class Show:
         finally:
             self._stage.close()
             self._stage.chapter(
-                "Stop the service", "Running jobs would have 30 seconds to end. None is left."
+                "Stop the service",
+                "What still runs gets 30 seconds to end; what has not started would stay queued.",
             )
             if self._app.service.stop():
                 self._stage.tell("it has ended, and all its processes with it", "good")

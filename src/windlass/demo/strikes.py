@@ -93,6 +93,6 @@ class Strike:
 
 
 _LAST_WORDS: dict[Role, str] = {
-    "isolate": "an isolate, in the middle of its work. Only what had started in it runs again",
+    "isolate": "an isolate, whatever it was doing. Only what had started in it runs again",
     "dispatcher": "the dispatcher, and with it every isolate. What had started runs again",
 }
