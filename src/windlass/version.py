@@ -1,4 +1,6 @@
 """The version, in one place."""
 
+from __future__ import annotations
+
 VERSION = "0.1.0"
 """The same as in ``pyproject.toml``; a test holds the two together."""
