@@ -15,6 +15,9 @@ from tests.cli.conftest import Answer, Command
 from windlass import Windlass
 from windlass.cli.file_checks import sqlite_version
 from windlass.cli.holders import locks, users
+from windlass.clock import SystemClock
+from windlass.platform import file_lock
+from windlass.worker.lease import STALE_US
 
 
 def found(answer: Answer, check: str) -> list[dict[str, Any]]:
@@ -183,3 +186,44 @@ def test_jobs_for_which_no_running_program_has_a_handler_are_told(cli: Command, 
         answer = cli("doctor", "--json")
     assert "unknown keys" in worst(answer)
     assert "unknown_here" in found(answer, "unknown keys")[0]["says"]
+
+
+def registered(app: Windlass, lock_file: Path) -> int:
+    return app.store.register(
+        host="here",
+        pid=os.getpid(),
+        lock_file=str(lock_file),
+        version="0",
+        mode="service",
+        job_keys=["greet"],
+    )
+
+
+def test_a_dispatcher_that_died_and_the_jobs_it_left_are_told(
+    cli: Command, app: Windlass, home: Path
+) -> None:
+    job = app.enqueue("greet", {"name": "ada"})
+    owner = registered(app, home / "gone.lock")
+    with closing(sqlite3.connect("jobs.db")) as connection:
+        connection.execute(
+            "UPDATE background_service_jobs SET status = 'RUNNING', lease_owner = ?, lease_token = 1 "
+            "WHERE id = ?",
+            (owner, job.id),
+        )
+        connection.commit()
+    answer = cli("doctor", "--json")
+    assert "1 job started" in found(answer, "dispatchers")[0]["says"]
+
+
+def test_a_dispatcher_that_holds_its_lock_and_says_nothing_is_a_problem(
+    cli: Command, app: Windlass, home: Path
+) -> None:
+    lock = file_lock(home / "frozen.lock")
+    assert lock.try_acquire()
+    lock.write(f"{SystemClock().boot_us() - STALE_US - 1:020d}\n")
+    registered(app, home / "frozen.lock")
+    answer = cli("doctor", "--json")
+    lock.release()
+    frozen = found(answer, "dispatchers")[0]
+    assert frozen["level"] == "problem"
+    assert f"kill -CONT {os.getpid()}" in frozen["do"]

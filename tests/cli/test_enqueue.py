@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Command
-from windlass import Windlass
+from windlass import (
+    AlreadyRunning,
+    InvalidPayload,
+    NewerSchema,
+    NotRunning,
+    OutcomeUnknown,
+    StartFailed,
+    StoreUnavailable,
+    Windlass,
+)
 from windlass.cli.enqueue import read_payload
-from windlass.errors import InvalidPayload
+from windlass.cli.exits import ExitCode, code_for
 
 
 def test_values_that_are_json_are_taken_as_such_and_others_are_text() -> None:
@@ -91,3 +102,51 @@ def test_wait_returns_the_result_and_tells_failure_by_its_exit_code(shell: Comma
     assert bad.code == 1, bad
     assert "no such order" in bad.out
     assert stopped.code == 0, stopped
+
+
+@pytest.mark.parametrize(
+    ("database", "code", "said"),
+    [
+        ("folder", 1, "directory"),
+        ("no/such/folder/jobs.db", 5, "does not exist"),
+        ("letter.db", 1, "not an SQLite database"),
+        ("postgres://somewhere/jobs", 2, "no store for postgres"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_sentence(
+    cli: Command, home: Path, database: str, code: int, said: str
+) -> None:
+    (home / "folder").mkdir()
+    (home / "letter.db").write_text("dear database" * 1000)
+    answer = cli("enqueue", "greet", "name=ada", "--db", database)
+    assert answer.code == code, answer
+    assert said in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ['{"a": NaN}', '{"a": "\\ud800"}', '{"a": 123456789012345678901234567890}', "[1]", '"text"', "{"],
+)
+def test_a_payload_that_no_job_can_have_is_exit_code_2(cli: Command, app: Windlass, payload: str) -> None:
+    answer = cli("enqueue", "anything", "-", stdin=payload)
+    assert answer.code == 2, answer
+    assert "Traceback" not in answer.err
+    assert app.jobs.list() == []
+
+
+def test_a_payload_that_is_too_large_is_exit_code_2(cli: Command, app: Windlass) -> None:
+    answer = cli("enqueue", "anything", "-", stdin='{"a": "' + "x" * 2_000_000 + '"}')
+    assert answer.code == 2, answer
+    assert len(answer.err) < 500
+    assert app.jobs.list() == []
+
+
+def test_each_kind_of_error_has_its_exit_code() -> None:
+    assert code_for(OutcomeUnknown("")) is ExitCode.UNKNOWN
+    assert code_for(StoreUnavailable("")) is ExitCode.TRY_AGAIN
+    assert code_for(NewerSchema("")) is ExitCode.FAILURE
+    assert code_for(InvalidPayload("")) is ExitCode.USAGE
+    assert code_for(StartFailed("")) is ExitCode.FAILURE
+    assert code_for(NotRunning("")) is ExitCode.NOT_FOUND
+    assert code_for(AlreadyRunning("")) is ExitCode.CONFLICT

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from windlass.cli.findings import Finding, jobs, note, ok, problem, warning
 from windlass.cli.output import printable
+from windlass.clock import SystemClock
 from windlass.job import JobStatus
 from windlass.jobs import live_dispatchers
 from windlass.platform import is_locked, state_folder
 from windlass.store.protocol import JobFilter
 from windlass.store.sqlite.inspecting import count_odd, count_owned
+from windlass.worker.lease import STALE_US, state_of
 
 if TYPE_CHECKING:
     from windlass.store.protocol import DispatcherRow
@@ -41,6 +43,13 @@ def services(store: SqliteStore) -> Iterator[Finding]:
         yield warning("service", f"none is running, and {jobs(waiting)} could start", "windlass start")
     else:
         yield note("service", "none is running", "windlass start")
+    for row in live:
+        if state_of(row.lock_file, SystemClock()) == "frozen":
+            yield problem(
+                "dispatchers",
+                f"process {row.pid} has been silent for {STALE_US // 1_000_000} s: it is stopped or stuck",
+                f"kill -CONT {row.pid} if somebody stopped it; kill -9 {row.pid} is safe: its jobs run again",
+            )
     yield from _dead(store, live)
     yield from _unknown_keys(store, live)
 
