@@ -16,6 +16,7 @@ _FRAMES_MAX = 12
 _MESSAGE_MAX = 8 * 1024
 _CAUSES_MAX = 4
 _OURS = str(Path(__file__).parent)
+_DEMO = str(Path(__file__).parent / "demo")
 
 # The names are bounded on both sides: unbounded ones would make long words cost quadratic time.
 _SECRET_NAME = (
@@ -120,4 +121,6 @@ def _places(traceback: TracebackType | None) -> list[str]:
 
 def _is_machinery(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith(_OURS) or "/asyncio/" in name or name.endswith("contextlib.py")
+    # The demo's handlers are a program like any other.
+    ours = name.startswith(_OURS) and not name.startswith(_DEMO)
+    return ours or "/asyncio/" in name or name.endswith("contextlib.py")

@@ -19,7 +19,7 @@ from windlass.job import Job
 from windlass.outcome import Completed
 from windlass.payload import encode_result
 from windlass.redact import clean
-from windlass.store.protocol import Claim, ProgressNote, Settlement, Store
+from windlass.store.protocol import Claim, Settlement, Store
 
 if TYPE_CHECKING:
     import logging
@@ -225,14 +225,7 @@ class Context:
         if note == getattr(self, "_progress", None):
             return
         self._progress = note
-        claim = self._claim
-        if self._transaction is not None:
-            # The dispatcher could not write it: we hold the lock, and afterwards the attempt is over.
-            store: Any = self._resources.store
-            told = ProgressNote(claim.job_id, claim.attempt, claim.token, note)
-            store.progress_on(self._transaction.connection, told)
-        else:
-            self._resources.report_progress(claim, note)
+        self._resources.report_progress(self._claim, note)
 
     def set_result(self, value: Any) -> None:
         """Sets the job's result before ``transaction()`` ends, where a return value would come too late.
@@ -272,6 +265,10 @@ class Context:
     def open_connection(self) -> Any:
         """The connection inside ``transaction()``, or None: what an enqueue in there must use."""
         return None if self._transaction is None else self._transaction.connection
+
+    def open_connection_to(self, store: Store) -> Any:
+        """The same, where it is that store's: a handler may enqueue to another program's database, too."""
+        return self.open_connection if store is self._resources.store else None
 
     @contextmanager
     def transaction(self) -> Generator[Any]:
