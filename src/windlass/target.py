@@ -74,7 +74,9 @@ class AppLike(Protocol):
         """Where another process finds it."""
         ...
 
-    def make_performer(self, service: Service, report_progress: Callable[[Claim, str], None]) -> PerformerLike:
+    def make_performer(
+        self, service: Service, report_progress: Callable[[Claim, str], None]
+    ) -> PerformerLike:
         """What runs its handlers in this process."""
         ...
 

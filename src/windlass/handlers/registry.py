@@ -9,9 +9,9 @@ from typing import Any
 
 from windlass.context import Context, Service, current
 from windlass.errors import InvalidJob, RegistrationError
+from windlass.fields import checked_name
 from windlass.handlers.handler import Handler
 from windlass.handlers.options import Options, read_options
-from windlass.fields import checked_name
 from windlass.scope import DATABASE, Providers, Scope, open_connection
 from windlass.signature import KEY, describe, is_generator
 from windlass.store.protocol import Store
