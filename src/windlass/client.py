@@ -100,10 +100,10 @@ class Client:
         if durability not in ("full", "fast"):
             raise InvalidJob(f'expected durability to be "full" or "fast", got {durability!r:.80}')
         connection = options.connection
+        store = self._store()
         if connection is None and (ctx := current()) is not None:
             # Inside ctx.transaction() the write lock is ours already: a second connection would wait for it.
-            connection = ctx.open_connection
-        store = self._store()
+            connection = ctx.open_connection_to(store)
         inserted = store.insert(jobs, durability=durability, connection=connection)
         committed = connection is None
         told = [self._told(store, job, row, committed) for job, row in zip(jobs, inserted, strict=True)]

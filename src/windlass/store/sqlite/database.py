@@ -59,6 +59,8 @@ class Database:
         self._synchronous = ""
         self._unsealed = False
         self._commits = 0
+        self.log_bytes_seen = 0
+        """The size of the log after our last commit."""
         self._idle: deque[sqlite3.Connection] = deque()
         self._open: set[sqlite3.Connection] = set()
         self._wal_identity: tuple[int, int] | None = None
@@ -115,13 +117,17 @@ class Database:
             if not keep:
                 self.release(connection)
 
-    @contextmanager
-    def write(self, *, full: bool) -> Generator[sqlite3.Connection]:
-        """The write lock, and a transaction that commits at the end or rolls back.
+    def write(self, *, full: bool) -> Writing:
+        """The write lock, and a transaction that commits at the end or rolls back: ``with database.write(...)``.
 
         ``full``: the commit is on the disk when this ends. Otherwise a later ``seal`` puts it there.
         """
-        with self._write_lock:
+        return Writing(self, full=full)
+
+    def start_writing(self, *, full: bool) -> sqlite3.Connection:
+        """Takes the write lock of this process and of the file."""
+        self._write_lock.acquire()
+        try:
             connection = self._writing_connection()
             if connection.in_transaction:
                 raise StoreError(
@@ -130,16 +136,23 @@ class Database:
                 )
             self._set_synchronous(connection, "FULL" if full else "NORMAL")
             self.begin(connection)
-            try:
-                with translated(self.path):
-                    yield connection
-            except BaseException:
+        except BaseException:
+            self._write_lock.release()
+            raise
+        return connection
+
+    def finish_writing(self, connection: sqlite3.Connection, *, full: bool, failed: bool) -> None:
+        """Commits or rolls back, and gives the lock back in either case."""
+        try:
+            if failed:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                raise
+                return
             self.commit(connection)
             self._unsealed = not full
             self._commits += 1
+        finally:
+            self._write_lock.release()
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Takes the write lock on a connection of ours, with short naps while it is taken.
@@ -199,7 +212,12 @@ class Database:
         Raises:
             OutcomeUnknown: it was deleted or replaced under us. All our connections are closed.
         """
-        if self._identify_wal() == self._wal_identity:
+        try:
+            found = os.stat(self._wal_path)
+        except FileNotFoundError:
+            found = None
+        if found is not None and (found.st_dev, found.st_ino) == self._wal_identity:
+            self.log_bytes_seen = found.st_size
             return
         self.reset()
         raise OutcomeUnknown(
@@ -236,7 +254,7 @@ class Database:
 
     def checkpoint(self, *, force: bool) -> WalState:
         """Copies the log into the database, where it has grown enough or when forced."""
-        if not force and (self._commits < 16 or self.log_bytes() <= LOG_LIMIT):
+        if not force and (self._commits < 16 or self.log_bytes_seen <= LOG_LIMIT):
             return WalState(0, blocked=False)
         with self._write_lock:
             writer = self._writing_connection()
@@ -254,7 +272,7 @@ class Database:
             return WalState(max(pages - copied, 0), blocked=copied < pages)
 
     def log_bytes(self) -> int:
-        """The size of the log file."""
+        """The size of the log now."""
         try:
             return os.stat(self._wal_path).st_size
         except FileNotFoundError:
@@ -309,6 +327,27 @@ class Database:
                 "this process was forked after its Windlass had opened the database, and SQLite's locks do not survive "
                 "a fork: create a new Windlass in the child before its first use, or start the child with spawn"
             )
+
+
+class Writing:
+    """What ``Database.write`` gives. A class rather than a generator: every enqueue goes through it."""
+
+    __slots__ = ("_connection", "_database", "_full")
+
+    def __init__(self, database: Database, *, full: bool) -> None:
+        self._database = database
+        self._full = full
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._connection = self._database.start_writing(full=self._full)
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self._database.finish_writing(self._connection, full=self._full, failed=kind is not None)
+        if isinstance(error, sqlite3.DatabaseError):
+            ours = translate(error, self._database.path)
+            if ours is not error:
+                raise ours from error
 
 
 @contextmanager

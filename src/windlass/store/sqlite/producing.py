@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from windlass.clock import Clock, iso
-from windlass.errors import InvalidJob
+from windlass.errors import InvalidJob, OutcomeUnknown
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.database import LOG_LIMIT, Database, translated
@@ -50,7 +50,7 @@ class Producing(Role):
         if leads:
             self._lead()
             self.bells.ring()
-            if self.database.log_bytes() > 4 * LOG_LIMIT:
+            if self.database.log_bytes_seen > 4 * LOG_LIMIT:
                 # No service is there to do it, or it is behind.
                 self.database.checkpoint(force=False)
         if ticket.error is not None:
@@ -76,6 +76,10 @@ class Producing(Role):
                 # One instance each: they are raised, with tracebacks of their own, on several threads.
                 ticket.error = type(error)(*error.args)
                 ticket.error.__cause__ = error
+        except BaseException:
+            for ticket in tickets:
+                ticket.error = OutcomeUnknown("the thread that committed for others was interrupted: it may be kept")
+            raise
         finally:
             self._hand_over(tickets)
 
