@@ -33,8 +33,12 @@ class Bells:
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "bells"
+        # As text: a path object would be turned into one at every ring.
+        self._folder_name = str(self._folder)
         self._seen_ns = -1
         self._fds: dict[str, int] = {}
+        self.has_worker = False
+        """Whether a dispatcher was listening at the last ring."""
         self._lock = threading.Lock()
 
     def listen(self, kind: Kind, wal_path: str) -> FifoBell:
@@ -46,8 +50,11 @@ class Bells:
         """Wakes every listener, or those of one kind."""
         with self._lock:
             try:
-                changed_ns = os.stat(self._folder).st_mtime_ns
+                changed_ns = os.stat(self._folder_name).st_mtime_ns
             except FileNotFoundError:
+                # So that the next ring finds a folder: a stat that fails costs more than one that does not.
+                private_folder(self._folder.parent)
+                private_folder(self._folder)
                 return
             if changed_ns != self._seen_ns:
                 self._look_again(changed_ns)
@@ -75,6 +82,7 @@ class Bells:
             except OSError as error:
                 if error.errno == errno.ENXIO:
                     path.unlink(missing_ok=True)
+        self.has_worker = any(name.startswith("work-") for name in self._fds)
 
     def _ring_one(self, name: str) -> None:
         try:

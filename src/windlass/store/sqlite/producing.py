@@ -50,8 +50,8 @@ class Producing(Role):
         if leads:
             self._lead()
             self.bells.ring()
-            if self.database.log_bytes_seen > 4 * LOG_LIMIT:
-                # No service is there to do it, or it is behind.
+            # With no service to do it, or one that is behind, the log is ours to move.
+            if self.database.log_bytes_seen > (4 * LOG_LIMIT if self.bells.has_worker else LOG_LIMIT):
                 self.database.checkpoint(force=False)
         if ticket.error is not None:
             raise ticket.error
