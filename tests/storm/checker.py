@@ -184,6 +184,8 @@ class Checker:
                 return
 
     def _its_attempts_are_caused(self, row: JobRow) -> None:
+        if row.status not in FINAL:
+            return
         told = {run.attempt for run in self._runs.get(row.id, [])} | self._silent(row.id)
         for number in range(1, row.attempts + 1):
             if number not in told:

@@ -168,7 +168,8 @@ def _read_producer(history: History, path: Path) -> None:
 
 
 def _read_handler(history: History, path: Path) -> None:
-    going: dict[tuple[int, int], Run] = {}
+    # A list: where a bug lets one process run an attempt twice at once, that must be seen, too.
+    going: dict[tuple[int, int], list[Run]] = defaultdict(list)
     for line in entries(path):
         key = (line["job"], line["attempt"])
         if line["what"] == "start":
@@ -180,10 +181,10 @@ def _read_handler(history: History, path: Path) -> None:
                 parent=line["parent"],
                 start=line["t"],
             )
-            going[key] = run
+            going[key].append(run)
             history.runs.append(run)
         else:
-            run = going.pop(key)
+            run = going[key].pop(0)
             run.end, run.how = line["t"], line["how"]
 
 

@@ -1,0 +1,84 @@
+"""Finding and killing the processes of one storm, and no others."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """The living children of a process, whichever of its threads made them."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            text = Path(f"/proc/{pid}/task/{task}/children").read_text(encoding="ascii")
+            found.extend(int(word) for word in text.split())
+    except OSError:
+        # It ended while we looked: then it has none.
+        return []
+    return [child for child in found if is_alive(child)]
+
+
+def is_alive(pid: int) -> bool:
+    """False also for a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def is_ours(pid: int, folder: Path) -> bool:
+    """True for a process that was started for this storm."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        # Ended, or another user's.
+        return False
+    return f"STORM_FOLDER={folder}".encode() in environment
+
+
+def belonging_to(folder: Path) -> list[int]:
+    """All living processes that were started for this storm, except this one."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in pids if pid != os.getpid() and is_ours(pid, folder) and is_alive(pid)]
+
+
+def send(pids: Iterable[int], number: signal.Signals, folder: Path) -> list[int]:
+    """Signals each of these that belongs to the storm; those that were there.
+
+    By a descriptor, and after a look at whose it is: a pid may have been given to a stranger meanwhile.
+    """
+    hit: list[int] = []
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it was faster
+            handle = os.pidfd_open(pid)
+            try:
+                if is_ours(pid, folder):
+                    signal.pidfd_send_signal(handle, number)
+                    hit.append(pid)
+            finally:
+                os.close(handle)
+    return hit
+
+
+def gone(pids: Iterable[int], *, within_s: float) -> bool:
+    """Waits until all of them have ended."""
+    deadline = time.monotonic() + within_s
+    for pid in pids:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            left = max(deadline - time.monotonic(), 0.0)
+            if not select.select([handle], [], [], left)[0]:
+                return False
+        finally:
+            os.close(handle)
+    return True
