@@ -196,6 +196,13 @@ def kill_group(pid: int, signal_number: int | None = None) -> bool:
 
 def alive(pid: int) -> bool:
     """True while a process with that id exists, whoever owns it. A zombie still counts."""
+    if sys.platform == "win32":
+        # There, os.kill() with 0 is a Ctrl-C.
+        import ctypes
+
+        query_limited_information = 0x1000
+        handle = ctypes.windll.kernel32.OpenProcess(query_limited_information, False, pid)
+        return bool(handle and ctypes.windll.kernel32.CloseHandle(handle))
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -22,10 +22,10 @@ def main(diary: Path, words: list[str]) -> None:
         file.write(f"{os.getpid()}\n")
     supervision = Supervision(os.environ.pop("WINDLASS_SUPERVISED"))
     for word in lives[min(len(earlier), len(lives) - 1)]:
-        obey(word, supervision)
+        obey(word, supervision, diary)
 
 
-def obey(word: str, supervision: Supervision) -> None:
+def obey(word: str, supervision: Supervision, diary: Path) -> None:
     match word:
         case "ready":
             supervision.ready()
@@ -40,12 +40,24 @@ def obey(word: str, supervision: Supervision) -> None:
             os._exit(0)
         case "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        case "counting":
+            count_signals(diary.with_suffix(".signals"))
         case "obedient":
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         case "serve":
             threading.Event().wait()
         case _:
             raise SystemExit(f"unknown word {word}")
+
+
+def count_signals(diary: Path) -> None:
+    def note(number: int, frame: object) -> None:
+        with diary.open("a") as file:
+            file.write(f"{signal.Signals(number).name}\n")
+
+    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGINT, note)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import queue
@@ -101,6 +102,18 @@ def test_the_first_reply_counts_and_later_ones_are_passed_over(desk: Desk, tmp_p
     desk.server.publish("quality?", {"level": 2}, request_id)
     desk.server.publish("quality?", {"level": 3}, request_id)
     assert caller.result() == {"level": 2}
+
+
+def test_a_program_hears_one_reply_to_one_question(desk: Desk, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as program:
+        program.connect(str(tmp_path / SOCKET))
+        program.sendall(frame(["invoke", 7, "quality?", None, True]))
+        request_id = desk.next()[2]
+        for level in (2, 3):
+            desk.server.publish("quality?", level, request_id)
+        desk.close()
+        answers = b"".join(iter(lambda: program.recv(65536), b""))
+    assert answers == frame(["accepted", 7]) + frame(["reply", 7, 2])
 
 
 def test_replies_go_to_the_program_that_asked(desk: Desk, tmp_path: Path) -> None:
@@ -279,6 +292,33 @@ def test_a_listener_that_does_not_read_is_hung_up_on(
             desk.server.publish("news", [number, "x" * 1_000_000])
         until(lambda: "does not read" in caplog.text)
     assert inbox(listener, "news")()[0] > 0
+
+
+def test_out_of_file_descriptors_callers_wait_until_there_are_some(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    invoke(tmp_path, "before")
+    lacking = threading.Event()
+    accept = desk.server._listener.accept
+
+    class Scarce:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(listening, name)
+
+        def accept(self) -> Any:
+            if not lacking.is_set():
+                lacking.set()
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return accept()
+
+    listening = desk.server._listener
+    selector = desk.server._selector
+    monkeypatch.setattr(desk.server, "_listener", Scarce())
+    invoke(tmp_path, "during")
+    assert lacking.is_set()
+    assert caplog.text.count("cannot accept a connection now") == 1
+    assert [desk.next()[0] for _ in range(2)] == ["before", "during"]
+    assert selector.get_key(listening)
 
 
 def test_a_message_that_is_too_large_is_not_sent_and_hurts_nobody(

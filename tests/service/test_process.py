@@ -362,7 +362,9 @@ def test_in_the_foreground_it_becomes_the_service_and_ends_with_ctrl_c(installed
     foreground = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
     assert foreground.stderr
     until(lambda: (status := installed.service.status()) and status.state == "ready")
-    assert installed.processes()["supervisor"] == foreground.pid
+    pids = installed.processes()
+    assert pids["supervisor"] == foreground.pid
+    assert os.getpgid(pids["dispatcher"]) == pids["dispatcher"]
     with pytest.raises(AlreadyRunning):
         installed.start()
     # A terminal sends it to the whole group; the dispatcher must hear of it once, and end gracefully.

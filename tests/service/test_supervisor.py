@@ -104,7 +104,9 @@ def start(tmp_path: Path) -> Generator[Start]:
         one.process.kill()
         one.process.wait()
         os.close(one.heard)
-        for pid in one.lives():
+        left = [pid for pid in one.lives() if not gone(pid)]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
             until(lambda pid=pid: gone(pid))
 
 
@@ -161,13 +163,23 @@ def test_a_dispatcher_killed_with_sigkill_is_replaced_at_once(start: Start) -> N
     second = until(service.life_number(2))
     assert second != first
     assert service.status()["restarts"] == 1
-    assert "was killed by SIGKILL; starting another" in service.log.read_text()
+    assert "was killed by SIGKILL; starting another at once" in service.log.read_text()
 
 
 def test_a_dispatcher_that_crashes_again_and_again_is_tried_for_ever(start: Start) -> None:
     service = start("ready crash")
     until(lambda: len(service.lives()) >= 5)
     assert service.process.poll() is None
+
+
+def test_a_dispatcher_that_keeps_dying_young_is_held_back_until_one_has_lived(start: Start) -> None:
+    service = start("ready crash then ready crash then ready crash then ready serve")
+    fourth = until(service.life_number(4))
+    until(lambda: service.status()["state"] == "ready")
+    os.kill(fourth, signal.SIGKILL)
+    until(service.life_number(5))
+    told = [line.rpartition("another ")[2] for line in service.log.read_text().splitlines()]
+    assert told == ["at once", "in 0.05 s", "in 0.1 s", "at once"]
 
 
 def test_a_service_that_once_ran_gives_up_after_five_refused_starts(start: Start) -> None:
@@ -224,13 +236,24 @@ def test_sigusr1_replaces_the_dispatcher_gracefully(start: Start) -> None:
 
 
 def test_a_stop_while_a_replacement_waits_for_its_grace_is_no_second_signal(start: Start) -> None:
-    service = start("stubborn ready serve", grace=ALMOST_NO_GRACE)
+    service = start("counting ready serve", grace=ALMOST_NO_GRACE)
     first = until(service.life_number(1))
     service.process.send_signal(signal.SIGUSR1)
     until(lambda: service.status()["state"] == "replacing")
     service.process.send_signal(signal.SIGTERM)
     assert service.end() == 0
     assert service.lives() == [first]
+    assert (service.folder / "diary.signals").read_text() == "SIGTERM\n"
+
+
+def test_a_second_stop_is_another_signal_than_the_first(start: Start) -> None:
+    service = start("counting ready serve")
+    until(service.life_number(1))
+    service.process.send_signal(signal.SIGTERM)
+    until(lambda: service.status()["state"] == "stopping")
+    service.process.send_signal(signal.SIGTERM)
+    assert service.end() == 0
+    assert (service.folder / "diary.signals").read_text().split() == ["SIGTERM", "SIGINT"]
 
 
 def test_killing_the_supervisor_leaves_no_orphan(start: Start) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from windlass import platform
 from windlass.config import configure_logging
 from windlass.errors import ConfigError, WindlassError
+from windlass.redact import describe, message_of
 from windlass.service import START_FAILED, SUPERVISED
 from windlass.service.log import trim_log
 from windlass.service.messages import SOCKET, MessageServer
@@ -79,7 +80,7 @@ class Ending:
         self._grace_s = 0.0
         self._signals = 0
         self._lock = threading.Lock()
-        self._begun = False
+        self.begun = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -90,7 +91,7 @@ class Ending:
     def begin(self) -> None:
         """No more claims; running jobs get their grace; then all ends. On any thread; once is enough."""
         with self._lock:
-            begun, self._begun = self._begun, True
+            begun, self.begun = self.begun, True
         if not begun:
             self._end_within(self._grace_s, _MARGIN_S)
 
@@ -209,8 +210,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
         serve(target, folder, supervision, ending)
     except BaseException as error:  # noqa: BLE001 - the last resort of a process: told, logged, and its end
         # Also SystemExit: a program that calls sys.exit() while it is loaded must not look like a clean end.
-        traceback.print_exc()
-        code = 1 if supervision.is_ready else START_FAILED
+        log.critical("the dispatcher fails: %s", describe(error))
+        # Whoever asked for the end gets it: only a service that was to go on is started again.
+        code = 0 if ending.begun else 1 if supervision.is_ready else START_FAILED
         supervision.failed(_reason(error))
     logging.shutdown()
     sys.stdout.flush()
@@ -220,11 +222,12 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _reason(error: BaseException) -> str:
+    told = message_of(error)
     if isinstance(error, WindlassError | RuntimeError):
-        return str(error)
-    told = "".join(traceback.format_exception_only(error)).strip()
+        return told
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{told} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else told
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {told}{where}"
 
 
 if __name__ == "__main__":

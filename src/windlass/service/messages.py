@@ -42,6 +42,7 @@ _HELD_INVOKES = 1000
 _UNSENT_MAX = 16 << 20
 _CHUNK = 1 << 16
 _HOUR_S = 3600.0
+_REST_S = 0.2
 
 Broadcast = Callable[[str, Any, int | None], None]
 """Brings name, data and request id to every worker."""
@@ -76,6 +77,7 @@ class MessageServer:
         self._workers_ready = False
         self._held: deque[tuple[_Caller, int, str, Any, bool]] = deque()
         self._kept = _Kept()
+        self._welcome_at: float | None = None
         self._thread = threading.Thread(target=self._serve, name="windlass-messages", daemon=True)
         self._closing = False
 
@@ -129,10 +131,9 @@ class MessageServer:
 
     def _serve(self) -> None:
         while not self._closing:
-            ready = self._selector.select(max(self._next_hour - monotonic(), 0.0))
-            if monotonic() >= self._next_hour:
-                self._next_hour = monotonic() + _HOUR_S
-                self._hourly()
+            wish = self._next_hour if self._welcome_at is None else min(self._next_hour, self._welcome_at)
+            ready = self._selector.select(max(wish - monotonic(), 0.0))
+            self._mind_time()
             for key, events in ready:
                 if isinstance(key.data, _Caller):
                     self._attend(key.data, events)
@@ -147,14 +148,28 @@ class MessageServer:
     def _end(self) -> None:
         self._closing = True
 
+    def _mind_time(self) -> None:
+        now = monotonic()
+        if self._welcome_at is not None and now >= self._welcome_at:
+            self._welcome_at = None
+            self._selector.register(self._listener, selectors.EVENT_READ, self._welcome)
+        if now >= self._next_hour:
+            self._next_hour = now + _HOUR_S
+            try:
+                self._hourly()
+            except OSError as error:
+                log.warning("what is to be done hourly failed: %s", error)
+
     def _welcome(self) -> None:
         try:
             channel, _ = self._listener.accept()
         except BlockingIOError:
             return
         except OSError as error:
-            # Out of file descriptors, say: the caller waits in the queue until there is one.
+            # Out of file descriptors, say: callers wait in the queue until there are some.
             log.warning("cannot accept a connection now: %s", error)
+            self._selector.unregister(self._listener)
+            self._welcome_at = monotonic() + _REST_S
             return
         channel.setblocking(False)
         caller = _Caller(channel)

@@ -229,15 +229,16 @@ class Supervisor:
                 return
             self._code = service.START_FAILED
         else:
-            say(f"the dispatcher {how}; starting another")
-            self._restart()
+            delay_s = min(0.05 * 2 ** (self._early_deaths - 2), 2.0) if self._early_deaths > 1 else 0.0
+            say(f"the dispatcher {how}; starting another {f'in {delay_s:g} s' if delay_s else 'at once'}")
+            self._restart(delay_s)
 
-    def _restart(self) -> None:
+    def _restart(self, delay_s: float = 0.0) -> None:
         self.restarts += 1
-        if self._early_deaths <= 1:
-            self._spawn()
+        if delay_s:
+            self._enter("waiting", delay_s)
         else:
-            self._enter("waiting", min(0.05 * 2 ** (self._early_deaths - 2), 2.0))
+            self._spawn()
 
     # ── how ────────────────────────────────────────────────────────────────────────────────────
     def _spawn(self) -> None:
@@ -330,8 +331,6 @@ def main(arguments: list[str]) -> int:
     if options.detach and os.fork():
         # Init, not the program that called start(), is to be the parent: it leaves no zombie behind.
         os._exit(0)
-    # What a pipe's reader has lost must be an error to handle here, not a death.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     lock = FileLock(os.path.join(options.folder, service.LOCK))
     if not _take(lock):
         say("a service already serves this database")
