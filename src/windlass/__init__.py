@@ -1,34 +1,42 @@
-"""Windlass: durable background jobs and offline-first sync in one SQLite file."""
+"""Windlass: durable background jobs and offline-first sync in one SQLite file.
+
+The names below are imported at their first use, so that ``import windlass`` and the command line start fast.
+"""
 
 from __future__ import annotations
 
-from windlass.app import Windlass, freeze_support
-from windlass.backoff import Backoff
-from windlass.client import JobFunction
-from windlass.context import Context, Service
-from windlass.errors import (
-    AlreadyRunning,
-    ConfigError,
-    InvalidJob,
-    InvalidPayload,
-    NewerSchema,
-    NotRunning,
-    OutcomeUnknown,
-    RegistrationError,
-    ServiceError,
-    StaleAttempt,
-    StartFailed,
-    StoreError,
-    StoreUnavailable,
-    TransactionTooLong,
-    UnknownJob,
-    UnsafeDatabase,
-    WindlassError,
-)
-from windlass.job import Attempt, Job, JobStatus, Progress, Why
-from windlass.jobs import JobManager
-from windlass.outcome import Cancel, PermanentError, Retry, Snooze
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from windlass.version import VERSION as __version__  # noqa: N811 - the name that every package has
+
+if TYPE_CHECKING:
+    from windlass.app import Windlass, freeze_support
+    from windlass.backoff import Backoff
+    from windlass.client import JobFunction
+    from windlass.context import Context, Service
+    from windlass.errors import (
+        AlreadyRunning,
+        ConfigError,
+        InvalidJob,
+        InvalidPayload,
+        NewerSchema,
+        NotRunning,
+        OutcomeUnknown,
+        RegistrationError,
+        ServiceError,
+        StaleAttempt,
+        StartFailed,
+        StoreError,
+        StoreUnavailable,
+        TransactionTooLong,
+        UnknownJob,
+        UnsafeDatabase,
+        WindlassError,
+    )
+    from windlass.job import Attempt, Job, JobStatus, Progress, Why
+    from windlass.jobs import JobManager
+    from windlass.outcome import Cancel, PermanentError, Retry, Snooze
 
 __all__ = [
     "AlreadyRunning",
@@ -66,3 +74,51 @@ __all__ = [
     "__version__",
     "freeze_support",
 ]
+
+_HOMES = {
+    "AlreadyRunning": "errors",
+    "Attempt": "job",
+    "Backoff": "backoff",
+    "Cancel": "outcome",
+    "ConfigError": "errors",
+    "Context": "context",
+    "InvalidJob": "errors",
+    "InvalidPayload": "errors",
+    "Job": "job",
+    "JobFunction": "client",
+    "JobManager": "jobs",
+    "JobStatus": "job",
+    "NewerSchema": "errors",
+    "NotRunning": "errors",
+    "OutcomeUnknown": "errors",
+    "PermanentError": "outcome",
+    "Progress": "job",
+    "RegistrationError": "errors",
+    "Retry": "outcome",
+    "Service": "context",
+    "ServiceError": "errors",
+    "Snooze": "outcome",
+    "StaleAttempt": "errors",
+    "StartFailed": "errors",
+    "StoreError": "errors",
+    "StoreUnavailable": "errors",
+    "TransactionTooLong": "errors",
+    "UnknownJob": "errors",
+    "UnsafeDatabase": "errors",
+    "Why": "job",
+    "Windlass": "app",
+    "WindlassError": "errors",
+    "freeze_support": "app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"windlass.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
