@@ -13,7 +13,7 @@ from windlass import clock
 from windlass.cli import holders
 from windlass.cli.findings import Finding, note, ok, problem, warning
 from windlass.platform import state_folder
-from windlass.store.sqlite.database import LOG_LIMIT
+from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.inspecting import LIBRARY, checkpoints_may_race, waiting_migrations
 from windlass.store.sqlite.migrate import migrations
 from windlass.store.sqlite.safety import check_place, file_system, looks_like_sqlite, too_open

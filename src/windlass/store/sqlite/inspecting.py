@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from windlass.store.sqlite.database import translated
+from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.migrate import Migration, migrations, pending
 
 if TYPE_CHECKING:

@@ -32,7 +32,8 @@ class Managing(Role):
         column = order.removeprefix("-")
         if column not in _ORDERS:
             raise InvalidJob(
-                f"expected order to be one of {', '.join(sorted(_ORDERS))} (- before it: descending), got {order!r}"
+                f"expected order to be one of {', '.join(sorted(_ORDERS))}, with a leading - to turn it, "
+                f"got {order!r:.80}"
             )
         direction = "DESC" if order.startswith("-") else "ASC"
         conditions, values = _conditions(where)
@@ -114,7 +115,8 @@ class Managing(Role):
         """The queues that someone paused or limited, without counting what is in them."""
         with self.database.read() as connection:
             rows = connection.execute(
-                "SELECT queue, paused, concurrency FROM windlass_queues WHERE paused OR concurrency IS NOT NULL"
+                "SELECT queue, paused, concurrency FROM windlass_queues "
+                "WHERE paused OR concurrency IS NOT NULL"
             ).fetchall()
         return {row[0]: QueueState(queue=row[0], paused=bool(row[1]), concurrency=row[2]) for row in rows}
 

@@ -56,15 +56,22 @@ def pending(connection: sqlite3.Connection, path: str, known: list[Migration]) -
     newest = known[-1].number if known else 0
     if applied and max(applied) > newest:
         raise NewerSchema(
-            f"{path} has schema {max(applied)}, this Windlass knows up to {newest}: upgrade Windlass, or restore a backup"
+            f"{path} has schema {max(applied)}, this Windlass knows up to {newest}: "
+            "upgrade Windlass, or restore a backup"
         )
     for migration in known:
         if migration.number in applied and applied[migration.number] != migration.checksum:
             raise UnsafeDatabase(
-                f"{path}: migration {migration.name} was applied with another text than this Windlass carries: "
-                "use the version that wrote it, or restore a backup"
+                f"{path}: migration {migration.name} was applied with another text than this Windlass "
+                "carries: use the version that wrote it, or restore a backup"
             )
     return [migration for migration in known if migration.number not in applied]
+
+
+def vet(connection: sqlite3.Connection) -> None:
+    """Refuses a file that this version must not touch, before anything in it is changed."""
+    file: str = connection.execute("PRAGMA database_list").fetchone()[2]
+    pending(connection, file, migrations())
 
 
 def migrate(database: Database, known: list[Migration] | None = None) -> list[str]:

@@ -12,7 +12,9 @@ from windlass.clock import Clock, iso
 from windlass.errors import InvalidJob, OutcomeUnknown
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.database import LOG_LIMIT, Database, translated
+from windlass.store.sqlite.connections import LOG_LIMIT
+from windlass.store.sqlite.database import Database
+from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.statements import SQL
 
 
@@ -78,7 +80,9 @@ class Producing(Role):
                 ticket.error.__cause__ = error
         except BaseException:
             for ticket in tickets:
-                ticket.error = OutcomeUnknown("the thread that committed for others was interrupted: it may be kept")
+                ticket.error = OutcomeUnknown(
+                    "the thread that committed for others was interrupted: it may be kept"
+                )
             raise
         finally:
             self._hand_over(tickets)

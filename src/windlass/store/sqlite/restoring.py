@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from windlass.clock import SystemClock, iso
 from windlass.errors import AlreadyRunning, UnsafeDatabase
 from windlass.platform import FileLock, is_locked, state_folder
-from windlass.store.sqlite.database import translated
+from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.migrate import migrations, pending
 from windlass.store.sqlite.safety import looks_like_sqlite
 

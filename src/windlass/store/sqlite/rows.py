@@ -12,8 +12,8 @@ from windlass.job import Job, JobStatus, Progress
 
 COLUMNS = (
     "id, job_key, payload, status, queue, priority, attempts, max_attempts, created_at, updated_at, run_at, "
-    "last_attempt_at, finished_at, last_error, result, progress, tags, meta, timeout_us, idempotency_key, hold, "
-    "reason, crashes, cancel_requested"
+    "last_attempt_at, finished_at, last_error, result, progress, tags, meta, timeout_us, idempotency_key, "
+    "hold, reason, crashes, cancel_requested"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,25 +12,18 @@ from windlass.errors import StoreUnavailable, UnsafeDatabase
 
 _NETWORK = frozenset(
     {
-        "nfs",
-        "nfs4",
-        "cifs",
-        "smb3",
-        "smbfs",
-        "9p",
-        "afs",
-        "ceph",
-        "glusterfs",
-        "fuse.sshfs",
-        "fuse.glusterfs",
-        "fuse.rclone",
+        *("9p", "afs", "ceph", "cifs", "coda", "davfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4"),
+        *("smb3", "smbfs", "vboxsf", "fuse.ceph", "fuse.davfs2", "fuse.glusterfs", "fuse.rclone"),
+        *("fuse.s3fs", "fuse.sshfs"),
     }
 )
+"""File systems without the memory that processes share, which SQLite's log needs, between machines."""
+_MOUNTS = "/proc/self/mountinfo"
 _HEADER = b"SQLite format 3\x00"
 
 
 @lru_cache(maxsize=64)
-def check_place(path: str) -> None:
+def check_place(path: str, mounts: str = _MOUNTS) -> None:
     """Refuses a directory, a missing folder, and storage on which a write-ahead log is not safe.
 
     Raises:
@@ -38,14 +32,15 @@ def check_place(path: str) -> None:
     """
     if os.path.isdir(path):
         raise UnsafeDatabase(
-            f"expected a database file, got the directory {path}: name a file in it, such as {path}/windlass.db"
+            f"expected a database file, got the directory {path}: name a file in it, such as "
+            f"{path}/windlass.db"
         )
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise StoreUnavailable(
             f"the folder {folder} does not exist: create it, or name another database file"
         )
-    kind = file_system(path)
+    kind = file_system(path, mounts)
     if kind in _NETWORK:
         raise UnsafeDatabase(
             f"{path} lies on a network file system ({kind}), where SQLite's write-ahead log loses data: "
@@ -77,19 +72,29 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def file_system(path: str) -> str:
+def file_system(path: str, mounts: str = _MOUNTS) -> str:
     """The type of the file system the path lies on, or an empty text where the system does not say."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+        text = Path(mounts).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return ""
     best, kind = "", ""
-    for line in mounts.splitlines():
+    for line in text.splitlines():
         left, _, right = line.partition(" - ")
         point = left.split(" ")[4].replace("\\040", " ")
         if len(point) >= len(best) and (path == point or path.startswith(point.rstrip("/") + "/")):
             best, kind = point, right.split(" ")[0]
     return kind
+
+
+def on_read_only_storage(path: str) -> bool:
+    """True where the file system is mounted read-only."""
+    if sys.platform == "win32":
+        return False
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def looks_like_sqlite(path: str) -> bool:

@@ -9,9 +9,10 @@ from typing import Literal
 from windlass.clock import Clock, SystemClock
 from windlass.errors import StoreUnavailable, UnsafeDatabase
 from windlass.store.sqlite import migrate
-from windlass.store.sqlite.database import Database, translated
+from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.dispatching import Dispatching
 from windlass.store.sqlite.doorbell import FifoBell
+from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.managing import Managing
 from windlass.store.sqlite.producing import Producing
 
@@ -20,12 +21,13 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 
 
 class SqliteStore(Producing, Dispatching, Managing):
-    """Jobs in one SQLite file. Thread-safe. Opens the file at the first use; see the protocol for the verbs."""
+    """Jobs in one SQLite file. Thread-safe. Opened at the first use; see the protocol for the verbs."""
 
     def __init__(
         self, path: str | os.PathLike[str], clock: Clock | None = None, *, busy_timeout_s: float = 10.0
     ) -> None:
-        super().__init__(Database(path, busy_timeout_s=busy_timeout_s), clock or SystemClock())
+        database = Database(path, busy_timeout_s=busy_timeout_s, vet=migrate.vet)
+        super().__init__(database, clock or SystemClock())
 
     @property
     def path(self) -> str:
@@ -72,7 +74,8 @@ class SqliteStore(Producing, Dispatching, Managing):
         if found != [("ok",)]:
             told = "; ".join(row[0] for row in found)
             raise UnsafeDatabase(
-                f"{self.path} is damaged ({told}): nothing was changed; restore a backup with windlass restore"
+                f"{self.path} is damaged ({told}): nothing was changed; restore a backup with "
+                "windlass restore"
             )
 
     def backup(self, target: str) -> None:
