@@ -97,7 +97,7 @@ class PerformerLike(Protocol):
         """Runs one attempt of an async handler in this event loop."""
         ...
 
-    def cancel(self, job_id: int, reason: StopReason) -> bool:
+    def cancel(self, job_id: int, reason: StopReason, *, interrupt: bool = True) -> bool:
         """Tells a running attempt to stop."""
         ...
 

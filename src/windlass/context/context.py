@@ -196,16 +196,19 @@ class Context:
             return True
         return event.wait(timeout)
 
-    def stop(self, reason: StopReason) -> None:
-        """Asks this attempt to stop; callable from any thread. The first reason stays."""
-        if self._stop_reason is not None:
-            return
-        self._stop_reason = reason
-        event: threading.Event | None = getattr(self, "_stop_event", None)
-        if event is not None:
-            event.set()
+    def stop(self, reason: StopReason, *, interrupt: bool = True) -> None:
+        """Asks this attempt to stop; callable from any thread. The first reason stays.
+
+        Without ``interrupt`` an async handler may see it and goes on: a later call may still interrupt it.
+        """
+        if self._stop_reason is None:
+            self._stop_reason = reason
+            event: threading.Event | None = getattr(self, "_stop_event", None)
+            if event is not None:
+                event.set()
         on_stop: Callable[[], None] | None = getattr(self, "on_stop", None)
-        if on_stop is not None:
+        if interrupt and on_stop is not None:
+            self.on_stop = _nothing
             on_stop()
 
     # ── saying something ───────────────────────────────────────────────────────────────────────
@@ -330,6 +333,10 @@ class Context:
                 from windlass.context.tempdirs import remove_tempdir
 
                 remove_tempdir(self._tempdir)
+
+
+def _nothing() -> None:
+    """What is left to do for a handler that was interrupted."""
 
 
 def current() -> Context | None:

@@ -92,7 +92,8 @@ class ProgressNote(NamedTuple):
 class ClaimRequest(NamedTuple):
     """How much to claim, and from which lanes: at most ``limit``, at most ``caps[lane]`` of each lane.
 
-    A lane that is not in ``caps`` is not opened. ``queue_room`` bounds the queues that have a limit.
+    A lane that is not in ``caps`` is not opened. ``queue_limits`` says how many jobs of a queue may be RUNNING
+    over all dispatchers: they are counted in the transaction of the claim, after its settlements.
     ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is. It must
     be quick and must not touch the store, as it is called under the write lock.
     """
@@ -100,7 +101,7 @@ class ClaimRequest(NamedTuple):
     owner: int
     limit: int
     caps: Mapping[Lane, int]
-    queue_room: Mapping[str, int]
+    queue_limits: Mapping[str, int]
     accept: Callable[[Claim], bool]
 
 
@@ -239,8 +240,10 @@ class Store(Protocol):
         ...
 
     def reclaim(self, owner: int, limit: int = 500, *, keep: Sequence[int] = ()) -> int:
-        """Takes back at most ``limit`` RUNNING jobs of a dead dispatcher, but those to ``keep``: attempt unspent,
-        next run alone."""
+        """Takes back at most ``limit`` RUNNING jobs of a dead dispatcher, but those to ``keep``.
+
+        Their attempts are unspent, and their next runs alone.
+        """
         ...
 
     def cancellations(self, owner: int) -> list[int]:
@@ -256,7 +259,7 @@ class Store(Protocol):
         ...
 
     def prune(self, *, older_than_us: int, keep: int, limit: int = 500) -> int:
-        """Deletes at most ``limit`` finished jobs that are older, or beyond the newest ``keep`` of their status."""
+        """Deletes at most ``limit`` finished jobs: old ones, and those beyond the newest ``keep`` of a status."""
         ...
 
     def seal(self) -> None:

@@ -1,92 +1,65 @@
-"""One isolate as the dispatcher sees it: its process, its three sockets, and the jobs it holds."""
+"""One isolate as the dispatcher sees it: the jobs it holds, and what passes between them."""
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from windlass import platform
 from windlass.clock import monotonic
+from windlass.context import StopReason
 from windlass.store.protocol import Claim
 from windlass.worker.channel import Frames, Outbox, Result, decode_message, decode_result, frame
-from windlass.worker.isolate import FLAG
+from windlass.worker.given import Given
+from windlass.worker.process import Process
 
 _SIZE = 1 << 18
 BLOCKED_LOOP_S = 1.0
 """An async job that is over its timeout by this much is stuck in a blocking call."""
-
-
-class Given:
-    """A job that an isolate holds."""
-
-    __slots__ = ("cancelled", "claim", "deadline", "estimate_us", "is_async", "started", "timeout_s")
-
-    def __init__(
-        self, claim: Claim, estimate_us: float | None, timeout_us: int | None, *, is_async: bool
-    ) -> None:
-        self.claim = claim
-        self.estimate_us = estimate_us
-        self.timeout_s = None if timeout_us is None else timeout_us / 1_000_000
-        self.is_async = is_async
-        self.started = False
-        self.deadline: float | None = None
-        self.cancelled = False
+_TELL_AGAIN_S = 0.1
 
 
 class Child:
     """A running isolate. All calls come from the dispatcher's thread."""
 
-    def __init__(self, target: str) -> None:
-        self._jobs, jobs = socket.socketpair()
-        self._tokens, tokens = socket.socketpair()
-        self._control, control = socket.socketpair()
-        # The reading end of the tokens stays open here, too: to take back what has not started.
-        self._tokens_back = tokens
-        for ours in (self._jobs, self._control, self._tokens):
-            ours.setblocking(False)
-        start = {
-            "target": target, "parent": os.getpid(),
-            "jobs": jobs.fileno(), "tokens": tokens.fileno(), "control": control.fileno(),
-        }  # fmt: skip
-        self._process = subprocess.Popen(
-            [*_command(), json.dumps(start)],
-            pass_fds=(jobs.fileno(), tokens.fileno(), control.fileno()),
-            stdin=subprocess.DEVNULL,
-            process_group=0,
-        )
-        jobs.close()
-        control.close()
-        self.pid = self._process.pid
-        self._pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else -1
-        self._to_jobs = Outbox(self._jobs)
-        self._to_control = Outbox(self._control)
+    def __init__(self, target: str, *, for_suspects: bool = False) -> None:
+        self.process = Process(target)
+        self.for_suspects = for_suspects
+        """It takes nothing but jobs that must be alone."""
+        self._to_jobs = Outbox(self.process.jobs)
+        self._to_control = Outbox(self.process.control)
         self._job_frames = Frames()
         self._control_frames = Frames()
         self._late_results: deque[bytes] = deque()
         self._sequence = 0
         self._queue: deque[Given] = deque()
         self._async: dict[int, Given] = {}
+        self._unstarted: dict[int, Given] = {}
+        self._asked: dict[int, Given] = {}
+        self._tell_again_at = 0.0
         self._placed: list[Given] = []
         self.backlog_us = 0.0
         self.head_since = 0.0
         self.done = 0
+        self.memory_look_at = 0.0
         self.ready = False
         self.reserved = False
-        self.retired = False
+        """A suspect runs here, and nothing may join it."""
+        self.closed_since: float | None = None
+        self.worn = False
+        """It takes nothing more, and ends once it is idle."""
+        self.deaf = False
+        """It did not start what it was given, and has not answered since."""
+        self.loop_blocked = False
+        """Its event loop starts nothing."""
 
     # ── what it holds ──────────────────────────────────────────────────────────────────────────
     @property
     def takes_work(self) -> bool:
         """May anything be put here that shares it with others?"""
-        return self.ready and not self.reserved and not self.retired
+        return self.ready and not (self.reserved or self.worn or self.deaf or self.for_suspects)
 
     @property
     def is_idle(self) -> bool:
@@ -96,7 +69,7 @@ class Child:
     @property
     def is_free(self) -> bool:
         """A suspect may have it to itself."""
-        return self.is_idle and not self.retired
+        return self.is_idle and not (self.worn or self.deaf)
 
     @property
     def has_unmeasured(self) -> bool:
@@ -114,29 +87,29 @@ class Child:
         return len(self._async)
 
     @property
-    def behind_head(self) -> bool:
-        """Something may be waiting behind a sync job that runs."""
-        return len(self._queue) > 1
+    def head(self) -> Given | None:
+        """The sync job that runs, or is next."""
+        return self._queue[0] if self._queue else None
 
     @property
-    def head(self) -> Claim | None:
-        """The sync job that runs, or is next."""
-        return self._queue[0].claim if self._queue else None
+    def last(self) -> Given | None:
+        """The sync job that came last."""
+        return self._queue[-1] if self._queue else None
 
-    def claims(self) -> list[Claim]:
+    def everything(self) -> list[Given]:
         """All jobs here."""
-        return [given.claim for given in (*self._queue, *self._async.values())]
+        return [*self._queue, *self._async.values()]
 
-    def claim_of(self, job_id: int, token: int) -> Claim | None:
-        """The claim of a job here, if that is still the attempt."""
+    def find(self, job_id: int, token: int | None = None) -> Given | None:
+        """A job here, if that is still the attempt."""
         given = self._async.get(job_id) or next(
             (one for one in self._queue if one.claim.job_id == job_id), None
         )
-        return given.claim if given is not None and given.claim.token == token else None
+        return given if given is not None and token in (None, given.claim.token) else None
 
     def started_claims(self) -> list[Claim]:
         """The jobs whose handlers had begun."""
-        begun = len(self._queue) - self._unstarted()
+        begun = len(self._queue) - self._untaken()
         sync = [given.claim for given in list(self._queue)[:begun]]
         return sync + [given.claim for given in self._async.values() if given.started]
 
@@ -178,6 +151,8 @@ class Child:
         tokens = bytearray()
         for given in placed:
             if given.is_async:
+                given.sent_at = monotonic()
+                self._unstarted[given.claim.job_id] = given
                 self.tell(["job", *given.claim])
                 continue
             self._sequence += 1
@@ -186,7 +161,7 @@ class Child:
         if frames:
             with suppress(OSError):  # it died: its exit is seen, and its jobs are dealt with, there
                 self._to_jobs.put(frame(frames))
-                self._tokens.send(tokens)
+                self.process.tokens.send(tokens)
             self._mind_head()
 
     def tell(self, message: list[Any]) -> None:
@@ -194,50 +169,89 @@ class Child:
         with suppress(OSError):  # it died: its exit is seen elsewhere
             self._to_control.put(frame(message))
 
+    def push(self) -> bool:
+        """Sends more of what its sockets had no room for; True while something is left."""
+        if self._to_jobs.waiting or self._to_control.waiting:
+            with suppress(OSError):  # it died: its exit is seen elsewhere
+                self._to_jobs.flush()
+                self._to_control.flush()
+                return self._to_jobs.waiting or self._to_control.waiting
+        return False
+
     def recall(self) -> list[Claim]:
         """Takes back the sync jobs that have not started: the kernel says which."""
         taken = self._read_tokens(socket.MSG_DONTWAIT)
         back = [self._queue.pop() for _ in range(min(taken, len(self._queue)))]
         self.backlog_us = sum(given.estimate_us or 0.0 for given in self._queue)
+        for given in back:
+            self._gone(given)
         return [given.claim for given in reversed(back)]
 
-    def started(self, job_id: int, token: int) -> None:
-        """An async job has begun."""
-        given = self._async.get(job_id)
-        if given is not None and given.claim.token == token:
-            given.started = True
-            if given.timeout_s is not None:
-                # The isolate's own event loop cancels it in time, unless a handler blocks that loop.
-                given.deadline = monotonic() + given.timeout_s + BLOCKED_LOOP_S
+    # ── asking ─────────────────────────────────────────────────────────────────────────────────
+    def ask(self, given: Given, reason: StopReason, *, interrupt: bool) -> None:
+        """Asks a job to stop, again and again until the isolate says that the handler was told."""
+        given.reason = given.reason or reason
+        given.cancelled = given.cancelled or reason == "cancelled"
+        given.interrupt = given.interrupt or interrupt
+        self._asked[given.claim.job_id] = given
+        self.tell(["ask", given.claim.job_id, given.claim.token, reason, given.interrupt])
+
+    def ask_again(self, now: float) -> float | None:
+        """A handler may have started just after it was asked; the next moment to call this."""
+        if not self._asked:
+            return None
+        if now >= self._tell_again_at:
+            self._tell_again_at = now + _TELL_AGAIN_S
+            for job_id, given in self._asked.items():
+                self.tell(["ask", job_id, given.claim.token, given.reason, given.interrupt])
+        return self._tell_again_at
+
+    def heard(self, job_id: int, token: int) -> None:
+        """The handler was told."""
+        given = self._asked.get(job_id)
+        if given is not None and given.is_attempt(token):
+            del self._asked[job_id]
 
     # ── hearing ────────────────────────────────────────────────────────────────────────────────
-    def filenos(self) -> list[int]:
-        """What becomes readable when there is news."""
-        found = [self._jobs.fileno(), self._control.fileno()]
-        return found if self._pidfd < 0 else [*found, self._pidfd]
-
     def results(self) -> Iterator[tuple[Claim, Result]]:
         """The attempts that are over."""
-        for body in (*self._job_frames.feed(_receive(self._jobs)), *self._late_results):
+        for body in (*self._job_frames.feed(_receive(self.process.jobs)), *self._late_results):
             result = decode_result(body)
             given = self._finish(result)
             if given is not None:
                 self.done += 1
                 yield given.claim, result
         self._late_results.clear()
-        if self._to_jobs.waiting or self._to_control.waiting:
-            with suppress(OSError):  # it died: its exit is seen elsewhere
-                self._to_jobs.flush()
-                self._to_control.flush()
 
     def messages(self) -> Iterator[list[Any]]:
         """What else it said."""
-        for body in self._control_frames.feed(_receive(self._control)):
+        for body in self._control_frames.feed(_receive(self.process.control)):
             message = decode_message(body)
             if message[0] == "result":
+                self.loop_blocked = False
                 self._late_results.append(message[1])
             else:
                 yield message
+
+    def started(self, job_id: int, token: int) -> None:
+        """An async job has begun."""
+        self.loop_blocked = False
+        given = self._async.get(job_id)
+        if given is not None and given.is_attempt(token):
+            self._unstarted.pop(job_id, None)
+            given.started = True
+            if given.timeout_s is not None:
+                # The isolate's own event loop cancels it in time, unless a handler blocks that loop.
+                given.end_by(monotonic() + given.timeout_s + BLOCKED_LOOP_S)
+
+    def came_back(self, job_id: int, token: int) -> Given | None:
+        """The isolate gives back an async job that it has not started."""
+        given = self._async.get(job_id)
+        if given is None or given.started or not given.is_attempt(token):
+            return None
+        del self._async[job_id]
+        self._gone(given)
+        return given
 
     def _finish(self, result: Result) -> Given | None:
         queue = self._queue
@@ -250,91 +264,79 @@ class Child:
             if given is None or given.claim.token != result.token:
                 return None
             del self._async[result.job_id]
-        if given.claim.alone:
-            self.reserved = False
+        self._gone(given)
         return given
 
+    def _gone(self, given: Given) -> None:
+        if given.is_async:
+            self._unstarted.pop(given.claim.job_id, None)
+        if self._asked:
+            self._asked.pop(given.claim.job_id, None)
+        if given.claim.alone:
+            self.reserved = False
+
     def _mind_head(self) -> None:
-        if self._queue and self._queue[0].deadline is None:
-            head = self._queue[0]
-            self.head_since = monotonic()
+        head = self.head
+        if head is not None and not head.sent_at:
+            head.sent_at = self.head_since = monotonic()
             if head.timeout_s is not None:
-                head.deadline = self.head_since + head.timeout_s
+                head.end_by(self.head_since + head.timeout_s)
 
     # ── minding ────────────────────────────────────────────────────────────────────────────────
     @property
-    def next_deadline(self) -> float | None:
-        """When something here must be over."""
-        heads = [self._queue[0]] if self._queue else []
-        deadlines = [
-            given.deadline for given in (*heads, *self._async.values()) if given.deadline is not None
-        ]
-        return min(deadlines, default=None)
+    def waiting_since(self) -> float | None:
+        """Since when a sync job here waits to start, for all that is known."""
+        queue = self._queue
+        return self.head_since if len(queue) > 1 or (queue and not queue[0].started) else None
 
-    def end_by(self, claim: Claim, deadline: float, *, cancelled: bool) -> None:
-        """From now on that job must be over at ``deadline``."""
-        for given in (*self._queue, *self._async.values()):
-            if given.claim is claim:
-                given.deadline = deadline if given.deadline is None else min(deadline, given.deadline)
-                given.cancelled = cancelled
+    def take_back(self) -> list[Claim]:
+        """Takes back what waits too long: behind a job that takes long, or before a stuck isolate."""
+        back = self.recall()
+        for given in self._queue:
+            given.started = True
+        if self._queue:
+            # Nothing more is put behind it, as its length is no longer known.
+            self._queue[-1].estimate_us = None
+        elif back:
+            self.deaf = True
+            self.tell(["ping"])
+        return back
 
-    def overrun(self, now: float) -> Claim | None:
-        """A started job whose time is over."""
-        heads = [self._queue[0]] if self._queue else []
-        for given in (*heads, *self._async.values()):
-            if given.deadline is not None and now >= given.deadline:
-                return given.claim
+    def take_back_async(self, now: float, patience_s: float) -> float | None:
+        """Asks for what the event loop does not start; the next moment to call this."""
+        for job_id, given in list(self._unstarted.items()):
+            if now < given.sent_at + patience_s:
+                return given.sent_at + patience_s
+            self.loop_blocked = True
+            del self._unstarted[job_id]
+            self.tell(["back", job_id, given.claim.token])
         return None
 
-    def is_cancelled(self, claim: Claim) -> bool:
-        """Was that job asked to stop?"""
-        return any(given.cancelled for given in (*self._queue, *self._async.values()) if given.claim is claim)
-
-    def retire(self) -> None:
-        """It is worn: it ends, and a fresh one takes its place."""
-        self.retired = True
-        self._jobs.shutdown(socket.SHUT_WR)
-        self._tokens.shutdown(socket.SHUT_WR)
-
-    def memory_mb(self) -> float:
-        """Its resident memory, or 0 where the system does not say."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
-        except (OSError, IndexError, ValueError):
-            return 0.0
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1_048_576
-
     @property
-    def is_alive(self) -> bool:
-        """False once its process has ended."""
-        return self._process.poll() is None
+    def next_deadline(self) -> float | None:
+        """When something here must be over."""
+        moments = [one.deadline for one in self._async.values() if one.started and one.deadline is not None]
+        if self._queue and self._queue[0].started and self._queue[0].deadline is not None:
+            moments.append(self._queue[0].deadline)
+        return min(moments, default=None)
 
-    def exit_status(self) -> str:
-        """How it ended, for people."""
-        code = self._process.returncode
-        if code is None:
-            return "is running"
-        return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+    def overrun(self, now: float) -> Given | None:
+        """A started job whose time is over."""
+        head = self.head
+        if head is not None and head.deadline is not None and now >= head.deadline:
+            head.started = head.started or self._untaken() < len(self._queue)
+        heads = [head] if head is not None else []
+        for given in (*heads, *self._async.values()):
+            if given.started and given.deadline is not None and now >= given.deadline:
+                return given
+        return None
 
-    def kill(self) -> None:
-        """Ends it and every process it has started."""
-        platform.kill_group(self.pid)
-        self._process.wait()
-
-    def close(self) -> None:
-        """Closes our ends."""
-        for one in (self._jobs, self._control, self._tokens, self._tokens_back):
-            one.close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            self._pidfd = -1
-
-    def _unstarted(self) -> int:
+    def _untaken(self) -> int:
         return min(self._read_tokens(socket.MSG_DONTWAIT | socket.MSG_PEEK), len(self._queue))
 
     def _read_tokens(self, flags: int) -> int:
         try:
-            return len(self._tokens_back.recv(512, flags))
+            return len(self.process.tokens_back.recv(512, flags))
         except BlockingIOError:
             return 0
 
@@ -349,10 +351,3 @@ def _receive(channel: socket.socket) -> bytes:
         data += chunk
         if len(chunk) < _SIZE:
             return data
-
-
-def _command() -> list[str]:
-    if getattr(sys, "frozen", False):
-        # A frozen program is its own interpreter: freeze_support() in it takes over from here.
-        return [sys.executable, FLAG]
-    return [sys.executable, "-m", "windlass.worker.isolate"]

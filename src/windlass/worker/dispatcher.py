@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from windlass.clock import Clock, SystemClock, monotonic
-from windlass.context import StopReason
-from windlass.errors import OutcomeUnknown, StoreError, StoreUnavailable, UnsafeDatabase
+from windlass.errors import OutcomeUnknown, StoreError, UnsafeDatabase
 from windlass.outcome import AnyOutcome, Completed, Failed
 from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
 from windlass.worker.lease import Lease
 from windlass.worker.listening import Ear
 from windlass.worker.pool import Pool
+from windlass.worker.stopping import Stopping
 from windlass.worker.upkeep import Upkeep
 
 log = logging.getLogger("windlass.worker")
@@ -51,6 +51,7 @@ class Dispatcher:
         mode: str = "service",
         clock: Clock | None = None,
         poll_s: float = 0.5,
+        grace_s: float = 30.0,
         retention_us: int = 7 * 86_400_000_000,
         retention_count: int = 1_000_000,
         on_message: Callable[[str, Any, int | None], None] | None = None,
@@ -68,6 +69,7 @@ class Dispatcher:
             store, self._lease, self._clock, retention_us=retention_us, retention_count=retention_count
         )
         self._poll_s = poll_s
+        self._grace_s = grace_s
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -85,19 +87,19 @@ class Dispatcher:
         self._turn_again_at = 0.0
         self._failures = 0
         self._reconcile = False
+        self._cancel_look_due = False
         self._cancel_look_at = 0.0
-        self._deadline: float | None = None
-        self._stopping = False
+        self._stopping = Stopping()
         self._failure: str | None = None
         self.owner = 0
 
     # ── from outside, on any thread ────────────────────────────────────────────────────────────
-    def stop(self, grace_s: float = 30.0, *, reason: StopReason = "shutdown") -> None:
+    def stop(self, grace_s: float = 30.0) -> None:
         """Claims no more, gives running jobs ``grace_s`` seconds, then releases what is left.
 
         Safe in signal handlers.
         """
-        self._order(lambda: self._begin_stop(grace_s, reason))
+        self._order(lambda: self._begin_stop(grace_s))
 
     def broadcast(self, name: str, data: Any, request_id: int | None = None) -> None:
         """Brings a message from outside to every worker."""
@@ -149,14 +151,14 @@ class Dispatcher:
             wish = self._mind(now)
             if self._turn_is_due(now):
                 self._turn()
+                # What it has placed brings new deadlines.
+                wish = _earliest(wish, self._pool.tick(monotonic()))
             wish = _earliest(wish, self._next_turn(now))
 
     def _is_over(self) -> bool:
-        if not self._stopping:
+        if not self._stopping.asked:
             return False
-        if not self._pool.held() and not self._settlements:
-            return True
-        return self._deadline is not None and monotonic() >= self._deadline
+        return self._stopping.is_up(monotonic()) or not (self._pool.held() or self._settlements)
 
     def _wait(self, wish: float | None) -> None:
         timeout_s = 60.0 if wish is None else min(max(wish - monotonic(), 0.0), 60.0)
@@ -171,22 +173,37 @@ class Dispatcher:
             self._orders.popleft()()
 
     def _mind(self, now: float) -> float | None:
-        if self._ear.heard(now):
-            self._work_likely = True
-            self._lanes = None
-            self._upkeep.look_for_due(now)
-            if now >= self._cancel_look_at:
-                self._look_for_cancellations(now)
-        wish = _earliest(self._pool.tick(now), self._ear.next_look)
+        if self._stopping.must_interrupt(now):
+            self._pool.stop(interrupt=True)
+        wish = _earliest(self._pool.tick(now), self._stopping.next_moment)
         try:
-            found_work = self._upkeep.run(now)
-        except StoreUnavailable as error:
+            self._upkeep.beat(now)
+            if self._failures and now < self._turn_again_at:
+                return _earliest(wish, self._turn_again_at)
+            return _earliest(wish, self._look(now))
+        except (StoreError, OSError) as error:
             self._back_off(error)
             return _earliest(wish, self._turn_again_at)
-        if found_work:
-            self._work_likely = True
-            self._lanes = None
-        return _earliest(wish, self._upkeep.next_run)
+
+    def _look(self, now: float) -> float:
+        if self._ear.heard(now):
+            self._look_again()
+            self._upkeep.look_for_due(now)
+            self._cancel_look_due = True
+        if self._cancel_look_due and now >= self._cancel_look_at:
+            self._look_for_cancellations()
+            self._cancel_look_due = False
+            self._cancel_look_at = now + _CANCEL_LOOK_S
+        if self._upkeep.run(now):
+            self._look_again()
+        wish = min(self._ear.next_look, self._upkeep.next_run)
+        return min(wish, self._cancel_look_at) if self._cancel_look_due else wish
+
+    def _look_again(self) -> None:
+        """Forgets the lanes: a pool too full for the jobs of the old ones may have room for a new one's."""
+        self._work_likely = True
+        self._pool_full = False
+        self._lanes = None
 
     # ── the turn ───────────────────────────────────────────────────────────────────────────────
     def _turn_is_due(self, now: float) -> bool:
@@ -206,7 +223,7 @@ class Dispatcher:
         return self._last_turn + _PROGRESS_S if self._progress else None
 
     def _may_claim(self) -> bool:
-        return self._work_likely and not self._pool_full and not self._stopping
+        return self._work_likely and not self._pool_full and not self._stopping.asked
 
     def _turn(self) -> None:
         settlements, self._settlements = self._settlements, []
@@ -222,10 +239,7 @@ class Dispatcher:
         except (StoreError, OSError) as error:
             self._pool.unplace()
             self._settlements = settlements + self._settlements
-            # A commit of unknown outcome may have given us jobs that nobody holds.
-            self._reconcile = self._reconcile or isinstance(error, OutcomeUnknown)
-            if isinstance(error, UnsafeDatabase):
-                raise
+            self._progress = progress | self._progress
             self._back_off(error)
             return
         self._pool.flush()
@@ -253,9 +267,11 @@ class Dispatcher:
                 self._lanes = None
         if requeued:
             # Ready only now that it is settled: the lanes were read before.
-            self._work_likely = True
-            self._lanes = None
-        if turn.claimed or told:
+            self._look_again()
+        if requeued or (told and self._limits):
+            # A dispatcher in this same process shares our connection and does not see its version move.
+            self._store.ring()
+        elif turn.claimed or told:
             self._store.ring("watch")
         self._upkeep.commits += 1
 
@@ -277,10 +293,8 @@ class Dispatcher:
         if not caps:
             self._pool_full = True
             return None
-        running = self._store.running_by_queue() if self._limits else {}
-        room = {queue: limit - running.get(queue, 0) for queue, limit in self._limits.items()}
         self._declined = False
-        return ClaimRequest(self.owner, BATCH, caps, room, self._accept)
+        return ClaimRequest(self.owner, BATCH, caps, self._limits, self._accept)
 
     def _accept(self, claim: Claim) -> bool:
         if self._pool.place(claim):
@@ -292,26 +306,29 @@ class Dispatcher:
         return self._job_keys is None or key in self._job_keys
 
     def _back_off(self, error: Exception) -> None:
+        if isinstance(error, UnsafeDatabase):
+            raise error
+        # A commit of unknown outcome may have given us jobs that nobody holds.
+        self._reconcile = self._reconcile or isinstance(error, OutcomeUnknown)
+        # And what was heard meanwhile may not have been looked at.
+        self._look_again()
+        self._cancel_look_due = True
         if self._failures == 0:
             log.warning("the database cannot be used now, work waits: %s", error)
         least, most = _RETRY_S
         self._turn_again_at = monotonic() + min(least * 2**self._failures, most)
         self._failures = min(self._failures + 1, 10)
 
-    def _look_for_cancellations(self, now: float) -> None:
-        self._cancel_look_at = now + _CANCEL_LOOK_S
+    def _look_for_cancellations(self) -> None:
         if self._pool.held():
             for job_id in self._store.cancellations(self.owner):
                 self._pool.cancel(job_id, "cancelled")
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
-    def _begin_stop(self, grace_s: float, reason: StopReason) -> None:
-        deadline = monotonic() + grace_s
-        self._deadline = deadline if self._deadline is None else min(deadline, self._deadline)
-        if not self._stopping:
-            self._stopping = True
+    def _begin_stop(self, grace_s: float) -> None:
+        if self._stopping.ask(monotonic(), grace_s):
             self._pool.recall()
-            self._pool.stop(reason)
+            self._pool.stop(interrupt=False)
 
     def _leave(self) -> None:
         self._pool.kill()
@@ -321,9 +338,13 @@ class Dispatcher:
             if len(self._settlements) >= before:
                 log.error("%d results could not be settled: their jobs run again", before)
                 return
-        self._store.seal()
-        self._store.unregister(self.owner)
-        self._store.ring("watch")
+        try:
+            self._store.seal()
+            self._store.unregister(self.owner)
+        except StoreError as error:
+            log.warning("the database cannot be used at the end, another dispatcher tidies up: %s", error)
+        # What was released waits for whoever else is there.
+        self._store.ring()
 
     # ── the pool's inbox ───────────────────────────────────────────────────────────────────────
     def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
@@ -342,11 +363,11 @@ class Dispatcher:
             self._on_message(name, data, request_id)
 
     def stop_asked(self) -> None:
-        self._begin_stop(30.0, "shutdown")
+        self._begin_stop(self._grace_s)
 
     def failed(self, reason: str) -> None:
         self._failure = reason
-        self._begin_stop(0.0, "shutdown")
+        self._begin_stop(0.0)
 
     def ready(self) -> None:
         self._pool_full = False

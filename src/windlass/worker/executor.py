@@ -40,12 +40,15 @@ class Performer:
         handler = self._registry.get(key)
         return handler is not None and handler.is_async
 
-    def cancel(self, job_id: int, reason: StopReason) -> bool:
-        """Tells a running attempt to stop, from any thread; False where it does not run here."""
+    def cancel(self, job_id: int, reason: StopReason, *, interrupt: bool = True) -> bool:
+        """Tells a running attempt to stop, from any thread; False where it does not run here.
+
+        Without ``interrupt`` an async handler is told and may go on, like a synchronous one.
+        """
         ctx = self._running.get(job_id)
         if ctx is None:
             return False
-        ctx.stop(reason)
+        ctx.stop(reason, interrupt=interrupt)
         return True
 
     def perform(self, claim: Claim) -> AnyOutcome:
@@ -109,7 +112,10 @@ class Performer:
             if self._running.get(claim.job_id) is ctx:
                 task.cancel()
 
-        ctx.on_stop = lambda: loop.call_soon_threadsafe(interrupt)
+        def on_stop() -> None:
+            loop.call_soon_threadsafe(interrupt)
+
+        ctx.on_stop = on_stop
         limit_us = claim.timeout_us or handler.options.timeout_us
         timer = None if limit_us is None else loop.call_later(limit_us / 1_000_000, ctx.stop, "timeout")
         self._running[claim.job_id] = ctx

@@ -2,12 +2,16 @@
 
 Sync jobs come as frames on one socket; each starts by taking its token from a second one. A token names the
 job by the low byte of its sequence number: jobs whose token the dispatcher took back are passed over. Async
-jobs, cancellations and messages come on a third socket, which a thread of its own reads.
+jobs, requests to stop and messages come on a third socket, which a thread of its own reads.
+
+A handler may fork. Its child is no isolate: our sockets are closed in it at once, and should it return from
+the handler it ends here.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import socket
 import sys
@@ -19,13 +23,14 @@ from typing import Any
 import msgspec
 
 from windlass import platform
-from windlass.clock import monotonic, stopwatch_ns
-from windlass.outcome import AnyOutcome
+from windlass.clock import stopwatch_ns
+from windlass.outcome import AnyOutcome, Failed
 from windlass.store.protocol import Claim
 from windlass.worker.channel import Frames, Result, Sender, decode_jobs, decode_message, frame
+from windlass.worker.eventloop import EventLoop
+from windlass.worker.gate import ProgressGate
 
 FLAG = "--windlass-isolate"
-_PROGRESS_EVERY_S = 0.02
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -67,9 +72,15 @@ class Isolate:
         self._sender = Sender(control)
         self._frames = Frames()
         self._queue: deque[tuple[Any, ...]] = deque()
-        self._loop: Any = None
-        self._async_running: dict[int, Claim] = {}
+        self._loop = EventLoop()
+        self._waiting: dict[tuple[int, int], Claim] = {}
+        self._mail: queue.SimpleQueue[tuple[str, Any, int | None]] | None = None
+        self._pid = os.getpid()
         self.service = WorkerService(self.send)
+        for channel in (jobs, tokens, control):
+            # They came through an exec; nothing that a handler starts may hold them.
+            channel.set_inheritable(False)
+        os.register_at_fork(after_in_child=self._leave_child)
 
     def send(self, message: list[Any]) -> None:
         """Sends one control message to the dispatcher."""
@@ -98,22 +109,23 @@ class Isolate:
             began = clock()
             outcome = perform(claim)
             took_us = (clock() - began) // 1000
+            self._refuse_fork()
             self._progress.flush(claim.job_id)
-            jobs.sendall(frame(Result(claim.job_id, claim.token, took_us, outcome)))
+            jobs.sendall(_result(claim, took_us, outcome))
         os._exit(0)
 
     def _take(self, token: int) -> Claim | None:
-        queue = self._queue
+        waiting = self._queue
         while True:
-            while queue:
-                job = queue.popleft()
+            while waiting:
+                job = waiting.popleft()
                 if job[0] & 0xFF == token:
                     return Claim(*job[1:])
             data = self._jobs.recv(1 << 18)
             if not data:
                 return None
             for body in self._frames.feed(data):
-                queue.extend(decode_jobs(body))
+                waiting.extend(decode_jobs(body))
 
     # ── the control thread ─────────────────────────────────────────────────────────────────────
     def _serve_control(self) -> None:
@@ -127,59 +139,70 @@ class Isolate:
     def _obey(self, message: list[Any]) -> None:
         match message:
             case ["job", *fields]:
-                self._start_async(Claim(*fields))
-            case ["cancel", job_id, reason]:
-                self.performer.cancel(job_id, reason)
-            case ["stop", reason]:
-                for job_id in list(self.performer.running):
-                    self.performer.cancel(job_id, reason)
+                claim = Claim(*fields)
+                self._waiting[claim.job_id, claim.token] = claim
+                self._loop.run(self._perform_async(claim))
+            case ["back", job_id, token]:
+                self._give_back(job_id, token)
+            case ["ask", job_id, token, reason, interrupt]:
+                told = self._give_back(job_id, token)
+                if not told and self.performer.cancel(job_id, reason, interrupt=interrupt):
+                    self.send(["heard", job_id, token])
+            case ["ping"]:
+                self.send(["pong"])
             case ["message", name, data, request_id]:
-                self.service.deliver(name, data, request_id)
+                self._deliver(name, data, request_id)
             case _:
                 raise ValueError(f"an isolate was told something it does not know: {message[:1]!r}")
 
-    def _start_async(self, claim: Claim) -> None:
-        import asyncio
-
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="windlass-async", daemon=True).start()
-        asyncio.run_coroutine_threadsafe(self._perform_async(claim), self._loop)
+    def _give_back(self, job_id: int, token: int) -> bool:
+        """Gives an async job back if it has not started: whoever takes it off the list decides that."""
+        given_back = self._waiting.pop((job_id, token), None) is not None
+        if given_back:
+            self.send(["back", job_id, token])
+        return given_back
 
     async def _perform_async(self, claim: Claim) -> None:
+        if self._waiting.pop((claim.job_id, claim.token), None) is None:
+            self.send(["awake"])
+            return
         self.send(["started", claim.job_id, claim.token])
         began = stopwatch_ns()
         outcome: AnyOutcome = await self.performer.aperform(claim)
         took_us = (stopwatch_ns() - began) // 1000
+        self._refuse_fork()
         self._progress.flush(claim.job_id)
-        self.send(["result", frame(Result(claim.job_id, claim.token, took_us, outcome))[4:]])
+        self.send(["result", _result(claim, took_us, outcome)[4:]])
+
+    def _deliver(self, name: str, data: Any, request_id: int | None) -> None:
+        # On a thread of their own: a callback that takes its time must keep no cancellation waiting.
+        if self._mail is None:
+            self._mail = queue.SimpleQueue()
+            threading.Thread(target=self._serve_mail, name="windlass-messages", daemon=True).start()
+        self._mail.put((name, data, request_id))
+
+    def _serve_mail(self) -> None:
+        assert self._mail is not None
+        while True:
+            self.service.deliver(*self._mail.get())
+
+    # ── forks ──────────────────────────────────────────────────────────────────────────────────
+    def _leave_child(self) -> None:
+        for channel in (self._jobs, self._tokens, self._control):
+            channel.close()
+
+    def _refuse_fork(self) -> None:
+        if os.getpid() != self._pid:
+            os.write(2, b"windlass: a handler forked, and its child returned: end it with os._exit()\n")
+            os._exit(1)
 
 
-class ProgressGate:
-    """Lets at most fifty notes a second of a job through, and always the last one."""
-
-    def __init__(self, send: Callable[[list[Any]], None]) -> None:
-        self._send = send
-        self._sent: dict[int, float] = {}
-        self._kept: dict[int, list[Any]] = {}
-
-    def note(self, claim: Claim, progress: str) -> None:
-        """One more note."""
-        message = ["progress", claim.job_id, claim.token, progress]
-        now = monotonic()
-        if now - self._sent.get(claim.job_id, 0.0) >= _PROGRESS_EVERY_S:
-            self._sent[claim.job_id] = now
-            self._kept.pop(claim.job_id, None)
-            self._send(message)
-        else:
-            self._kept[claim.job_id] = message
-
-    def flush(self, job_id: int) -> None:
-        """The job is over: its last note goes out before its result."""
-        if self._sent.pop(job_id, None) is not None:
-            kept = self._kept.pop(job_id, None)
-            if kept is not None:
-                self._send(kept)
+def _result(claim: Claim, took_us: int, outcome: AnyOutcome) -> bytes:
+    try:
+        return frame(Result(claim.job_id, claim.token, took_us, outcome))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the dispatcher must hear of an end
+        told = Failed(f"its outcome cannot be told: {type(error).__name__}: {error!r}", "permanent")
+        return frame(Result(claim.job_id, claim.token, took_us, told))
 
 
 class WorkerService:
@@ -203,13 +226,13 @@ class WorkerService:
         self._send(["stop"])
 
     def deliver(self, name: str, data: Any, request_id: int | None) -> None:
-        """A message from outside has come; runs on the control thread."""
+        """A message from outside has come."""
         import logging
 
         for callback in self._callbacks.get(name, ()):
             try:
                 reply = callback(data)
-            except Exception:
+            except BaseException:
                 logging.getLogger("windlass.worker").exception("the callback for %r failed", name)
                 continue
             if request_id is not None and reply is not None:

@@ -10,8 +10,10 @@ from windlass.clock import monotonic
 from windlass.context import StopReason
 from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
 from windlass.store.protocol import Claim, Lane
+from windlass.worker.alone import ALONE_MOST_S
 from windlass.worker.child import Child
 from windlass.worker.estimate import AHEAD_US, Estimates
+from windlass.worker.given import Given
 from windlass.worker.pool import Inbox
 from windlass.worker.timeouts import timed_out
 from windlass.worker.traits import TraitsOf
@@ -20,8 +22,14 @@ log = logging.getLogger("windlass.worker")
 
 OVERDUE_S = 0.01
 """A job that runs this much longer than jobs behind it may wait: those go back, for whoever is free."""
+LOOP_OVERDUE_S = 0.1
+"""An event loop that starts nothing for this long is blocked: what it has not started goes back."""
 QUEUE_MOST = 200
 _YOUNG_DEATHS_ALLOWED = 3
+_PUSH_S = 0.001
+_SUSPECTS_COME_S = 5.0
+"""The isolate for suspects ends when for so long none has come."""
+_MEMORY_LOOK_S = 0.2
 
 
 class IsolatePool:
@@ -58,19 +66,20 @@ class IsolatePool:
             self._children.append(Child(self._target))
 
     def filenos(self) -> Sequence[int]:
-        return [fileno for child in self._children for fileno in child.filenos()]
+        return [fileno for child in self._children for fileno in child.process.filenos()]
 
     def pids(self) -> list[int]:
         """The process ids of the isolates."""
-        return [child.pid for child in self._children]
+        return [child.process.pid for child in self._children]
 
     def held(self) -> list[int]:
-        return [claim.job_id for child in self._children for claim in child.claims()]
+        return [given.claim.job_id for child in self._children for given in child.everything()]
 
-    def stop(self, reason: StopReason) -> None:
+    def stop(self, *, interrupt: bool) -> None:
         self._stopping = True
         for child in self._children:
-            child.tell(["stop", reason])
+            for given in child.everything():
+                child.ask(given, "shutdown", interrupt=interrupt)
 
     def kill(self) -> None:
         self._stopping = True
@@ -86,7 +95,7 @@ class IsolatePool:
         if lane.alone:
             free = sum(child.is_free for child in self._children)
             if not free:
-                self._reserve_one()
+                self._start_one_for_suspects()
             return free
         if traits.is_async:
             return sum(self._async_room(child) for child in self._children)
@@ -128,79 +137,151 @@ class IsolatePool:
             child.takes_work
             and not child.has_unmeasured
             and child.backlog_us < AHEAD_US
-            and child.queued < QUEUE_MOST
+            and child.queued < self._queue_most(child)
         )
+
+    def _queue_most(self, child: Child) -> int:
+        if self._recycle_after_jobs is None:
+            return QUEUE_MOST
+        return min(self._recycle_after_jobs - child.done - child.async_count, QUEUE_MOST)
 
     def _sync_room(self, child: Child, took_us: float) -> int:
         if not self._is_open(child):
             return 0
-        return max(min(int((AHEAD_US - child.backlog_us) / took_us), QUEUE_MOST - child.queued), 1)
+        return max(
+            min(int((AHEAD_US - child.backlog_us) / took_us), self._queue_most(child) - child.queued), 1
+        )
 
     def _async_room(self, child: Child) -> int:
-        return max(self._async_concurrency - child.async_count, 0) if child.takes_work else 0
+        if not child.takes_work or child.loop_blocked:
+            return 0
+        room = self._async_concurrency - child.async_count
+        if self._recycle_after_jobs is not None:
+            room = min(room, self._recycle_after_jobs - child.done - child.queued - child.async_count)
+        return max(room, 0)
 
-    def _reserve_one(self) -> None:
-        # A suspect waits for an isolate to itself: without this, one that is always busy never comes free.
-        if not any(child.reserved for child in self._children):
-            candidates = [child for child in self._children if child.takes_work]
-            if candidates:
-                min(candidates, key=_backlog).reserved = True
+    def _start_one_for_suspects(self) -> None:
+        # Those that are always busy never come free, and none of them need wait for it.
+        regular = [child for child in self._children if not child.for_suspects]
+        if len(regular) == len(self._children) and all(child.ready for child in regular):
+            self._children.append(Child(self._target, for_suspects=True))
 
     # ── hearing ────────────────────────────────────────────────────────────────────────────────
     def collect(self) -> None:
         for child in list(self._children):
-            # Messages first: a job's last progress comes before its result.
+            # Whether it lives is asked first: what a dead one has said is then all there is to read.
+            is_alive = child.process.is_alive
+            # Messages before results: a job's last progress comes before its end.
             for message in child.messages():
                 self._hear(child, message)
             for claim, result in child.results():
                 self._estimates.learn(claim.key, result.took_us)
                 self._inbox.settled(claim, result.outcome)
-            if not child.is_alive:
+            if not is_alive:
                 self._died(child)
-            elif child.is_idle and self._is_worn(child):
-                child.retire()
 
     def _hear(self, child: Child, message: list[Any]) -> None:
         match message:
             case ["ready"]:
                 child.ready = True
+                self._young_deaths = 0
                 self._inbox.ready()
             case ["failed", reason]:
                 self._inbox.failed(reason)
             case ["started", job_id, token]:
                 child.started(job_id, token)
+            case ["heard", job_id, token]:
+                child.heard(job_id, token)
+            case ["back", job_id, token]:
+                given = child.came_back(job_id, token)
+                if given is not None:
+                    self._inbox.settled(given.claim, _unstarted(given))
+            case ["pong"]:
+                child.deaf = False
+                self._inbox.ready()
+            case ["awake"]:
+                child.loop_blocked = False
+                self._inbox.ready()
             case ["progress", job_id, token, progress]:
-                claim = child.claim_of(job_id, token)
-                if claim is not None:
-                    self._inbox.progressed(claim, progress)
+                given = child.find(job_id, token)
+                if given is not None:
+                    self._inbox.progressed(given.claim, progress)
             case ["message", name, data, request_id]:
                 self._inbox.message(name, data, request_id)
             case ["stop"]:
                 self._inbox.stop_asked()
             case _:
-                log.error("isolate %d said something unknown: %r", child.pid, message[:1])
+                log.error("isolate %d said something unknown: %r", child.process.pid, message[:1])
 
     # ── minding ────────────────────────────────────────────────────────────────────────────────
     def tick(self, now: float) -> float | None:
-        wishes: list[float] = []
+        wishes: list[float | None] = []
         for child in list(self._children):
             overrun = child.overrun(now)
             if overrun is not None:
                 self._overran(child, overrun)
                 continue
-            stuck_at = child.head_since + OVERDUE_S
-            if child.behind_head and now >= stuck_at:
-                self._take_back(child)
-            elif child.behind_head:
-                wishes.append(stuck_at)
-            if child.next_deadline is not None:
-                wishes.append(child.next_deadline)
-        if len(self._children) < self._count and not self._stopping:
-            if now >= self._respawn_at:
-                self._children.append(Child(self._target))
-            else:
-                wishes.append(self._respawn_at)
-        return min(wishes, default=None)
+            wishes.append(self._mind_waiting(child, now))
+            wishes += [child.next_deadline, child.ask_again(now), child.take_back_async(now, LOOP_OVERDUE_S)]
+            if child.push():
+                wishes.append(now + _PUSH_S)
+            if child.reserved or child.for_suspects or self._is_worn(child, now):
+                wishes.append(self._mind_closed(child, now))
+        if not self._stopping:
+            wishes.append(self._replace(now))
+        return min((wish for wish in wishes if wish is not None), default=None)
+
+    def _mind_waiting(self, child: Child, now: float) -> float | None:
+        since = child.waiting_since
+        if since is None or now < since + OVERDUE_S:
+            return None if since is None else since + OVERDUE_S
+        back = child.take_back()
+        slow = child.last
+        if slow is not None:
+            self._estimates.forget(slow.claim.key)
+        for claim in back:
+            self._inbox.settled(claim, Released("recalled: what was to run before it takes long"))
+        return None
+
+    def _mind_closed(self, child: Child, now: float) -> float | None:
+        """Ends what is worn, and lets nothing stay closed for ever."""
+        if child.worn:
+            if child.is_idle:
+                child.process.let_go()
+            return None
+        patience_s = ALONE_MOST_S if child.reserved else _SUSPECTS_COME_S
+        if not (child.reserved or child.is_free):
+            child.closed_since = None
+            return None
+        child.closed_since = child.closed_since or now
+        if now < child.closed_since + patience_s:
+            return child.closed_since + patience_s
+        child.closed_since = None
+        child.worn = not child.reserved
+        child.reserved = False
+        self._inbox.ready()
+        return now
+
+    def _replace(self, now: float) -> float | None:
+        while sum(not (child.worn or child.for_suspects) for child in self._children) < self._count:
+            if now < self._respawn_at:
+                return self._respawn_at
+            self._children.append(Child(self._target))
+        return None
+
+    def _is_worn(self, child: Child, now: float) -> bool:
+        """Takes an isolate that has done or grown enough out of service, busy or not: another takes over."""
+        if child.worn or not child.ready:
+            return child.worn
+        if self._recycle_after_jobs is not None and child.done >= self._recycle_after_jobs:
+            child.worn = True
+        elif self._recycle_memory_mb is not None and now >= child.memory_look_at:
+            child.memory_look_at = now + _MEMORY_LOOK_S
+            child.worn = child.process.memory_mb() > self._recycle_memory_mb
+        if child.worn:
+            for claim in child.recall():
+                self._inbox.settled(claim, Released("recalled before it started"))
+        return child.worn
 
     def recall(self) -> None:
         for child in self._children:
@@ -209,49 +290,45 @@ class IsolatePool:
 
     def cancel(self, job_id: int, reason: StopReason) -> None:
         for child in self._children:
-            for claim in child.claims():
-                if claim.job_id != job_id:
-                    continue
-                for taken in child.recall():
-                    gone = taken.job_id == job_id
-                    self._inbox.settled(
-                        taken, Cancelled(reason) if gone else Released("recalled before it started")
-                    )
-                if child.claim_of(job_id, claim.token) is not None:
-                    child.tell(["cancel", job_id, reason])
-                    child.end_by(claim, monotonic() + self._cancel_grace_s, cancelled=True)
-                return
+            given = child.find(job_id)
+            if given is None:
+                continue
+            given.cancelled = True
+            for taken in child.recall():
+                gone = taken.job_id == job_id
+                self._inbox.settled(
+                    taken, _unstarted(given) if gone else Released("recalled before it started")
+                )
+            if child.find(job_id) is given:
+                child.ask(given, reason, interrupt=True)
+                given.end_by(monotonic() + self._cancel_grace_s)
+            return
 
     def broadcast(self, name: str, data: Any, request_id: int | None) -> None:
         for child in self._children:
             child.tell(["message", name, data, request_id])
 
-    def _take_back(self, child: Child) -> None:
-        head = child.head
-        if head is not None:
-            self._estimates.forget(head.key)
-        for claim in child.recall():
-            self._inbox.settled(claim, Released("recalled: the job before it takes long"))
-
-    def _overran(self, child: Child, culprit: Claim) -> None:
-        cancelled = child.is_cancelled(culprit)
-        what = "ignored its cancellation" if cancelled else "ran into its timeout"
-        log.warning("job %d (%s) %s; its isolate %d is killed", culprit.job_id, culprit.key, what, child.pid)
+    def _overran(self, child: Child, culprit: Given) -> None:
+        claim = culprit.claim
+        what = "ignored its cancellation" if culprit.cancelled else "ran into its timeout"
+        log.warning(
+            "job %d (%s) %s; its isolate %d is killed", claim.job_id, claim.key, what, child.process.pid
+        )
         verdict = (
             Cancelled("cancelled, and killed since it did not stop")
-            if cancelled
-            else timed_out(culprit, self._traits)
+            if culprit.cancelled
+            else timed_out(claim, self._traits)
         )
         # The others in there are innocent: they go back as they were.
         innocent = Released("its isolate was killed for another job")
-        self._bury(child, lambda claim: verdict if claim is culprit else innocent)
+        self._bury(child, lambda one: verdict if one is claim else innocent)
         self._children.remove(child)
 
     def _died(self, child: Child) -> None:
         started = child.started_claims()
-        status = child.exit_status()
-        if not child.retired:
-            log.warning("isolate %d %s with %d started jobs", child.pid, status, len(started))
+        status = child.process.exit_status
+        if started or not child.worn:
+            log.warning("isolate %d %s with %d started jobs", child.process.pid, status, len(started))
         sole = len(started) == 1
         doomed = {(claim.job_id, claim.token) for claim in started}
 
@@ -265,31 +342,18 @@ class IsolatePool:
             self._respawn_at = monotonic() + 0.2 * 2**self._young_deaths
             if self._young_deaths >= _YOUNG_DEATHS_ALLOWED:
                 self._inbox.failed(f"isolates die while they start: the last one {status}")
-        elif child.ready:
-            self._young_deaths = 0
         self._bury(child, verdict)
         self._children.remove(child)
 
     def _bury(self, child: Child, verdict: Callable[[Claim], AnyOutcome]) -> None:
-        child.kill()
+        child.process.kill()
         for message in child.messages():
             self._hear(child, message)
         for claim, result in child.results():
             self._inbox.settled(claim, result.outcome)
-        for claim in child.claims():
-            self._inbox.settled(claim, verdict(claim))
-        child.close()
-
-    def _is_worn(self, child: Child) -> bool:
-        if child.retired:
-            return False
-        if self._recycle_after_jobs is not None and child.done >= self._recycle_after_jobs:
-            return True
-        return (
-            self._recycle_memory_mb is not None
-            and child.done % 64 == 1
-            and child.memory_mb() > self._recycle_memory_mb
-        )
+        for given in child.everything():
+            self._inbox.settled(given.claim, verdict(given.claim))
+        child.process.close()
 
 
 def _stopped(claim: Claim) -> Released:
@@ -298,3 +362,9 @@ def _stopped(claim: Claim) -> Released:
 
 def _backlog(child: Child) -> float:
     return child.backlog_us
+
+
+def _unstarted(given: Given) -> Cancelled | Released:
+    if given.cancelled:
+        return Cancelled("cancelled before it started")
+    return Released("recalled before it started")

@@ -40,6 +40,12 @@ class Lease:
         self._lock.release()
         self.path.unlink(missing_ok=True)
 
+    def remove_dead(self, lock_file: str) -> None:
+        """Removes the file of a dispatcher that is gone, where it lies beside ours: the table may lie."""
+        path = Path(lock_file)
+        if path.parent == self.path.parent and path.suffix == ".lock":
+            path.unlink(missing_ok=True)
+
 
 def state_of(lock_file: str, clock: Clock) -> Literal["alive", "frozen", "dead"]:
     """How the dispatcher with that lock file is."""

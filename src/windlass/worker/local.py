@@ -8,9 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from windlass.context import StopReason
 from windlass.store.protocol import Claim
+from windlass.target import PerformerLike
 from windlass.worker.isolate import WorkerService
 from windlass.worker.pool import Inbox
+
+_ASK_AGAIN_S = 0.05
 
 
 class News:
@@ -68,3 +72,30 @@ class LocalService(WorkerService):
                 self._news.tell(lambda inbox: inbox.stop_asked())
             case _:
                 raise ValueError(f"the service does not know {message[:1]!r}")
+
+
+class Asks:
+    """Requests to stop, repeated until the handler is there to hear them: it may only just be starting."""
+
+    def __init__(self, performer: PerformerLike) -> None:
+        self._performer = performer
+        self._unheard: dict[int, tuple[StopReason, bool]] = {}
+        self._again_at = 0.0
+
+    def ask(self, job_id: int, reason: StopReason, *, interrupt: bool) -> None:
+        """Asks a job to stop."""
+        if not self._performer.cancel(job_id, reason, interrupt=interrupt):
+            self._unheard[job_id] = (reason, interrupt)
+
+    def over(self, job_id: int) -> None:
+        """The job has ended."""
+        self._unheard.pop(job_id, None)
+
+    def again(self, now: float) -> float | None:
+        """Repeats what was not heard; the next moment to call this."""
+        if self._unheard and now >= self._again_at:
+            self._again_at = now + _ASK_AGAIN_S
+            for job_id, (reason, interrupt) in list(self._unheard.items()):
+                if self._performer.cancel(job_id, reason, interrupt=interrupt):
+                    del self._unheard[job_id]
+        return self._again_at if self._unheard else None

@@ -66,9 +66,9 @@ class MixedPool:
         for pool in self._pools:
             pool.broadcast(name, data, request_id)
 
-    def stop(self, reason: StopReason) -> None:
+    def stop(self, *, interrupt: bool) -> None:
         for pool in self._pools:
-            pool.stop(reason)
+            pool.stop(interrupt=interrupt)
 
     def kill(self) -> None:
         for pool in self._pools:

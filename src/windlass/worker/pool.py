@@ -93,8 +93,11 @@ class Pool(Protocol):
         """Brings a message from outside to every worker."""
         ...
 
-    def stop(self, reason: StopReason) -> None:
-        """Tells running handlers to come to an end; nothing new will be placed."""
+    def stop(self, *, interrupt: bool) -> None:
+        """Tells running handlers to come to an end; nothing new will be placed.
+
+        First without ``interrupt``: async handlers may go on, too. When the grace is nearly over, with it.
+        """
         ...
 
     def kill(self) -> None:

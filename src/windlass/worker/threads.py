@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -14,13 +14,19 @@ from windlass.context import Service, StopReason
 from windlass.outcome import AnyOutcome, Cancelled, Failed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
+from windlass.worker.alone import Alone
 from windlass.worker.estimate import AHEAD_US, Estimates
+from windlass.worker.eventloop import EventLoop
 from windlass.worker.isolates import OVERDUE_S, QUEUE_MOST
-from windlass.worker.local import LocalService, News
+from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
 from windlass.worker.traits import TraitsOf
 
 log = logging.getLogger("windlass.worker")
+
+_CLEANUP_S = 1.0
+_SUSPECT_WAITS_S = 2.0
+"""So long a suspect waits for the threads to come free; then it runs beside others."""
 
 MakePerformer = Callable[[Service, Callable[[Claim, str], None]], PerformerLike]
 """Builds the performer from the service and the function that takes progress."""
@@ -50,16 +56,21 @@ class ThreadPool:
         self._async: dict[int, Claim] = {}
         self._deadlines: dict[int, float] = {}
         self._estimates = Estimates()
-        self._finished_at = 0.0
+        self._unmeasured: set[int] = set()
+        self._stuck = False
+        self._moved_at = 0.0
+        self._alone = Alone(_SUSPECT_WAITS_S)
         self._stopping = False
         self._killed = False
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = EventLoop()
+        self._pid = os.getpid()
 
     # ── life ───────────────────────────────────────────────────────────────────────────────────
     def start(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._service = LocalService(self._news)
         self._performer = self._make_performer(self._service, self._news.progressed)
+        self._asks = Asks(self._performer)
         if self._on_start is not None:
             self._on_start(self._service)
         for number in range(self._threads):
@@ -72,10 +83,10 @@ class ThreadPool:
     def held(self) -> list[int]:
         return [*self._sync, *self._async]
 
-    def stop(self, reason: StopReason) -> None:
+    def stop(self, *, interrupt: bool) -> None:
         self._stopping = True
         for job_id in self.held():
-            self._performer.cancel(job_id, reason)
+            self._asks.ask(job_id, "shutdown", interrupt=interrupt)
 
     def kill(self) -> None:
         if self._killed:
@@ -84,15 +95,14 @@ class ThreadPool:
         self.recall()
         for _ in range(self._threads):
             self._queue.put(None)
+        # What is interrupted only now has a moment to clean up, and its outcome is heard.
+        self._loop.close(_CLEANUP_S if self._async else 0.0)
         self._news.deliver(self._inbox)
         # A thread cannot be ended from outside: its job goes back, and its late result will be discarded.
         for claim in (*self._sync.values(), *self._async.values()):
             self._inbox.settled(claim, Released("the service stopped"))
         self._sync.clear()
         self._async.clear()
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._loop = None
         self._news.close()
 
     # ── placing ────────────────────────────────────────────────────────────────────────────────
@@ -101,50 +111,56 @@ class ThreadPool:
         if traits is None or self._stopping:
             return 0
         if traits.is_async:
-            return max(self._async_concurrency - len(self._async), 0)
-        return self._sync_room(self._estimates.of(lane.key))
+            room = max(self._async_concurrency - len(self._async), 0)
+        else:
+            room = self._sync_room(self._estimates.of(lane.key))
+        return self._alone.cap(lane, held=len(self._sync) + len(self._async), room=room)
 
     def place(self, claim: Claim) -> bool:
         traits = self._traits(claim.key)
-        if traits is None:
+        if traits is None or not self._alone.admits(claim, held=len(self._sync) + len(self._async)):
             return False
-        estimate_us = self._estimates.of(claim.key)
         if traits.is_async:
             if len(self._async) >= self._async_concurrency:
                 return False
             self._async[claim.job_id] = claim
         else:
+            estimate_us = self._estimates.of(claim.key)
             if self._sync_room(estimate_us) <= 0:
                 return False
             self._sync[claim.job_id] = claim
+            if estimate_us is None:
+                self._unmeasured.add(claim.job_id)
         timeout_us = claim.timeout_us if claim.timeout_us is not None else traits.timeout_us
         if timeout_us is not None:
             self._deadlines[claim.job_id] = monotonic() + timeout_us / 1_000_000
+        self._alone.placed(claim)
         self._placed.append((claim, traits.is_async))
         return True
 
     def unplace(self) -> None:
-        for claim, is_async in self._placed:
-            (self._async if is_async else self._sync).pop(claim.job_id, None)
-            self._deadlines.pop(claim.job_id, None)
+        for claim, _ in self._placed:
+            self._over(claim)
         self._placed.clear()
 
     def flush(self) -> None:
         placed, self._placed = self._placed, []
-        if placed and not self._sync:
-            self._finished_at = monotonic()
+        if self._queue.empty():
+            self._moved_at = monotonic()
         for claim, is_async in placed:
             if is_async:
-                asyncio.run_coroutine_threadsafe(self._perform_async(claim), self._running_loop())
+                self._loop.run(self._perform_async(claim))
             else:
                 self._queue.put(claim)
 
     def _sync_room(self, estimate_us: float | None) -> int:
         held, waiting = len(self._sync), self._queue.qsize() + len(self._placed)
-        if estimate_us is None:
-            return self._threads - held
-        ahead = min(int(AHEAD_US * self._threads / estimate_us), QUEUE_MOST)
-        return max(self._threads - held, ahead - waiting)
+        free = self._threads - held
+        # Ahead of time only where some thread is known to come free soon.
+        turning_over = self._threads - len(self._unmeasured)
+        if estimate_us is None or self._stuck or turning_over <= 0:
+            return free
+        return max(free, min(int(AHEAD_US * turning_over / estimate_us), QUEUE_MOST) - waiting)
 
     # ── running ────────────────────────────────────────────────────────────────────────────────
     def _work(self) -> None:
@@ -160,17 +176,14 @@ class ThreadPool:
             self._estimates.learn(claim.key, (clock() - began) / 1000)
             self._tell(claim, outcome)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="windlass-async", daemon=True).start()
-        return self._loop
-
     async def _perform_async(self, claim: Claim) -> None:
         outcome = await self._performer.aperform(claim)
         self._tell(claim, outcome)
 
     def _tell(self, claim: Claim, outcome: AnyOutcome) -> None:
+        if os.getpid() != self._pid:
+            os.write(2, b"windlass: a handler forked, and its child returned: end it with os._exit()\n")
+            os._exit(1)
         self._news.tell(lambda inbox: inbox.settled(claim, outcome) if self._over(claim) else None)
 
     # ── hearing and minding ────────────────────────────────────────────────────────────────────
@@ -184,35 +197,49 @@ class ThreadPool:
             return False
         del held[claim.job_id]
         self._deadlines.pop(claim.job_id, None)
+        self._asks.over(claim.job_id)
+        self._alone.gone(claim)
         if held is self._sync:
-            self._finished_at = monotonic()
+            self._unmeasured.discard(claim.job_id)
+            self._moved_at = monotonic()
+            self._stuck = False
         return True
 
     def tick(self, now: float) -> float | None:
-        wishes: list[float] = []
+        wishes: list[float | None] = [self._asks.again(now)]
         if self._queue.qsize():
-            stuck_at = self._finished_at + OVERDUE_S
-            if now >= stuck_at:
-                self.recall()
+            if now >= self._moved_at + OVERDUE_S:
+                # Every thread is busy with something that takes long after all.
+                self._release(self._take_back(), "recalled: what runs takes long")
+                self._stuck = True
             else:
-                wishes.append(stuck_at)
+                wishes.append(self._moved_at + OVERDUE_S)
         for job_id, deadline in list(self._deadlines.items()):
             if now >= deadline:
                 del self._deadlines[job_id]
-                self._performer.cancel(job_id, "timeout")
+                self._asks.ask(job_id, "timeout", interrupt=True)
             else:
                 wishes.append(deadline)
-        return min(wishes, default=None)
+        changed, wish = self._alone.tick(now, held=len(self._sync) + len(self._async))
+        if changed:
+            self._inbox.ready()
+        return min((wish for wish in (*wishes, wish) if wish is not None), default=None)
 
     def recall(self) -> None:
-        for claim in self._take_back():
-            self._inbox.settled(claim, Released("recalled before it started"))
+        self._release(self._take_back(), "recalled before it started")
 
     def cancel(self, job_id: int, reason: StopReason) -> None:
-        for claim in self._take_back():
-            gone = claim.job_id == job_id
-            self._inbox.settled(claim, Cancelled(reason) if gone else Released("recalled before it started"))
-        self._performer.cancel(job_id, reason)
+        taken = self._take_back()
+        for claim in taken:
+            if claim.job_id == job_id:
+                self._inbox.settled(claim, Cancelled("cancelled before it started"))
+        self._release([claim for claim in taken if claim.job_id != job_id], "recalled before it started")
+        if job_id in self._sync or job_id in self._async:
+            self._asks.ask(job_id, reason, interrupt=True)
+
+    def _release(self, claims: Sequence[Claim], reason: str) -> None:
+        for claim in claims:
+            self._inbox.settled(claim, Released(reason))
 
     def broadcast(self, name: str, data: Any, request_id: int | None) -> None:
         self._service.deliver(name, data, request_id)

@@ -57,11 +57,14 @@ class Upkeep:
         """Jobs may have been put off: the next one may be due before the one that was expected."""
         self._due_at = min(self._due_at, now + _DUE_LOOK_S)
 
+    def beat(self, now: float) -> None:
+        """Says that the dispatcher lives, also while the database cannot be used."""
+        if now >= self._beat_at:
+            self._beat_at = now + BEAT_S
+            self._lease.beat()
+
     def run(self, now: float) -> bool:
         """Takes the steps that are due; True where jobs may have become ready."""
-        if now >= self._beat_at:
-            self._lease.beat()
-            self._beat_at = now + BEAT_S
         found = False
         if now >= self._due_at:
             found = self._promote(now)
@@ -98,6 +101,7 @@ class Upkeep:
                 )
             if state == "dead":
                 self._store.unregister(row.id)
+                self._lease.remove_dead(row.lock_file)
             found = found or taken > 0
         return found
 

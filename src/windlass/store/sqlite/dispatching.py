@@ -6,7 +6,7 @@ import heapq
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from windlass.outcome import Completed, Quarantined
@@ -111,15 +111,15 @@ class Dispatching(Role):
 
     def _claim(self, connection: sqlite3.Connection, request: ClaimRequest, now: str, turn: Turn) -> None:
         statement = SQL["claim_lane"]
+        room = _room(connection, request.queue_limits)
         heads: list[Iterable[Any]] = [
             connection.execute(statement, (lane.alone, lane.queue, lane.key, min(cap, request.limit)))
             for lane, cap in request.caps.items()
-            if cap > 0
+            if cap > 0 and room.get(lane.queue, 1) > 0
         ]
         # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
         best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
         token = secrets.randbits(62) + 1
-        room = dict(request.queue_room)
         for row in best:
             _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority = row
             if queue in room and room[queue] <= 0:
@@ -275,6 +275,14 @@ def _settle_apart(
             connection.execute("ROLLBACK TO settle")
             turn.unsettled.append((settlement, error))
         connection.execute("RELEASE settle")
+
+
+def _room(connection: sqlite3.Connection, limits: Mapping[str, int]) -> dict[str, int]:
+    """How many more jobs of each limited queue may run."""
+    if not limits:
+        return {}
+    running: dict[str, int] = dict(connection.execute(SQL["running_by_queue"]).fetchall())
+    return {queue: limit - running.get(queue, 0) for queue, limit in limits.items()}
 
 
 def _unreadable(
