@@ -67,6 +67,8 @@ class Retried(Outcome, frozen=True, array_like=True, tag="retried"):
 
     error: str
     delay_us: int
+    alone: bool = False
+    """Its process was killed because of it: the next run shares its process with nothing."""
 
 
 class Snoozed(Outcome, frozen=True, array_like=True, tag="snoozed"):

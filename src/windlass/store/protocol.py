@@ -92,7 +92,7 @@ class ProgressNote(NamedTuple):
 class ClaimRequest(NamedTuple):
     """How much to claim, and from which lanes: at most ``limit``, at most ``caps[lane]`` of each lane.
 
-    A lane that is not in ``caps`` is not opened. ``queue_limits`` says how many jobs of a queue may be RUNNING
+    A lane that is not in ``caps`` is not opened. ``queue_limits`` says how many of a queue may be RUNNING
     over all dispatchers: they are counted in the transaction of the claim, after its settlements.
     ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is. It must
     be quick and must not touch the store, as it is called under the write lock.

@@ -19,4 +19,4 @@ def timed_out(claim: Claim, traits: TraitsOf) -> Retried | Failed:
     if claim.attempt >= claim.max_attempts:
         return Failed(error, "timeout")
     backoff = (known.backoff if known else None) or DEFAULT
-    return Retried(error, backoff.delay_us(claim.attempt, chance=random.random()))
+    return Retried(error, backoff.delay_us(claim.attempt, chance=random.random()), alone=True)
