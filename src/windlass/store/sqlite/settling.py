@@ -6,6 +6,7 @@ The row is looked up by id, attempt and token first: who does not find it no lon
 from __future__ import annotations
 
 import sqlite3
+
 from windlass.clock import Clock
 from windlass.outcome import (
     Cancelled,
@@ -47,10 +48,10 @@ class Settler:
         if cancel_requested and isinstance(outcome, (Retried, Snoozed, Released, Crashed)):
             outcome = Cancelled("cancel was requested")
         match outcome:
-            case Retried(error, delay_us):
+            case Retried(error, delay_us, alone):
                 self._record(settlement, owned, "retried", error)
-                # It ran to its own end: whatever it was suspected of, it is cleared.
-                self._wait(settlement, owned, delay_us=delay_us, error=error, alone=0)
+                # Where it ran to its own end, it is cleared of whatever it was suspected of.
+                self._wait(settlement, owned, delay_us=delay_us, error=error, alone=int(alone))
             case Snoozed(reason, delay_us):
                 self._record(settlement, owned, "snoozed", reason)
                 self._wait(settlement, owned, delay_us=delay_us, spent=False, alone=0)
