@@ -11,20 +11,23 @@ from benchmarks import slow_disk
 from benchmarks.contenders import opener
 from benchmarks.model import Benchmark, Figure, Measure, Room, Subject, ratio_at_least
 
-SLICE_S, QUICK_SLICE_S = 0.4, 0.2
+TURN_S, QUICK_TURN_S, TURNS = 0.05, 0.025, 10
+CROWD_TURN_S, QUICK_CROWD_TURN_S, CROWD_TURNS = 0.2, 0.1, 4
+"""Longer for threads: those who wait for SQLite's lock sleep for up to 0.1 s at a time."""
 WARM_UP = 50
 THREADS = 8
 
 
 def one_by_one(contender: str, verb: str = "producer", /, jobs: int = 1, **options: object) -> Subject:
-    """Jobs per second of one thread that does nothing but enqueue."""
+    """One thread that does nothing but enqueue: how many jobs, in how many seconds."""
 
     @contextmanager
     def subject(room: Room) -> Iterator[Measure]:
         with opener(contender, verb, **options)(room) as enqueue:
             for _ in range(max(WARM_UP // jobs, 1)):
                 enqueue()
-            yield lambda: jobs * calls_per_second(enqueue, slice_s(room))
+            seconds = QUICK_TURN_S if room.quick else TURN_S
+            yield lambda: calls(enqueue, seconds, jobs)
 
     return subject
 
@@ -37,7 +40,7 @@ def by_threads(
     slow: bool = False,
     **options: object,
 ) -> Subject:
-    """Jobs per second of several threads that do nothing but enqueue, all together."""
+    """Several threads that do nothing but enqueue: how many jobs together, in how many seconds."""
 
     @contextmanager
     def subject(room: Room) -> Iterator[Measure]:
@@ -45,44 +48,47 @@ def by_threads(
             slow_disk.insist(room.folder)
         with opener(contender, verb, **options)(room) as enqueue:
             enqueue()
-            yield lambda: all_together(enqueue, threads, slice_s(room))
+            seconds = QUICK_CROWD_TURN_S if room.quick else CROWD_TURN_S
+            yield lambda: all_together(enqueue, threads, seconds)
 
     return subject
 
 
-def calls_per_second(call: Callable[[], object], seconds: float) -> float:
-    """Calls for this long, and counts."""
+def calls(call: Callable[[], object], seconds: float, jobs: int = 1) -> list[float]:
+    """Calls for this long; each call is so many jobs."""
     count = 0
     start = now = time.perf_counter()
     end = start + seconds
     while now < end:
         call()
-        count += 1
+        count += jobs
         now = time.perf_counter()
-    return count / (now - start)
+    return [count, now - start]
 
 
-def all_together(call: Callable[[], object], threads: int, seconds: float) -> float:
-    """The sum of what each of several threads reaches in the same time."""
-    rates: list[float] = []
+def all_together(call: Callable[[], object], threads: int, seconds: float) -> list[float]:
+    """What several threads complete in the same while; what is under way at its end does not count."""
+    counts: list[int] = []
     gate = threading.Barrier(threads)
 
     def run() -> None:
         gate.wait()
-        rates.append(calls_per_second(call, seconds))
+        count, end = 0, time.perf_counter() + seconds
+        while True:
+            call()
+            if time.perf_counter() >= end:
+                break
+            count += 1
+        counts.append(count)
 
     crowd = [threading.Thread(target=run) for _ in range(threads)]
     for thread in crowd:
         thread.start()
     for thread in crowd:
         thread.join()
-    if len(rates) < threads:
-        raise RuntimeError(f"{threads - len(rates)} of {threads} producers failed")
-    return sum(rates)
-
-
-def slice_s(room: Room) -> float:
-    return QUICK_SLICE_S if room.quick else SLICE_S
+    if len(counts) < threads:
+        raise RuntimeError(f"{threads - len(counts)} of {threads} producers failed")
+    return [sum(counts), seconds]
 
 
 BENCHMARKS = [
@@ -95,6 +101,7 @@ BENCHMARKS = [
             "litequeue, FULL": one_by_one("with_litequeue", synchronous="FULL"),
             "persist-queue": one_by_one("with_persistqueue"),
         },
+        turns=TURNS,
     ),
     Benchmark(
         (Figure("enqueue_fast", "jobs/s", (ratio_at_least(0.6),)),),
@@ -105,6 +112,7 @@ BENCHMARKS = [
             "litequeue": one_by_one("with_litequeue", synchronous="NORMAL"),
             "honker": one_by_one("with_honker"),
         },
+        turns=TURNS,
     ),
     Benchmark(
         (Figure("enqueue_threads_8", "jobs/s", (ratio_at_least(1.3),)),),
@@ -114,6 +122,7 @@ BENCHMARKS = [
             "raw, 8 threads": by_threads("raw", "producer_per_thread"),
             "huey, fsync on": by_threads("with_huey", fsync=True),
         },
+        turns=CROWD_TURNS,
     ),
     Benchmark(
         (Figure("enqueue_threads_8_slow_disk", "jobs/s", (ratio_at_least(4),)),),
@@ -123,7 +132,7 @@ BENCHMARKS = [
             "raw, 8 threads": by_threads("raw", "producer_per_thread", slow=True),
             "huey, fsync on": by_threads("with_huey", slow=True, fsync=True),
         },
-        rounds=5,
+        turns=CROWD_TURNS,
         environment=slow_disk.environment,
     ),
     Benchmark(
@@ -133,5 +142,6 @@ BENCHMARKS = [
             "raw": one_by_one("raw", "bulk", jobs=1000),
             "litequeue, FULL": one_by_one("with_litequeue", "bulk", jobs=1000),
         },
+        turns=TURNS,
     ),
 ]

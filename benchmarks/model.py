@@ -84,6 +84,9 @@ class Benchmark:
     subjects: Mapping[str, Subject]
     rounds: int = 7
     quick_rounds: int = 3
+    turns: int = 1
+    """How often the floor goes round in one round. With more than one, each turn gives ``[jobs, seconds]``,
+    and a round is their quotient: what stalls a disk for a second then meets all subjects in every round."""
     together: bool = False
     """All hold the floor at once: right where idling is what is measured."""
     one_at_a_time: bool = False
@@ -114,6 +117,14 @@ def times_peer(bound: float, peer: str) -> Goal:
         return peer not in row.peers or (row.value is not None and row.value >= bound * row.peers[peer])
 
     return Goal(f"≥ {bound:g}× {peer}", is_met)
+
+
+def together(turns: Sequence[Sample]) -> Sample:
+    """One round's sample from its turns."""
+    if len(turns) == 1:
+        return turns[0]
+    jobs, seconds = zip(*(turn for turn in turns if isinstance(turn, list)), strict=True)
+    return sum(jobs) / sum(seconds)
 
 
 def percentile(share: float) -> Callable[[Sequence[Sample]], float]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks.model import Benchmark, Sample
+from benchmarks.model import Benchmark, Sample, together
 
 ROOT = Path(__file__).parent.parent
 SETUP_S = 180.0
@@ -28,6 +28,7 @@ class Child:
     def __init__(self, module: str, benchmark: Benchmark, subject: str, folder: Path, *, quick: bool) -> None:
         self.subject = subject
         self.samples: list[Sample] = []
+        self._turns: list[Sample] = []
         folder.mkdir()
         self._log = (folder / "log.txt").open("wb")
         command = [sys.executable, "-m", "benchmarks.child", module, benchmark.name, subject, str(folder)]
@@ -53,7 +54,11 @@ class Child:
             raise Lost("its process ended") from error
 
     def collect(self) -> None:
-        self.samples.append(self._hear("sample", SAMPLE_S))
+        self._turns.append(self._hear("sample", SAMPLE_S))
+
+    def close_round(self) -> None:
+        self.samples.append(together(self._turns))
+        self._turns = []
 
     def end(self) -> None:
         """Closes its ear, which ends its loop; kills it where that is not enough."""
@@ -100,14 +105,14 @@ class Cast:
                 self.present.remove(child)
                 child.end()
 
-    def one_round(self, number: int, *, together: bool) -> None:
-        """Gives everyone the floor once."""
-        if together:
-            self.each(Child.give_floor, self.present)
-            self.each(Child.collect, self.present)
-            return
-        # Forth and back: a machine that grows slower while a round lasts favours no one.
-        for child in self.present[:] if number % 2 == 0 else self.present[::-1]:
+    def all_at_once(self) -> None:
+        """Gives everyone the floor for the same while."""
+        self.each(Child.give_floor, self.present)
+        self.each(Child.collect, self.present)
+
+    def one_by_one(self, *, backwards: bool) -> None:
+        """Gives everyone the floor once, in turn."""
+        for child in self.present[::-1] if backwards else self.present[:]:
             self.each(Child.give_floor, [child])
             if child in self.present:
                 self.each(Child.collect, [child])
@@ -132,7 +137,13 @@ def measure(
                 cast.present.append(child)
             cast.each(Child.wait_ready, cast.present)
             for number in range(benchmark.quick_rounds if quick else benchmark.rounds):
-                cast.one_round(number, together=benchmark.together)
+                for turn in range(benchmark.turns):
+                    if benchmark.together:
+                        cast.all_at_once()
+                    else:
+                        # Forth and back: a machine that grows slower while a round lasts favours no one.
+                        cast.one_by_one(backwards=bool((number + turn) % 2))
+                cast.each(Child.close_round, cast.present)
             samples |= {child.subject: child.samples for child in cast.present}
         finally:
             cast.disband()
