@@ -177,6 +177,11 @@ class WalState(NamedTuple):
 class Bell(Protocol):
     """One listener's ear: wakes when any process may have changed the database."""
 
+    @property
+    def hears_strangers(self) -> bool:
+        """True where it also wakes for programs that know nothing of Windlass."""
+        ...
+
     def fileno(self) -> int: ...
 
     def drain(self) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import select
-import sys
 
 from windlass.store.protocol import Store
 
 _STIR_S = (0.001, 0.5)
-_LINUX_POLL_S = 30.0
+_WATCHED_POLL_S = 30.0
 """Where the log is watched too, the slow poll only nets what a lost watch would hide."""
 
 
@@ -18,7 +17,7 @@ class Ear:
     def __init__(self, store: Store, poll_s: float) -> None:
         self._store = store
         self._bell = store.bell("work")
-        self._poll_s = max(poll_s, _LINUX_POLL_S) if sys.platform == "linux" else poll_s
+        self._poll_s = max(poll_s, _WATCHED_POLL_S) if self._bell.hears_strangers else poll_s
         self._seen = store.version()
         self._stir_s: float | None = None
         self._poll_at = 0.0

@@ -186,7 +186,7 @@ class Connections:
             return False
         connection = self._writer or (self._idle[0] if self._idle else None)
         same = (found.st_dev, found.st_ino) == self._identity[:2]
-        # The guard kept SQLite itself from deleting a log, so one that others had begun would be there.
+        # The guard kept SQLite from deleting any log, so one that others had begun would be there.
         if not same or connection is None or not self._guard.held or os.path.exists(self._wal_path):
             return False
         try:

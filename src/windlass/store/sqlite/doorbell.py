@@ -12,6 +12,7 @@ A ring is only ever a hint; a slow poll is the net below it.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import select
@@ -19,13 +20,21 @@ import socket
 import struct
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal
 
+from windlass.clock import SystemClock
+from windlass.errors import StoreError, StoreUnavailable
 from windlass.store.sqlite.safety import private_folder
 
+log = logging.getLogger("windlass.store")
+
 Kind = Literal["work", "watch"]
+
+_TICK_NS = 50_000_000
+"""File systems count time in steps of a few milliseconds: two listeners may appear in one step."""
 
 
 class Bells:
@@ -41,26 +50,44 @@ class Bells:
         """Whether a dispatcher was listening at the last ring."""
         self._lock = threading.Lock()
 
-    def listen(self, kind: Kind, wal_path: str) -> FifoBell:
-        """A new listener."""
+    def listen(self, kind: Kind, wal_path: str, open_log: Callable[[], object]) -> FifoBell:
+        """A new listener. ``open_log`` makes sure that there is a log to watch.
+
+        Raises:
+            StoreUnavailable: no more files may be opened, or the folder cannot be written.
+        """
         private_folder(self._folder.parent)
-        return FifoBell(private_folder(self._folder), kind, wal_path)
+        try:
+            return FifoBell(private_folder(self._folder), kind, wal_path, open_log)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"no listener can be set up in {self._folder} ({error.strerror}): check permissions, free "
+                "space and the limit of open files"
+            ) from error
 
     def ring(self, kind: Kind | None = None) -> None:
-        """Wakes every listener, or those of one kind."""
+        """Wakes every listener, or those of one kind. Never fails: what it follows is committed."""
         with self._lock:
             try:
-                changed_ns = os.stat(self._folder_name).st_mtime_ns
-            except FileNotFoundError:
-                # So that the next ring finds a folder: a stat that fails costs more than one that does not.
-                private_folder(self._folder.parent)
-                private_folder(self._folder)
-                return
-            if changed_ns != self._seen_ns:
-                self._look_again(changed_ns)
-            for name in list(self._fds):
-                if kind is None or name.startswith(kind):
-                    self._ring_one(name)
+                self._ring(kind)
+            except (OSError, StoreUnavailable) as error:
+                # A ring is only a hint, with a slow poll below it.
+                log.debug("the doorbell could not be rung: %s", error)
+                self._seen_ns = -1
+
+    def _ring(self, kind: Kind | None) -> None:
+        try:
+            changed_ns = os.stat(self._folder_name).st_mtime_ns
+        except FileNotFoundError:
+            # So that the next ring finds a folder: a stat that fails costs more than one that does not.
+            private_folder(self._folder.parent)
+            private_folder(self._folder)
+            return
+        if changed_ns != self._seen_ns:
+            self._look_again(changed_ns)
+        for name in list(self._fds):
+            if kind is None or name.startswith(kind):
+                self._ring_one(name)
 
     def close(self) -> None:
         """Forgets the listeners."""
@@ -71,7 +98,8 @@ class Bells:
             self._seen_ns = -1
 
     def _look_again(self, changed_ns: int) -> None:
-        self._seen_ns = changed_ns
+        settled = SystemClock().wall_us() * 1000 - changed_ns > _TICK_NS
+        self._seen_ns = changed_ns if settled else -1
         names = {name for name in os.listdir(self._folder) if not name.endswith(".new")}
         for name in self._fds.keys() - names:
             os.close(self._fds.pop(name))
@@ -82,13 +110,16 @@ class Bells:
             except OSError as error:
                 if error.errno == errno.ENXIO:
                     path.unlink(missing_ok=True)
+                elif error.errno != errno.ENOENT:
+                    raise
         self.has_worker = any(name.startswith("work-") for name in self._fds)
 
     def _ring_one(self, name: str) -> None:
         try:
             os.write(self._fds[name], b"!")
         except BlockingIOError:
-            return  # so many rings are waiting already that one more says nothing
+            # So many rings are waiting already that one more says nothing.
+            return
         except BrokenPipeError:
             os.close(self._fds.pop(name))
             (self._folder / name).unlink(missing_ok=True)
@@ -97,30 +128,53 @@ class Bells:
 class FifoBell:
     """The listening side. ``fileno`` becomes readable on a ring, and on Linux when the log stirs."""
 
-    def __init__(self, folder: Path, kind: Kind, wal_path: str) -> None:
-        self.name = f"{kind}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._path = folder / self.name
-        self._wal_path = wal_path
+    def __init__(self, folder: Path, kind: Kind, wal_path: str, open_log: Callable[[], object]) -> None:
+        self._path = folder / f"{kind}-{os.getpid()}-{secrets.token_hex(4)}"
         self._epoll: select.epoll | None = None
         self._log: LogWatch | None = None
+        with ExitStack() as made:
+            self._open_fifo(made)
+            if sys.platform == "linux":
+                self._watch_log(made, wal_path, open_log)
+            self._made = made.pop_all()
+
+    @property
+    def hears_strangers(self) -> bool:
+        """True where also programs that know nothing of Windlass are heard."""
+        return self._log is not None
+
+    def _open_fifo(self, made: ExitStack) -> None:
         if hasattr(os, "mkfifo"):
-            hidden = folder / f"{self.name}.new"
+            hidden = self._path.with_name(f"{self._path.name}.new")
             os.mkfifo(hidden, 0o600)
+            made.callback(lambda: hidden.unlink(missing_ok=True))
             self._reader = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            made.callback(os.close, self._reader)
             # A writer of our own: without one, the FIFO would read as ended after each ringer leaves.
-            self._writer = os.open(hidden, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            made.callback(os.close, os.open(hidden, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
             os.rename(hidden, self._path)
+            made.callback(lambda: self._path.unlink(missing_ok=True))
         else:
             # No FIFOs here (Windows): a bell that never rings; the slow poll does the work.
             left, right = socket.socketpair()
             left.setblocking(False)
-            self._reader, self._writer = left.detach(), right.detach()
-        if sys.platform == "linux":
-            self._log = LogWatch()
-            self._log.watch(wal_path)
-            self._epoll = select.epoll()
-            self._epoll.register(self._reader, select.EPOLLIN)
-            self._epoll.register(self._log.fd, select.EPOLLIN)
+            made.callback(right.close)
+            made.callback(left.close)
+            self._reader = left.fileno()
+
+    def _watch_log(self, made: ExitStack, wal_path: str, open_log: Callable[[], object]) -> None:
+        try:
+            watch = LogWatch(wal_path, open_log)
+        except OSError as error:
+            # The system gives each user a limited number of these.
+            log.warning("other programs' commits are found by polling alone: %s", error)
+            return
+        made.callback(os.close, watch.fd)
+        self._epoll = select.epoll()
+        made.callback(self._epoll.close)
+        self._epoll.register(self._reader, select.EPOLLIN)
+        self._epoll.register(watch.fd, select.EPOLLIN)
+        self._log = watch
 
     def fileno(self) -> int:
         return self._reader if self._epoll is None else self._epoll.fileno()
@@ -131,40 +185,35 @@ class FifoBell:
             while os.read(self._reader, 65536):
                 rung = True
         if self._log is not None:
-            self._log.drain(self._wal_path)
+            self._log.drain()
         return rung
 
     def close(self) -> None:
-        self._path.unlink(missing_ok=True)
-        if self._epoll is not None:
-            self._epoll.close()
-        if self._log is not None:
-            os.close(self._log.fd)
-        os.close(self._reader)
-        os.close(self._writer)
+        self._made.close()
 
 
 class LogWatch:
     """Linux's inotify on one file, through the C library, as Python has no binding of its own."""
 
-    _MODIFY = 0x2
+    _STIRRED = 0x2 | 0x4
+    """Modified, or deleted while a process of ours still has it open."""
     _IGNORED = 0x8000
     _EVENT = struct.Struct("iIII")
 
-    def __init__(self) -> None:
+    def __init__(self, path: str, open_log: Callable[[], object]) -> None:
         import ctypes
 
+        self._path = os.fsencode(path)
+        self._open_log = open_log
         self._libc = ctypes.CDLL(None, use_errno=True)
         self.fd: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self.fd < 0:
             error = ctypes.get_errno()
             raise OSError(error, f"inotify_init1: {os.strerror(error)}")
+        self._watching = False
+        self._watch()
 
-    def watch(self, path: str) -> None:
-        """Watches the file that now has this path. Where there is none, the slow poll must do."""
-        self._libc.inotify_add_watch(self.fd, os.fsencode(path), self._MODIFY)
-
-    def drain(self, path: str) -> None:
+    def drain(self) -> None:
         """Forgets what happened; follows the path where its file was replaced."""
         with suppress(BlockingIOError):  # empty now
             while data := os.read(self.fd, 4096):
@@ -173,4 +222,12 @@ class LogWatch:
                     _, mask, _, length = self._EVENT.unpack_from(data, position)
                     position += self._EVENT.size + length
                     if mask & self._IGNORED:
-                        self.watch(path)
+                        self._watching = False
+        if not self._watching:
+            self._watch()
+
+    def _watch(self) -> None:
+        # A database that cannot be opened now is for its next user to report; the next drain tries again.
+        with suppress(StoreError):
+            self._open_log()
+        self._watching = self._libc.inotify_add_watch(self.fd, self._path, self._STIRRED) >= 0

@@ -38,7 +38,7 @@ class SqliteStore(Producing, Dispatching, Managing):
         return self.database.version()
 
     def bell(self, kind: Literal["work", "watch"]) -> FifoBell:
-        return self.bells.listen(kind, self.path + "-wal")
+        return self.bells.listen(kind, self.path + "-wal", self.database.version)
 
     def connect(self) -> sqlite3.Connection:
         return self.database.connect()
