@@ -175,6 +175,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         job_keys=app.registry.keys(),
         version=VERSION,
         poll_s=settings.poll,
+        grace_s=settings.grace,
         retention_us=settings.retention_us,
         retention_count=settings.retention_count,
         on_message=publish,
