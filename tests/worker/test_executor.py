@@ -18,8 +18,8 @@ from windlass.outcome import (
     Completed,
     Failed,
     Quarantined,
-    Released,
     Retried,
+    Snoozed,
 )
 
 
@@ -33,7 +33,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 def test_an_unknown_key_goes_back_unspent(shop: Workshop) -> None:
     """J8, APScheduler #341, River #1105: never deleted, never failed."""
     claim = shop.claim("nobody")
-    expected = Released("this program has no handler for 'nobody'")
+    expected = Snoozed("this process has no handler for 'nobody'", 30_000_000)
     assert shop.performer.perform(claim) == expected
     assert shop.perform_on_a_loop(claim) == expected
 

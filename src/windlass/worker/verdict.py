@@ -33,11 +33,15 @@ from windlass.store.protocol import Claim
 INSTRUCTIONS = (Retry, Snooze, Cancel, PermanentError)
 """What a handler may return as well as raise."""
 REASON_BYTES_MAX = 1024
+UNKNOWN_AGAIN_US = 30_000_000
 
 
-def unknown(claim: Claim) -> Released:
-    """Nobody here knows the key."""
-    return Released(f"this program has no handler for {claim.key!r}")
+def unknown(claim: Claim) -> Snoozed:
+    """This process does not know the key, though its dispatcher does: their code differs.
+
+    Put off, as the next process may be like this one: released at once it would come straight back.
+    """
+    return Snoozed(f"this process has no handler for {claim.key!r}", UNKNOWN_AGAIN_US)
 
 
 def unreadable(handler: Handler, claim: Claim, error: BaseException) -> AnyOutcome:
