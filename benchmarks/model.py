@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Sample = float | list[float]
 Measure = Callable[[], Sample]
@@ -140,7 +140,3 @@ def percentile(share: float) -> Callable[[Sequence[Sample]], float]:
 def flat(samples: Sequence[Sample]) -> list[float]:
     """Rounds that gave several numbers each, as one list."""
     return [number for sample in samples for number in (sample if isinstance(sample, list) else [sample])]
-
-
-def as_json(row: Row) -> dict[str, Any]:
-    return row._asdict()

@@ -58,6 +58,7 @@ BENCHMARKS = [
         {
             "windlass": importing("import windlass"),
             "raw": importing("import asyncio, sqlite3"),
+            "windlass, from windlass import Windlass": importing("from windlass import Windlass"),
             "huey": importing("import huey"),
             "honker": importing("import honker"),
         },
