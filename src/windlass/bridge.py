@@ -12,9 +12,13 @@ R = TypeVar("R")
 
 
 def asynchronous(
-    method: Callable[Concatenate[Self, P], R],
+    method: Callable[Concatenate[Self, P], R], *, here: Callable[..., bool] | None = None
 ) -> Callable[Concatenate[Self, P], Awaitable[R]]:
     """The same method for async callers: it runs in a thread, and the event loop goes on.
+
+    ``here`` is asked with the call's own arguments: where it says True, the call stays on the caller's
+    thread, as one on a caller's connection must. Who stops waiting does not stop the call: it may still
+    take effect.
 
     Used in a class body: ``aget = asynchronous(get)``.
     """
@@ -23,6 +27,8 @@ def asynchronous(
     async def call(self: Self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         import asyncio
 
+        if here is not None and here(self, *args, **kwargs):
+            return method(self, *args, **kwargs)
         return await asyncio.to_thread(method, self, *args, **kwargs)
 
     return call

@@ -264,7 +264,7 @@ class Store(Protocol):
         ...
 
     def prune(self, *, older_than_us: int, keep: int, limit: int = 500) -> int:
-        """Deletes at most ``limit`` finished jobs: old ones, and those beyond the newest ``keep`` of a status."""
+        """Deletes at most ``limit`` finished jobs: old ones, and all but the newest ``keep`` of a status."""
         ...
 
     def seal(self) -> None:
@@ -315,6 +315,15 @@ class Store(Protocol):
         ...
 
     # ── around ─────────────────────────────────────────────────────────────────────────────────
+    @property
+    def borrowed(self) -> bool:
+        """True where it works on a caller's connection: then only on the caller's thread."""
+        ...
+
+    def apart(self) -> Store:
+        """The same database on connections of its own: itself, unless it works on a caller's."""
+        ...
+
     def version(self) -> int:
         """A number that moves whenever another connection has committed."""
         ...

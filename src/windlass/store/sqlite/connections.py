@@ -92,6 +92,10 @@ class Connections:
             self._open.discard(connection)
         connection.close()
 
+    def owns(self, connection: sqlite3.Connection) -> bool:
+        """True for a connection that was opened here."""
+        return connection in self._open
+
     @contextmanager
     def read(self) -> Generator[sqlite3.Connection]:
         """A connection for reading, outside any transaction of ours."""
@@ -151,9 +155,9 @@ class Connections:
         """Raises in a forked child of the process that opened the file."""
         if os.getpid() != self._pid:
             raise StoreError(
-                "this process was forked after its Windlass had opened the database, and SQLite's locks do not "
-                "survive a fork: create a new Windlass in the child before its first use, or start the child "
-                "with spawn"
+                "this process was forked after its Windlass had opened the database, and SQLite's locks do "
+                "not survive a fork: create a new Windlass in the child before its first use, or start the "
+                "child with spawn"
             )
 
     # ── a log that is no longer the one in use ─────────────────────────────────────────────────

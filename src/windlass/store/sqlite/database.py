@@ -14,8 +14,10 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from typing import NoReturn
 
 from windlass import clock
 from windlass.errors import OutcomeUnknown, StoreError, StoreUnavailable
@@ -43,10 +45,11 @@ class Database(Connections):
         self._unsealed = False
         self._commits = 0
         self._version = 0
+        self._writer_thread = 0
         self.log_bytes_seen = 0
         """The size of the log after our last commit."""
 
-    def write(self, *, full: bool) -> Writing:
+    def write(self, *, full: bool) -> AbstractContextManager[sqlite3.Connection]:
         """The write lock, and a transaction: ``with database.write(...)`` commits at its end or rolls back.
 
         ``full``: the commit is on the disk when this ends. Otherwise a later ``seal`` puts it there.
@@ -70,15 +73,24 @@ class Database(Connections):
     def _begin_writing(self, *, full: bool) -> sqlite3.Connection:
         connection = self._writing_connection()
         if connection.in_transaction:
-            raise StoreError(
-                "this thread is inside app.transaction(): enqueue on its connection with "
-                "using(connection=...), or after it"
-            )
+            self.refuse_nesting()
         if self._log_inode() != self._inode_in_use and self._notice_replacement():
             connection = self._writing_connection()
         self._set_synchronous(connection, "FULL" if full else "NORMAL")
         self.begin(connection)
+        self._writer_thread = threading.get_ident()
         return connection
+
+    def is_writing_here(self) -> bool:
+        """True where this thread is inside a transaction of ours."""
+        return self._writer_thread == threading.get_ident()
+
+    def refuse_nesting(self) -> NoReturn:
+        """Raises for a write inside a transaction of the same thread."""
+        raise StoreError(
+            "this thread is inside app.transaction(): enqueue on its connection with "
+            "using(connection=...), or after it"
+        )
 
     def finish_writing(self, connection: sqlite3.Connection, *, full: bool, failed: bool) -> None:
         """Commits or rolls back, and gives the lock back in either case."""
@@ -94,6 +106,7 @@ class Database(Connections):
             self._unsealed = not full
             self._commits += 1
         finally:
+            self._writer_thread = 0
             self._write_lock.release()
 
     def _undo(self, connection: sqlite3.Connection) -> None:
@@ -204,7 +217,7 @@ class Database(Connections):
         """Copies the log into the database, where it has grown enough or when forced."""
         if not force and (self._commits < 16 or self.log_bytes_seen <= LOG_LIMIT):
             return WalState(0, blocked=False)
-        self._sync_log()
+        self.sync_log()
         writer = self.start_writing(full=False)
         try:
             if self._checkpointer is None:
@@ -212,8 +225,9 @@ class Database(Connections):
             with translated(self.path):
                 row = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         finally:
+            # Also where it failed, or each commit to come would try again.
+            self._commits = 0
             self.finish_writing(writer, full=False, failed=True)
-        self._commits = 0
         _, pages, copied = row
         return WalState(max(pages - copied, 0), blocked=copied < pages)
 
@@ -232,8 +246,11 @@ class Database(Connections):
         except FileNotFoundError:
             return 0
 
-    def _sync_log(self) -> None:
-        # Before the lock is taken: the checkpoint's own sync of the log then has nothing left to wait for.
+    def sync_log(self) -> None:
+        """Puts the log as it is on the disk, without a lock.
+
+        Before a checkpoint takes one: its own sync of the log then has nothing left to wait for.
+        """
         # Closing this descriptor drops no lock: SQLite keeps none on the log.
         with suppress(OSError):  # a log that cannot be opened is the checkpoint's to report
             descriptor = os.open(self._wal_path, os.O_RDWR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
@@ -9,13 +10,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from windlass.clock import Clock, iso
-from windlass.errors import InvalidJob, OutcomeUnknown
+from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.database import Database
-from windlass.store.sqlite.faults import translated
+from windlass.store.sqlite.joining import check_file, joined
+from windlass.store.sqlite.rows import moment
+from windlass.store.sqlite.sealing import Sealer
 from windlass.store.sqlite.statements import SQL
+
+log = logging.getLogger("windlass.store")
 
 
 class Producing(Role):
@@ -26,18 +31,15 @@ class Producing(Role):
         self._mutex = threading.Lock()
         self._waiting: list[_Ticket] = []
         self._led = False
+        self._sealer = Sealer(database)
 
     def insert(
         self, jobs: Sequence[NewJob], *, durability: Durability = "full", connection: Any = None
     ) -> list[Inserted]:
         """See the protocol. Calls that collide share one commit: the first leads, the others follow."""
+        self.database.refuse_fork()
         if connection is not None:
-            if not isinstance(connection, sqlite3.Connection):
-                raise InvalidJob(
-                    f"expected connection to be a sqlite3.Connection, got {type(connection).__name__}"
-                )
-            with translated(self.database.path):
-                return self._insert_on(connection, jobs)
+            return self._insert_inside(connection, jobs)
         ticket = _Ticket(jobs, full=durability == "full")
         with self._mutex:
             self._waiting.append(ticket)
@@ -47,14 +49,10 @@ class Producing(Role):
                 ticket.turn = threading.Lock()
                 ticket.turn.acquire()
         if ticket.turn is not None:
-            ticket.turn.acquire()
-            leads = ticket.leads
+            leads = self._wait_for_turn(ticket, ticket.turn)
         if leads:
             self._lead()
-            self.bells.ring()
-            # With no service to do it, or one that is behind, the log is ours to move.
-            if self.database.log_bytes_seen > (4 * LOG_LIMIT if self.bells.has_worker else LOG_LIMIT):
-                self.database.checkpoint(force=False)
+            self._after_commit(full=ticket.full)
         if ticket.error is not None:
             raise ticket.error
         return ticket.inserted
@@ -63,29 +61,87 @@ class Producing(Role):
     def transaction(self) -> Generator[sqlite3.Connection]:
         """A connection inside a write transaction that commits durably at the end."""
         with self.database.write(full=True) as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                # The connection is the store's own: what the block set on it ends with it.
+                connection.row_factory, connection.text_factory = None, str
         self.bells.ring()
 
-    def _lead(self) -> None:
-        with self._mutex:
-            tickets, self._waiting = self._waiting, []
+    def _insert_inside(self, connection: Any, jobs: Sequence[NewJob]) -> list[Inserted]:
+        if not self.database.owns(connection):
+            check_file(connection, self.database.path)
+        with joined(connection, self.database.path, apart=len(jobs) > 1):
+            return self._insert_on(connection, jobs)
+
+    def _wait_for_turn(self, ticket: _Ticket, turn: threading.Lock) -> bool:
+        """Waits until another thread has committed for this one; True where it is to lead itself."""
+        if self.database.is_writing_here():
+            # The leader waits for this very thread's transaction: neither would ever go on.
+            self._withdraw(ticket)
+            self.database.refuse_nesting()
         try:
-            with self.database.write(full=any(ticket.full for ticket in tickets)) as connection:
-                for ticket in tickets:
-                    ticket.inserted = self._insert_on(connection, ticket.jobs)
-        except Exception as error:
-            for ticket in tickets:
-                # One instance each: they are raised, with tracebacks of their own, on several threads.
-                ticket.error = type(error)(*error.args)
-                ticket.error.__cause__ = error
+            turn.acquire()
+        except BaseException:
+            self._withdraw(ticket)
+            raise
+        return ticket.leads
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        with self._mutex:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+        if ticket.leads:
+            self._hand_over([])
+
+    def _lead(self) -> None:
+        tickets: list[_Ticket] = []
+        try:
+            with self._mutex:
+                tickets, self._waiting = self._waiting, []
+            self._commit(tickets)
         except BaseException:
             for ticket in tickets:
-                ticket.error = OutcomeUnknown(
-                    "the thread that committed for others was interrupted: it may be kept"
+                ticket.error = ticket.error or OutcomeUnknown(
+                    "the thread that committed for others was interrupted: the jobs may or may not be kept; "
+                    "retry with the same idempotency key"
                 )
             raise
         finally:
             self._hand_over(tickets)
+
+    def _commit(self, tickets: Sequence[_Ticket]) -> None:
+        try:
+            with self.database.write(full=any(ticket.full for ticket in tickets)) as connection:
+                results = [self._insert_on(connection, ticket.jobs) for ticket in tickets]
+        except StoreError as error:
+            for ticket in tickets:
+                # One instance each: they are raised, with tracebacks of their own, on several threads.
+                ticket.error = type(error)(*error.args)
+                ticket.error.__cause__ = error
+            return
+        except Exception as error:  # noqa: BLE001 - raised on the thread of the caller it belongs to
+            if len(tickets) == 1:
+                tickets[0].error = error
+                return
+            for ticket in tickets:
+                # One of them holds what the database refuses: each alone, so that only that one fails.
+                self._commit([ticket])
+            return
+        for ticket, inserted in zip(tickets, results, strict=True):
+            ticket.inserted = inserted
+
+    def _after_commit(self, *, full: bool) -> None:
+        self.bells.ring()
+        if not full:
+            self._sealer.soon()
+        # With no service to do it, or one that is behind, the log is ours to move.
+        if self.database.log_bytes_seen > (4 * LOG_LIMIT if self.bells.has_worker else LOG_LIMIT):
+            try:
+                self.database.checkpoint(force=False)
+            except StoreError as error:
+                # The jobs are committed: their caller must not be told otherwise.
+                log.warning("the log could not be copied into the database: %s", error)
 
     def _hand_over(self, served: list[_Ticket]) -> None:
         with self._mutex:
@@ -115,7 +171,7 @@ class Producing(Role):
                 inserted.append(Inserted(cursor.lastrowid or 0, True, now))
             else:
                 row = execute(SQL["find_idempotent"], (job.key, job.idempotency_key)).fetchone()
-                inserted.append(Inserted(row[0], False, row[1] or iso(now_us)))
+                inserted.append(Inserted(row[0], False, row[1] if moment(row[1]) else iso(now_us)))
         return inserted
 
     def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:

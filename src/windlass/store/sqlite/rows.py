@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -16,13 +16,14 @@ COLUMNS = (
     "hold, reason, crashes, cancel_requested"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Steps = tuple[float, float | None, str | None]
+"""Progress as it is stored."""
 
 
 def job_of(row: tuple[Any, ...]) -> Job:
     """The job of a row of ``COLUMNS``."""
     status = row[3]
     known = status in JobStatus.__members__
-    progress = _json(row[15])
     return Job(
         id=row[0],
         key=str(row[1]),
@@ -34,18 +35,18 @@ def job_of(row: tuple[Any, ...]) -> Job:
         max_attempts=_int(row[7], 3),
         created_at=moment(row[8]) or _EPOCH,
         updated_at=moment(row[9]) or _EPOCH,
-        run_at=from_us(row[10]) if isinstance(row[10], int) else None,
+        run_at=_moment_of(row[10]),
         started_at=moment(row[11]),
-        finished_at=from_us(row[12]) if isinstance(row[12], int) else None,
-        last_error=None if row[13] is None else str(row[13]),
+        finished_at=_moment_of(row[12]),
+        last_error=_text(row[13]),
         result=_json(row[14]),
-        progress=Progress(*progress) if isinstance(progress, list) else None,
-        tags=tuple(_json(row[16]) or ()),
-        meta=_json(row[17]) or {},
+        progress=_progress(row[15]),
+        tags=_texts(row[16]),
+        meta=_object(row[17]) or {},
         timeout_s=row[18] / 1_000_000 if isinstance(row[18], int) else None,
-        idempotency_key=row[19],
-        hold=row[20] if known else f"status is {status!r}, expected PENDING",
-        reason=row[21],
+        idempotency_key=_text(row[19]),
+        hold=_text(row[20]) if known else f"status is {status!r}, expected PENDING",
+        reason=_text(row[21]),
         crashes=_int(row[22], 0),
         cancel_requested=bool(row[23]),
     )
@@ -56,17 +57,40 @@ def _json(text: Any) -> Any:
         return None
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
 
 
 def _object(text: Any) -> dict[str, Any] | None:
     value = _json(text)
-    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _texts(text: Any) -> tuple[str, ...]:
+    value = _json(text)
+    return tuple(map(str, cast("list[Any]", value))) if isinstance(value, list) else ()
+
+
+def _progress(text: Any) -> Progress | None:
+    try:
+        return Progress(*msgspec.json.decode(text, type=_Steps)) if isinstance(text, str) else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _int(value: Any, default: int) -> int:
     return value if isinstance(value, int) else default
+
+
+def _moment_of(wall_us: Any) -> datetime | None:
+    try:
+        return from_us(wall_us) if isinstance(wall_us, int) else None
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def moment(text: Any) -> datetime | None:

@@ -34,6 +34,14 @@ class SqliteStore(Producing, Dispatching, Managing):
         """The database file, absolute."""
         return self.database.path
 
+    @property
+    def borrowed(self) -> bool:
+        """False: it works on connections of its own, on any thread."""
+        return False
+
+    def apart(self) -> SqliteStore:
+        return self
+
     def version(self) -> int:
         return self.database.version()
 
