@@ -53,6 +53,13 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def earliest(one: float | None, other: float | None) -> float | None:
+    """The earlier of two moments, either of which may be never (None)."""
+    if one is None:
+        return other
+    return one if other is None else min(one, other)
+
+
 def sleep(seconds: float) -> None:
     """Pauses this thread: for retry loops at start-up and shutdown, never for work."""
     time.sleep(seconds)

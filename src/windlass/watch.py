@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -15,6 +15,7 @@ from windlass.store.protocol import JobFilter, Store
 
 _UNFINISHED = (JobStatus.PENDING, JobStatus.RUNNING)
 _TRACKED_MOST = 10_000
+_ENDED_LOOK_S = 2.0
 _PAGE = 500
 
 
@@ -36,8 +37,9 @@ class Watch:
         self._first = True
         self._ended = False
         self._closed = False
+        self._ended_look_at = 0.0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,7 +115,11 @@ class Watch:
             self._newest_id = newest[0].id if newest else 0
             return self._pages(msgspec.structs.replace(anyhow, status=_UNFINISHED), 0)
         found: list[Job] = []
-        known = list(self._told)
+        # What has ended changes only when someone retries it: a slower look is enough for that.
+        too = monotonic() >= self._ended_look_at
+        if too:
+            self._ended_look_at = monotonic() + _ENDED_LOOK_S
+        known = [job_id for job_id, job in self._told.items() if too or not job.status.is_final]
         for start in range(0, len(known), _PAGE):
             found += self._store.select(JobFilter(ids=tuple(known[start : start + _PAGE])), limit=_PAGE)
         new = self._pages(anyhow, self._newest_id)

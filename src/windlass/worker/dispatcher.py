@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from windlass.clock import Clock, SystemClock, monotonic
+from windlass.clock import Clock, SystemClock, earliest, monotonic
 from windlass.errors import OutcomeUnknown, StoreError, UnsafeDatabase
 from windlass.outcome import AnyOutcome, Completed, Failed
 from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
@@ -77,6 +77,9 @@ class Dispatcher:
         self._settlements: list[Settlement] = []
         self._progress: dict[int, ProgressNote] = {}
         self._lanes: list[Lane] | None = None
+        self._lanes_before: list[Lane] = []
+        self._guesses = False
+        self._guessed: dict[Lane, int] = {}
         self._closed: set[str] = set()
         self._limits: dict[str, int] = {}
         self._declined = False
@@ -152,8 +155,8 @@ class Dispatcher:
             if self._turn_is_due(now):
                 self._turn()
                 # What it has placed brings new deadlines.
-                wish = _earliest(wish, self._pool.tick(monotonic()))
-            wish = _earliest(wish, self._next_turn(now))
+                wish = earliest(wish, self._pool.tick(monotonic()))
+            wish = earliest(wish, self._next_turn(now))
 
     def _is_over(self) -> bool:
         if not self._stopping.asked:
@@ -175,19 +178,21 @@ class Dispatcher:
     def _mind(self, now: float) -> float | None:
         if self._stopping.must_interrupt(now):
             self._pool.stop(interrupt=True)
-        wish = _earliest(self._pool.tick(now), self._stopping.next_moment)
+        wish = earliest(self._pool.tick(now), self._stopping.next_moment)
         try:
             self._upkeep.beat(now)
             if self._failures and now < self._turn_again_at:
-                return _earliest(wish, self._turn_again_at)
-            return _earliest(wish, self._look(now))
+                return earliest(wish, self._turn_again_at)
+            return earliest(wish, self._look(now))
         except (StoreError, OSError) as error:
             self._back_off(error)
-            return _earliest(wish, self._turn_again_at)
+            return earliest(wish, self._turn_again_at)
 
     def _look(self, now: float) -> float:
         if self._ear.heard(now):
             self._look_again()
+            # Most likely it is in a lane that was known before: those are tried first, then all are read.
+            self._guesses = bool(self._lanes_before)
             self._upkeep.look_for_due(now)
             self._cancel_look_due = True
         if self._cancel_look_due and now >= self._cancel_look_at:
@@ -256,7 +261,9 @@ class Dispatcher:
             log.error("job %d: its outcome cannot be stored: %s", settlement.job_id, error)
             verdict = Failed(f"its outcome cannot be stored: {type(error).__name__}: {error}", "permanent")
             self._settlements.append(settlement._replace(outcome=verdict))
-        if request is not None:
+        if request is not None and request.caps is self._guessed:
+            self._look_again()
+        elif request is not None:
             self._more = turn.more
             if self._declined:
                 self._pool_full = True
@@ -278,23 +285,36 @@ class Dispatcher:
     def _request(self) -> ClaimRequest | None:
         if not self._may_claim():
             return None
+        if self._guesses:
+            self._guesses = False
+            self._guessed = self._caps(self._lanes_before)
+            if self._guessed:
+                return self._claim_from(self._guessed)
         if self._lanes is None:
             self._lanes = self._store.lanes()
             switches = self._store.switches()
             self._closed = {name for name, state in switches.items() if state.paused}
             self._limits = {name: state.concurrency for name, state in switches.items() if state.concurrency}
-        open_lanes = [
-            lane for lane in self._lanes if lane.queue not in self._closed and self._knows(lane.key)
-        ]
+        open_lanes = [lane for lane in self._lanes if self._is_open(lane)]
         if not open_lanes:
             self._work_likely = False
             return None
-        caps = {lane: cap for lane in open_lanes if (cap := self._pool.cap(lane)) > 0}
+        self._lanes_before = open_lanes
+        caps = self._caps(open_lanes)
         if not caps:
             self._pool_full = True
             return None
+        return self._claim_from(caps)
+
+    def _caps(self, lanes: list[Lane]) -> dict[Lane, int]:
+        return {lane: cap for lane in lanes if (cap := self._pool.cap(lane)) > 0}
+
+    def _claim_from(self, caps: dict[Lane, int]) -> ClaimRequest:
         self._declined = False
         return ClaimRequest(self.owner, BATCH, caps, self._limits, self._accept)
+
+    def _is_open(self, lane: Lane) -> bool:
+        return lane.queue not in self._closed and self._knows(lane.key)
 
     def _accept(self, claim: Claim) -> bool:
         if self._pool.place(claim):
@@ -374,9 +394,3 @@ class Dispatcher:
         on_ready, self._on_ready = self._on_ready, None
         if on_ready is not None:
             on_ready()
-
-
-def _earliest(one: float | None, other: float | None) -> float | None:
-    if one is None:
-        return other
-    return one if other is None else min(one, other)
