@@ -100,9 +100,9 @@ class Isolate:
         """Serves until the channel ends."""
         threading.Thread(target=self._serve_control, name="windlass-control", daemon=True).start()
         self.send(["ready"])
-        perform, jobs, tokens = self.performer.perform, self._jobs, self._tokens
+        perform, jobs = self.performer.perform, self._jobs
         clock = stopwatch_ns
-        while token := tokens.recv(1):
+        while token := self._next_token():
             claim = self._take(token[0])
             if claim is None:
                 break
@@ -113,6 +113,16 @@ class Isolate:
             self._progress.flush(claim.job_id)
             jobs.sendall(_result(claim, took_us, outcome))
         os._exit(0)
+
+    def _next_token(self) -> bytes:
+        # Waiting only looks. A token is taken by a thread that holds the interpreter's lock, or else a handler
+        # that keeps the lock would make a job look started that cannot start.
+        tokens = self._tokens
+        while True:
+            try:
+                return tokens.recv(1, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                tokens.recv(1, socket.MSG_PEEK)
 
     def _take(self, token: int) -> Claim | None:
         waiting = self._queue

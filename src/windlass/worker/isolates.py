@@ -58,6 +58,7 @@ class IsolatePool:
         self._young_deaths = 0
         self._stopping = False
         self._respawn_at = 0.0
+        self._suspects_wait = False
 
     # ── life ───────────────────────────────────────────────────────────────────────────────────
     def start(self, inbox: Inbox) -> None:
@@ -94,8 +95,7 @@ class IsolatePool:
             return 0
         if lane.alone:
             free = sum(child.is_free for child in self._children)
-            if not free:
-                self._start_one_for_suspects()
+            self._suspects_wait = self._suspects_wait or not free
             return free
         if traits.is_async:
             return sum(self._async_room(child) for child in self._children)
@@ -118,6 +118,7 @@ class IsolatePool:
                 (child for child in self._children if self._is_open(child)), key=_backlog, default=None
             )
         if child is None:
+            self._suspects_wait = self._suspects_wait or claim.alone
             return False
         timeout_us = claim.timeout_us if claim.timeout_us is not None else traits.timeout_us
         child.place(claim, self._estimates.of(claim.key), timeout_us=timeout_us, is_async=traits.is_async)
@@ -159,12 +160,6 @@ class IsolatePool:
         if self._recycle_after_jobs is not None:
             room = min(room, self._recycle_after_jobs - child.done - child.queued - child.async_count)
         return max(room, 0)
-
-    def _start_one_for_suspects(self) -> None:
-        # Those that are always busy never come free, and none of them need wait for it.
-        regular = [child for child in self._children if not child.for_suspects]
-        if len(regular) == len(self._children) and all(child.ready for child in regular):
-            self._children.append(Child(self._target, for_suspects=True))
 
     # ── hearing ────────────────────────────────────────────────────────────────────────────────
     def collect(self) -> None:
@@ -229,6 +224,7 @@ class IsolatePool:
                 wishes.append(self._mind_closed(child, now))
         if not self._stopping:
             wishes.append(self._replace(now))
+            self._start_one_for_suspects()
         return min((wish for wish in wishes if wish is not None), default=None)
 
     def _mind_waiting(self, child: Child, now: float) -> float | None:
@@ -268,6 +264,13 @@ class IsolatePool:
                 return self._respawn_at
             self._children.append(Child(self._target))
         return None
+
+    def _start_one_for_suspects(self) -> None:
+        waits, self._suspects_wait = self._suspects_wait, False
+        regular = [child for child in self._children if not child.for_suspects]
+        if waits and len(regular) == len(self._children) and all(child.ready for child in regular):
+            # Isolates that are always busy never come free, and nobody need wait for it.
+            self._children.append(Child(self._target, for_suspects=True))
 
     def _is_worn(self, child: Child, now: float) -> bool:
         """Takes an isolate that has done or grown enough out of service, busy or not: another takes over."""
