@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from windlass.backoff import Backoff
 from windlass.bridge import asynchronous
-from windlass.client import Client, JobDecorator, JobFunction, Options
+from windlass.client import Client, JobDecorator, JobFunction, Options, joins
 from windlass.clock import Clock, SystemClock
 from windlass.config import Settings, load_settings
 from windlass.context import Context
@@ -228,7 +228,7 @@ class Windlass:
         )
         return self.client.enqueue(key, payload, options)
 
-    aenqueue = asynchronous(enqueue)
+    aenqueue = asynchronous(enqueue, here=joins)
 
     def enqueue_many(
         self, key: str, payloads: Iterable[Mapping[str, Any] | None], **options: Any
@@ -236,7 +236,7 @@ class Windlass:
         """Writes one job for each payload, all in one commit or none; options as of ``enqueue``."""
         return self.client.enqueue_many(key, payloads, Options(**options))
 
-    aenqueue_many = asynchronous(enqueue_many)
+    aenqueue_many = asynchronous(enqueue_many, here=joins)
 
     def transaction(self) -> AbstractContextManager[Any]:
         """A connection in a write transaction: what is written and enqueued on it is kept whole, or not."""

@@ -26,6 +26,7 @@ from windlass.handlers import Handler, Registry
 from windlass.handlers.options import Options as HandlerOptions
 from windlass.job import Job, JobStatus
 from windlass.payload import check_json
+from windlass.store import open_store
 from windlass.store.protocol import Durability, Inserted, NewJob, Store
 
 P = ParamSpec("P")
@@ -105,15 +106,15 @@ class Client:
             # Inside ctx.transaction() the write lock is ours already: a second connection would wait for it.
             connection = ctx.open_connection_to(store)
         inserted = store.insert(jobs, durability=durability, connection=connection)
-        committed = connection is None
-        told = [self._told(store, job, row, committed) for job, row in zip(jobs, inserted, strict=True)]
-        if self.submitted is not None and committed:
+        told = [self._told(job, row, store, connection) for job, row in zip(jobs, inserted, strict=True)]
+        if self.submitted is not None and connection is None:
             self.submitted()
         return told
 
-    def _told(self, store: Store, job: NewJob, row: Inserted, committed: bool) -> Job:
-        if not row.created and committed:
-            kept = store.get(row.job_id)
+    def _told(self, job: NewJob, row: Inserted, store: Store, connection: Any) -> Job:
+        if not row.created:
+            seen = store if connection is None else open_store(connection)
+            kept = seen.get(row.job_id)
             if kept is not None:
                 return msgspec.structs.replace(kept, created=False)
         created_at = datetime.fromisoformat(row.created_at)
@@ -167,6 +168,9 @@ class Call(Generic[P]):
         self._handler = handler
         self._options = options
 
+    def _joins(self, *_: Any, **__: Any) -> bool:
+        return self._options.connection is not None
+
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Writes the job and returns it; when this returns, the job is as safe as its durability says.
 
@@ -177,13 +181,13 @@ class Call(Generic[P]):
         """
         return self._client.enqueue_call(self._handler, args, kwargs, self._options)
 
-    aenqueue = asynchronous(enqueue)
+    aenqueue = asynchronous(enqueue, here=_joins)
 
     def enqueue_many(self, payloads: Iterable[Mapping[str, Any]]) -> list[Job]:
         """Writes one job for each payload, all in one commit or none."""
         return self._client.enqueue_many(self._handler.key, payloads, self._options)
 
-    aenqueue_many = asynchronous(enqueue_many)
+    aenqueue_many = asynchronous(enqueue_many, here=_joins)
 
 
 class JobFunction(Call[P], Generic[P, R]):
@@ -268,6 +272,11 @@ class JobDecorator:
     def __call__(self, fn: Callable[P, R]) -> JobFunction[P, R]: ...
     def __call__(self, fn: Callable[..., Any]) -> JobFunction[..., Any]:
         return self._register(fn)
+
+
+def joins(*_: Any, connection: Any = None, **__: Any) -> bool:
+    """True for the arguments of an enqueue on a caller's connection, which may be bound to its thread."""
+    return connection is not None
 
 
 def _checked_moment(what: str, value: Any) -> int:

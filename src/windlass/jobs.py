@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from windlass import platform
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, SystemClock, monotonic
 from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
-from windlass.fields import checked_name
+from windlass.fields import checked_count, checked_job_id, checked_name
 from windlass.job import Attempt, Job, JobStatus, Why
 from windlass.store import open_store
 from windlass.store.protocol import DispatcherRow, JobFilter, QueueState, Store
@@ -23,27 +23,25 @@ Ids = int | Iterable[int]
 class JobManager:
     """What there is to know and do about jobs.
 
-    Takes a store, a function that gives one, or a ``sqlite3.Connection`` of the program's own: then it reads and
-    writes through that connection, inside its transaction where one is open.
+    Takes a store, a function that gives one, a database file, or a ``sqlite3.Connection`` of the program's
+    own: then it reads and writes through that connection, on its thread, inside its transaction where one is
+    open.
     """
 
     def __init__(self, source: Any, *, clock: Clock | None = None, poll_s: float = 0.5) -> None:
-        self._source = source
-        self._clock = clock or SystemClock()
+        self._give = _giver(source, clock or SystemClock())
         self._poll_s = poll_s
 
     @property
     def _store(self) -> Store:
-        source = self._source
-        if callable(source):
-            return source()
-        if not hasattr(source, "settle_and_claim"):
-            self._source = source = open_store(source, self._clock)
-        return source
+        return self._give()
+
+    def _stays_here(self, *_: Any, **__: Any) -> bool:
+        return self._store.borrowed
 
     def get(self, job_id: int) -> Job | None:
         """The job, or None where there is none with that id."""
-        return self._store.get(job_id)
+        return self._store.get(checked_job_id(job_id))
 
     def list(
         self,
@@ -59,9 +57,12 @@ class JobManager:
     ) -> list[Job]:
         """Jobs that match all that is given, newest first unless ``order`` says otherwise.
 
-        ``order`` is ``id``, ``created_at``, ``updated_at``, ``priority`` or ``finished_at``; a leading ``-`` turns it.
+        ``order`` is ``id``, ``created_at``, ``updated_at``, ``priority`` or ``finished_at``; a leading ``-``
+        turns it.
         """
         where = job_filter(status=status, key=key, queue=queue, tag=tag, held=held)
+        checked_count("limit", limit, least=0)
+        checked_count("offset", offset, least=0)
         return self._store.select(where, order=order, limit=limit, offset=offset)
 
     def counts(self) -> dict[JobStatus, int]:
@@ -70,18 +71,18 @@ class JobManager:
 
     def attempts(self, job_id: int) -> list[Attempt]:
         """What went wrong so far, oldest first. A first attempt that succeeds leaves no entry."""
-        return self._store.attempts(job_id)
+        return self._store.attempts(checked_job_id(job_id))
 
     def cancel(self, job_ids: Ids) -> dict[int, JobStatus]:
         """Cancels what is PENDING at once and asks what is RUNNING to stop; the status each then has.
 
-        A running async handler is cancelled, a sync one is told through its context and its process is killed when
-        it does not listen.
+        A running async handler is cancelled; a sync one is told through its context, and its process is
+        killed when it does not listen.
         """
         return self._store.cancel(_ids(job_ids))
 
     def retry(self, job_ids: Ids) -> list[int]:
-        """Makes ended, held and waiting jobs ready now, with at least one attempt left; the ids it changed."""
+        """Makes ended, held and waiting jobs ready now, an attempt left to each; the ids it changed."""
         return self._store.retry(_ids(job_ids))
 
     def delete(self, job_ids: Ids) -> list[int]:
@@ -99,12 +100,13 @@ class JobManager:
     ) -> Watch:
         """Every change, as it happens: iterate with ``for`` or ``async for``.
 
-        Of one job: how it stands now, then each change, and the end once it is final. Of many: each unfinished job
-        that matches, then each change and each new one, without end.
+        Of one job: how it stands now, then each change, and the end once it is final. Of many: each
+        unfinished job that matches (the newest 10,000 of them), then each change and each new one, without
+        end.
         """
-        ids = None if job_id is None else (job_id,)
+        ids = None if job_id is None else (checked_job_id(job_id),)
         where = job_filter(status=status, key=key, queue=queue, tag=tag, ids=ids)
-        return Watch(self._store, where, poll_s=self._poll_s, one=job_id is not None)
+        return Watch(self._store.apart(), where, poll_s=self._poll_s, one=job_id is not None)
 
     def wait(self, job_id: int, timeout: Duration | None = None) -> Job:
         """Waits until the job is final and returns it; at most ``timeout``, such as ``"10s"`` or seconds.
@@ -120,7 +122,8 @@ class JobManager:
                 if last.status.is_final:
                     return last
         if deadline is not None and monotonic() >= deadline:
-            raise TimeoutError(f"job {job_id} is not final after {timeout}: {self.why(job_id).reason}")
+            reason = JobManager(self._store.apart()).why(job_id).reason
+            raise TimeoutError(f"job {job_id} is not final after {timeout}: {reason}")
         raise InvalidJob(f"there is no job {job_id}")
 
     def why(self, job_id: int) -> Why:
@@ -129,29 +132,26 @@ class JobManager:
         Raises:
             InvalidJob: there is no such job.
         """
-        job = self._store.get(job_id)
+        job = self.get(job_id)
         if job is None:
             raise InvalidJob(f"there is no job {job_id}")
         code, reason = self._explain(job)
-        return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=job.run_at)
+        until = job.run_at if code in ("scheduled", "retrying") else None
+        return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until)
 
-    aget = asynchronous(get)
-    alist = asynchronous(list)
-    acounts = asynchronous(counts)
-    aattempts = asynchronous(attempts)
-    acancel = asynchronous(cancel)
-    aretry = asynchronous(retry)
-    adelete = asynchronous(delete)
+    aget = asynchronous(get, here=_stays_here)
+    alist = asynchronous(list, here=_stays_here)
+    acounts = asynchronous(counts, here=_stays_here)
+    aattempts = asynchronous(attempts, here=_stays_here)
+    acancel = asynchronous(cancel, here=_stays_here)
+    aretry = asynchronous(retry, here=_stays_here)
+    adelete = asynchronous(delete, here=_stays_here)
     await_ = asynchronous(wait)
-    awhy = asynchronous(why)
+    awhy = asynchronous(why, here=_stays_here)
 
     def _explain(self, job: Job) -> tuple[str, str]:
         if job.status.is_final:
-            told = (
-                f": {job.last_error.splitlines()[0]}"
-                if job.last_error and job.status is JobStatus.FAILED
-                else ""
-            )
+            told = f": {_first_line(job.last_error)}" if job.status is JobStatus.FAILED else ""
             return "final", f"it is {job.status} ({job.reason or 'done'}){told}"
         if job.status is JobStatus.RUNNING:
             asked = ", and was asked to stop" if job.cancel_requested else ""
@@ -161,7 +161,7 @@ class JobManager:
         if job.run_at is not None:
             if job.attempts:
                 return "retrying", (
-                    f"attempt {job.attempts} of {job.max_attempts} failed ({(job.last_error or 'no error kept').splitlines()[0]}); "
+                    f"attempt {job.attempts} of {job.max_attempts} failed ({_first_line(job.last_error)}); "
                     f"the next one is due {job.run_at:%Y-%m-%d %H:%M:%S} UTC"
                 )
             return "scheduled", f"it is due {job.run_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -175,9 +175,8 @@ class JobManager:
         if not live:
             return "no_service", "no service is running on this database: windlass start"
         if not any(row.job_keys is None or job.key in row.job_keys for row in live):
-            return (
-                "unknown_key",
-                f"no running service knows the job key {job.key!r}: deploy its handler and restart the service",
+            return "unknown_key", (
+                f"no running service knows the job key {job.key!r}: deploy its handler, restart the service"
             )
         if switch is not None and switch.concurrency is not None:
             running = self._store.running_by_queue().get(job.queue, 0)
@@ -187,28 +186,28 @@ class JobManager:
 
 
 class QueueManager:
-    """Pause, resume and limit queues while everything runs."""
+    """Pause, resume and limit queues while everything runs. Takes what ``JobManager`` takes."""
 
-    def __init__(self, store: Callable[[], Store]) -> None:
-        self._store = store
+    def __init__(self, source: Any, *, clock: Clock | None = None) -> None:
+        self._give = _giver(source, clock or SystemClock())
 
     def list(self) -> list[QueueState]:
         """All queues that hold jobs or have switches."""
-        return self._store().queues()
+        return self._give().queues()
 
     def pause(self, queue: str) -> None:
         """Starts no more jobs of this queue; what runs goes on."""
-        self._store().set_queue(checked_name("queue", queue), paused=True)
+        self._give().set_queue(checked_name("queue", queue), paused=True)
 
     def resume(self, queue: str) -> None:
         """Starts its jobs again."""
-        self._store().set_queue(checked_name("queue", queue), paused=False)
+        self._give().set_queue(checked_name("queue", queue), paused=False)
 
     def limit(self, queue: str, concurrency: int | None) -> None:
         """At most so many jobs of this queue run at once, over all services; None lifts the limit."""
-        if concurrency is not None and (isinstance(concurrency, bool) or concurrency < 1):
-            raise InvalidJob(f"expected concurrency to be a positive integer or None, got {concurrency!r}")
-        self._store().set_queue(checked_name("queue", queue), concurrency=concurrency)
+        if concurrency is not None:
+            checked_count("concurrency", concurrency)
+        self._give().set_queue(checked_name("queue", queue), concurrency=concurrency)
 
 
 def live_dispatchers(store: Store) -> list[DispatcherRow]:
@@ -240,5 +239,20 @@ def job_filter(
     return JobFilter(status=statuses, key=key, queue=queue, tag=tag, held=held, ids=ids)
 
 
+def _giver(source: Any, clock: Clock) -> Callable[[], Store]:
+    if hasattr(source, "settle_and_claim"):
+        return lambda: source
+    # Asked first, since a connection of sqlite3 can be called, too.
+    if callable(source) and not hasattr(source, "execute"):
+        return cast("Callable[[], Store]", source)
+    store = open_store(cast("Any", source), clock)
+    return lambda: store
+
+
 def _ids(job_ids: Ids) -> Sequence[int]:
-    return [job_ids] if isinstance(job_ids, int) else [*job_ids]
+    given = [job_ids] if isinstance(job_ids, (int, str)) else job_ids
+    return [checked_job_id(job_id) for job_id in given]
+
+
+def _first_line(error: str | None) -> str:
+    return (error or "").partition("\n")[0] or "no error kept"

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from windlass.clock import monotonic
+from windlass.clock import monotonic, sleep
 from windlass.job import Job, JobStatus
 from windlass.store.protocol import JobFilter, Store
 
@@ -17,6 +17,8 @@ _UNFINISHED = (JobStatus.PENDING, JobStatus.RUNNING)
 _TRACKED_MOST = 10_000
 _ENDED_LOOK_S = 2.0
 _PAGE = 500
+_REST = 2.0
+"""After a look at many jobs, so many times its length passes before the next."""
 
 
 class Watch:
@@ -28,16 +30,21 @@ class Watch:
     def __init__(self, store: Store, where: JobFilter, *, poll_s: float, one: bool) -> None:
         self._store = store
         self._where = where
+        # Without the status: a job must be known before it can be seen to reach one.
+        self._anyhow = msgspec.structs.replace(where, status=None)
         self._poll_s = poll_s
         self._one = one
-        self._bell = store.bell("watch")
         self._told: dict[int, Job] = {}
         self._queue: deque[Job] = deque()
-        self._newest_id = 0
         self._first = True
         self._ended = False
         self._closed = False
+        self._look_again_at = 0.0
         self._ended_look_at = 0.0
+        # What was over before the watch began is not a change; what ends from here on is.
+        newest = [] if one else store.select(JobFilter(), order="-id", limit=1)
+        self._newest_id = newest[0].id if newest else 0
+        self._bell = store.bell("watch")
 
     def __enter__(self) -> Self:
         return self
@@ -58,10 +65,14 @@ class Watch:
             if self._ended or (deadline is not None and monotonic() >= deadline):
                 return None
             if not self._first:
-                left_s = (
-                    self._poll_s if deadline is None else max(min(self._poll_s, deadline - monotonic()), 0)
-                )
-                select.select([self._bell.fileno()], [], [], left_s)
+                wake_at = monotonic() + self._poll_s
+                _wait_readable(self._bell.fileno(), wake_at if deadline is None else min(wake_at, deadline))
+                rest_s = self._look_again_at - monotonic()
+                if rest_s > 0:
+                    sleep(rest_s)
+                if self._ended:
+                    return None
+            self._bell.drain()
             self._look()
         return self._queue.popleft()
 
@@ -84,14 +95,17 @@ class Watch:
                     return
                 if not self._first:
                     await _wait(rung, self._poll_s)
+                    await asyncio.sleep(max(self._look_again_at - monotonic(), 0.0))
                 rung.clear()
+                # Here rather than in the thread, which may outlive this loop and the bell.
+                self._bell.drain()
                 await asyncio.to_thread(self._look)
         finally:
             loop.remove_reader(self._bell.fileno())
             self.close()
 
     def _look(self) -> None:
-        self._bell.drain()
+        begun = monotonic()
         found = self._one_job() if self._one else self._many_jobs()
         self._first = False
         for job in sorted(found, key=lambda job: job.updated_at):
@@ -100,31 +114,40 @@ class Watch:
                 if self._where.status is None or job.status in self._where.status:
                     self._queue.append(job)
         self._forget_some()
+        if not self._one:
+            now = monotonic()
+            self._look_again_at = now + _REST * (now - begun)
 
     def _one_job(self) -> list[Job]:
-        found = self._store.select(self._where, limit=1)
+        found = self._store.select(self._anyhow, limit=1)
         self._ended = not found or found[0].status.is_final
         return found
 
     def _many_jobs(self) -> list[Job]:
-        # Without the status: a job must be known before it can be seen to reach one.
-        anyhow = msgspec.structs.replace(self._where, status=None)
-        if self._first:
-            # What was over before anyone looked is not a change.
-            newest = self._store.select(JobFilter(), order="-id", limit=1)
-            self._newest_id = newest[0].id if newest else 0
-            return self._pages(msgspec.structs.replace(anyhow, status=_UNFINISHED), 0)
-        found: list[Job] = []
+        found = self._first_look() if self._first else self._known_jobs()
+        new = self._pages(self._anyhow, self._newest_id)
+        self._newest_id = max([self._newest_id, *(job.id for job in new)])
+        return found + new
+
+    def _first_look(self) -> list[Job]:
+        unfinished = msgspec.structs.replace(self._anyhow, status=_UNFINISHED)
+        found = self._store.select(unfinished, order="-id", limit=_TRACKED_MOST)
+        return [job for job in found if job.id <= self._newest_id]
+
+    def _known_jobs(self) -> list[Job]:
         # What has ended changes only when someone retries it: a slower look is enough for that.
         too = monotonic() >= self._ended_look_at
         if too:
             self._ended_look_at = monotonic() + _ENDED_LOOK_S
         known = [job_id for job_id, job in self._told.items() if too or not job.status.is_final]
+        found: list[Job] = []
         for start in range(0, len(known), _PAGE):
-            found += self._store.select(JobFilter(ids=tuple(known[start : start + _PAGE])), limit=_PAGE)
-        new = self._pages(anyhow, self._newest_id)
-        self._newest_id = max([self._newest_id, *(job.id for job in new)])
-        return found + new
+            page = known[start : start + _PAGE]
+            there = self._store.select(JobFilter(ids=tuple(page)), limit=_PAGE)
+            found += there
+            for gone in set(page) - {job.id for job in there}:
+                del self._told[gone]
+        return found
 
     def _pages(self, where: JobFilter, after_id: int) -> list[Job]:
         found: list[Job] = []
@@ -138,10 +161,23 @@ class Watch:
             after_id = page[-1].id
 
     def _forget_some(self) -> None:
-        if len(self._told) > _TRACKED_MOST:
-            final = [job_id for job_id, job in self._told.items() if job.status.is_final]
-            for job_id in final[: len(self._told) - _TRACKED_MOST]:
-                del self._told[job_id]
+        surplus = len(self._told) - _TRACKED_MOST
+        if surplus > 0:
+            # Those that have ended first, then the oldest.
+            by_age = sorted(self._told.values(), key=lambda job: (not job.status.is_final, job.id))
+            for job in by_age[:surplus]:
+                del self._told[job.id]
+
+
+def _wait_readable(fileno: int, until: float) -> None:
+    left_s = max(until - monotonic(), 0.0)
+    if hasattr(select, "poll"):
+        # select() refuses descriptors above 1023.
+        poller = select.poll()
+        poller.register(fileno, select.POLLIN)
+        poller.poll(left_s * 1000)
+    else:
+        select.select([fileno], [], [], left_s)
 
 
 async def _wait(event: Any, timeout_s: float) -> None:
