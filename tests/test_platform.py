@@ -170,8 +170,22 @@ def test_sockets_of_a_deep_folder_live_in_a_short_private_one(tmp_path: Path) ->
     assert short == platform.runtime_dir(deep)
     assert short != platform.runtime_dir(tmp_path / ("e" * 120))
     assert Path(short).stat().st_mode & 0o777 == 0o700
+    platform.leave_runtime_dir(deep)
+    platform.leave_runtime_dir(tmp_path / ("e" * 120))
+    assert not Path(short).exists()
     near = tmp_path.parents[-2] / "app.db-windlass"
     assert platform.runtime_dir(near) == str(near.resolve())
+
+
+def test_a_short_folder_that_is_still_used_stays(tmp_path: Path) -> None:
+    deep = tmp_path / ("g" * 120)
+    in_use = Path(platform.runtime_dir(deep)) / "socket"
+    in_use.touch()
+    platform.leave_runtime_dir(deep)
+    assert in_use.exists()
+    in_use.unlink()
+    platform.leave_runtime_dir(deep)
+    assert not in_use.parent.exists()
 
 
 def test_a_runtime_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:

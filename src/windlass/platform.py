@@ -262,6 +262,17 @@ def runtime_dir(folder: str | os.PathLike[str], *, create: bool = True) -> str:
     return short
 
 
+def leave_runtime_dir(folder: str | os.PathLike[str]) -> None:
+    """Removes the short folder of that state folder, where it has one and nothing is in it any more."""
+    short = runtime_dir(folder, create=False)
+    if short == os.path.realpath(folder):
+        return
+    try:
+        os.rmdir(short)
+    except OSError:
+        return  # someone else's socket is still in it, or it never was
+
+
 def _common_temp() -> str:
     # Not TMPDIR when it can be helped: two processes with different ones must find the same socket.
     if os.access("/tmp", os.W_OK | os.X_OK):

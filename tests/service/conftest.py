@@ -12,7 +12,7 @@ import pytest
 
 from tests.service import program
 from tests.service.waiting import PATIENCE_S, gone, until
-from windlass import Windlass
+from windlass import Windlass, platform
 from windlass.service.process import ServiceControl
 
 
@@ -71,6 +71,7 @@ class Installation:
         self.service.close()
         self.app.close()
         until(lambda: all(gone(pid) for pid in self.seen))
+        shutil.rmtree(platform.runtime_dir(self.service.folder, create=False), ignore_errors=True)
 
 
 @pytest.fixture

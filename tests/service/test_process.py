@@ -13,8 +13,9 @@ import pytest
 
 from tests.service.conftest import Installation
 from tests.service.waiting import PATIENCE_S, gone, until
-from windlass import AlreadyRunning, JobStatus, NotRunning, StartFailed, Windlass
+from windlass import AlreadyRunning, JobStatus, NotRunning, StartFailed, Windlass, platform
 from windlass.errors import ServiceError
+from windlass.service.messages import SOCKET
 from windlass.service.process import ServiceControl
 
 
@@ -195,6 +196,15 @@ def test_a_killed_supervisor_leaves_no_orphan(installed: Installation) -> None:
     installed.start()
 
 
+def test_an_ended_service_leaves_no_socket_behind(installed: Installation) -> None:
+    installed.start()
+    sockets = Path(platform.runtime_dir(installed.service.folder, create=False))
+    assert (sockets / SOCKET).is_socket()
+    assert installed.service.stop()
+    assert not (sockets / SOCKET).exists()
+    assert not sockets.exists() or sockets.name.endswith("app.db-windlass")
+
+
 def test_a_process_that_a_handler_left_behind_does_not_hold_the_service(installed: Installation) -> None:
     """A lock on an open file survives in whoever inherits it."""
     installed.start()
@@ -352,6 +362,7 @@ def test_what_nobody_answers_is_an_error_in_time(installed: Installation) -> Non
 FOREGROUND = """
 import sys
 from windlass.config import load_settings
+from windlass.service.messages import SOCKET
 from windlass.service.process import run_foreground
 run_foreground(load_settings({"database": sys.argv[1], "app": sys.argv[2]}), reload="reload" in sys.argv)
 """

@@ -194,6 +194,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         dispatcher.run()
     finally:
         server.close()
+        platform.leave_runtime_dir(folder)
         app.store.close()
 
 

@@ -234,7 +234,7 @@ class ServiceControl:
 
     @property
     def _socket_folder(self) -> str:
-        return platform.runtime_dir(self.folder)
+        return platform.runtime_dir(self.folder, create=False)
 
     def _check_start(self, settings: Settings, target: str | None) -> str:
         from windlass.target import loading
