@@ -7,6 +7,8 @@ Facts this file is built on:
   lock that cannot be dropped so. Where there is none, and against a log that is deleted by hand, the identity
   of file and log is compared again and again.
 * A dead log must not come back: SQLite's last ``close`` would copy it over pages that are newer by then.
+* A connection that is closed while another thread is inside it takes the process along (``sqlite3`` asks it
+  for its changes afterwards). So each thread closes what it uses itself.
 """
 
 from __future__ import annotations
@@ -63,6 +65,9 @@ class Connections:
         self._epoch = 0
         self._idle: deque[sqlite3.Connection] = deque()
         self._open: set[sqlite3.Connection] = set()
+        self._outdated: dict[sqlite3.Connection, bool] = {}
+        """Those that were in use when all were closed: to be closed by their users; True where their log is
+        dead."""
         self._identity: Identity | None = None
         self._inode_in_use = 0
         """The log's inode, as in the identity; 0 where there is none."""
@@ -87,10 +92,14 @@ class Connections:
         return connection
 
     def release(self, connection: sqlite3.Connection) -> None:
-        """Closes a connection that ``connect`` gave."""
+        """Closes a connection that ``connect`` gave; called by the thread that uses it."""
         with self._pool_lock:
             self._open.discard(connection)
-        connection.close()
+            dead = self._outdated.pop(connection, False)
+        if dead:
+            _close_dead(connection)
+        else:
+            connection.close()
 
     def owns(self, connection: sqlite3.Connection) -> bool:
         """True for a connection that was opened here."""
@@ -117,16 +126,18 @@ class Connections:
 
     def _take_back(self, connection: sqlite3.Connection) -> None:
         with self._pool_lock:
-            if connection not in self._open:
-                return
-            keep = len(self._idle) < _READERS_KEPT and not connection.in_transaction
+            ours = connection in self._open
+            keep = ours and len(self._idle) < _READERS_KEPT and not connection.in_transaction
             if keep:
                 self._idle.append(connection)
         if not keep:
             self.release(connection)
 
     def reset(self) -> None:
-        """Closes every connection of this process; the next use opens new ones."""
+        """Closes every connection of this process; the next use opens new ones.
+
+        Those that other threads use now are interrupted, and closed when they are given back.
+        """
         if os.getpid() != self._pid:
             # A forked child: they are its parent's.
             return
@@ -134,6 +145,7 @@ class Connections:
             dead = self._is_replaced()
             if dead and self._rescue():
                 dead = False
+            unused = {*self._idle, self._writer, self._checkpointer}
             doomed, self._open = self._open, set()
             self._idle.clear()
             self._writer = self._checkpointer = self._identity = None
@@ -143,10 +155,13 @@ class Connections:
             if not dead:
                 self._guard.ease()
             for connection in doomed:
-                if dead:
-                    # Ends the copying with which SQLite's last close would begin.
+                if connection not in unused:
+                    self._outdated[connection] = dead
                     connection.interrupt()
-                connection.close()
+                elif dead:
+                    _close_dead(connection)
+                else:
+                    connection.close()
             if dead:
                 self._guard.ease()
             self._guard.leave()
@@ -251,3 +266,9 @@ class Connections:
         connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
         # A first read opens the log, so that there is one to identify.
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+def _close_dead(connection: sqlite3.Connection) -> None:
+    # Ends the copying with which SQLite's last close would begin.
+    connection.interrupt()
+    connection.close()

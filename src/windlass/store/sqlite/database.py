@@ -126,6 +126,7 @@ class Database(Connections):
             StoreUnavailable: someone held it for longer than the busy timeout, or the file cannot be written.
         """
         self.refuse_fork()
+        self._refuse_outdated(connection)
         begun = 0.0
         while True:
             try:
@@ -172,7 +173,16 @@ class Database(Connections):
                 f"{self.path}: the commit failed half-way ({error}): it may or may not be kept; "
                 "retry with the same idempotency key"
             ) from error
+        if not self.owns(connection):
+            self._refuse_replaced()
         self.verify_log()
+
+    def _refuse_outdated(self, connection: sqlite3.Connection) -> None:
+        if not self.owns(connection):
+            raise StoreUnavailable(
+                f"this connection to {self.path} is from before the database was closed and opened anew: "
+                "nothing was written; use a new one"
+            )
 
     def verify_log(self) -> None:
         """Compares the log on disk with the one our connections write; 2 µs.
@@ -183,6 +193,9 @@ class Database(Connections):
         if self._log_inode() == self._inode_in_use:
             return
         self.reset()
+        self._refuse_replaced()
+
+    def _refuse_replaced(self) -> NoReturn:
         raise OutcomeUnknown(
             f"{self._wal_path} was deleted or replaced while it was in use, by hand or because a program "
             f"opened and closed {os.path.basename(self.path)} as a plain file: the last commit may be lost; "
