@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
+from windlass import platform
 from windlass.backoff import Backoff
 from windlass.bridge import asynchronous
 from windlass.client import Client, JobDecorator, JobFunction, Options, joins
@@ -103,7 +104,7 @@ class Windlass:
     @property
     def state_dir(self) -> Path:
         """The folder of locks, bells and logs beside the database."""
-        return Path(os.path.realpath(self.settings.database) + "-windlass")
+        return Path(platform.state_folder(open_store(self.settings.database).path, create=False))
 
     @property
     def target(self) -> str:
@@ -118,7 +119,9 @@ class Windlass:
         return ServiceControl(lambda: self.settings, target=lambda: self.target)
 
     def close(self) -> None:
-        """Closes the database; the app may be used again, which reopens it."""
+        """Closes the database and stops listening to the service; using the app again reopens both."""
+        if "service" in self.__dict__:
+            self.service.close()
         with self._store_lock:
             if self._store is not None:
                 self._store.close()

@@ -180,6 +180,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         retention_count=settings.retention_count,
         on_message=publish,
         on_ready=ready,
+        on_stop=ending.begin,
     )
     ending.mind(dispatcher, settings.grace)
     server = MessageServer(

@@ -37,7 +37,8 @@ class Dispatcher:
     """Runs the jobs of a store through a pool until it is stopped.
 
     ``job_keys`` is what its workers know; None means every key. ``on_message`` hears what workers send out.
-    ``on_ready`` is called once the first worker is ready. All hooks are called on the dispatcher's thread.
+    ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping when a worker asks
+    for it. All hooks are called on the dispatcher's thread.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Dispatcher:
         retention_count: int = 1_000_000,
         on_message: Callable[[str, Any, int | None], None] | None = None,
         on_ready: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._pool = pool
@@ -65,11 +67,11 @@ class Dispatcher:
         self._identity = (version, mode)
         self._on_message = on_message
         self._on_ready = on_ready
+        self._on_stop = on_stop or (lambda: self._begin_stop(grace_s))
         self._upkeep = Upkeep(
             store, self._lease, self._clock, retention_us=retention_us, retention_count=retention_count
         )
         self._poll_s = poll_s
-        self._grace_s = grace_s
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -383,7 +385,7 @@ class Dispatcher:
             self._on_message(name, data, request_id)
 
     def stop_asked(self) -> None:
-        self._begin_stop(self._grace_s)
+        self._on_stop()
 
     def failed(self, reason: str) -> None:
         self._failure = reason

@@ -88,9 +88,11 @@ class Isolate:
 
     def load(self, target: str) -> None:
         """Finds the app, prepares its handlers and runs its start-up callbacks."""
+        from windlass.config import configure_logging
         from windlass.target import load_app
 
         app = load_app(target)
+        configure_logging(app.settings.log_level)
         app.registry.prepare()
         self._progress = ProgressGate(self.send)
         self.performer = app.make_performer(self.service, self._progress.note)
@@ -115,8 +117,8 @@ class Isolate:
         os._exit(0)
 
     def _next_token(self) -> bytes:
-        # Waiting only looks. A token is taken by a thread that holds the interpreter's lock, or else a handler
-        # that keeps the lock would make a job look started that cannot start.
+        # Waiting only looks. A token is taken by a thread that holds the interpreter's lock, or else a
+        # handler that keeps the lock would make a job look started that cannot start.
         tokens = self._tokens
         while True:
             try:

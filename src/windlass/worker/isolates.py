@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ class IsolatePool:
         self._recycle_after_jobs = recycle_after_jobs
         self._recycle_memory_mb = recycle_memory_mb
         self._children: list[Child] = []
+        self._unheard: deque[list[Any]] = deque(maxlen=1000)
         self._estimates = Estimates()
         self._young_deaths = 0
         self._stopping = False
@@ -64,7 +66,13 @@ class IsolatePool:
     def start(self, inbox: Inbox) -> None:
         self._inbox = inbox
         for _ in range(self._count):
-            self._children.append(Child(self._target))
+            self._spawn()
+
+    def _spawn(self, *, for_suspects: bool = False) -> None:
+        child = Child(self._target, for_suspects=for_suspects)
+        self._children.append(child)
+        while self._unheard:
+            child.tell(self._unheard.popleft())
 
     def filenos(self) -> Sequence[int]:
         return [fileno for child in self._children for fileno in child.process.filenos()]
@@ -262,7 +270,7 @@ class IsolatePool:
         while sum(not (child.worn or child.for_suspects) for child in self._children) < self._count:
             if now < self._respawn_at:
                 return self._respawn_at
-            self._children.append(Child(self._target))
+            self._spawn()
         return None
 
     def _start_one_for_suspects(self) -> None:
@@ -270,7 +278,7 @@ class IsolatePool:
         regular = [child for child in self._children if not child.for_suspects]
         if waits and len(regular) == len(self._children) and all(child.ready for child in regular):
             # Isolates that are always busy never come free, and nobody need wait for it.
-            self._children.append(Child(self._target, for_suspects=True))
+            self._spawn(for_suspects=True)
 
     def _is_worn(self, child: Child, now: float) -> bool:
         """Takes an isolate that has done or grown enough out of service, busy or not: another takes over."""
@@ -308,8 +316,12 @@ class IsolatePool:
             return
 
     def broadcast(self, name: str, data: Any, request_id: int | None) -> None:
+        message = ["message", name, data, request_id]
         for child in self._children:
-            child.tell(["message", name, data, request_id])
+            child.tell(message)
+        if not self._children:
+            # Between a death and its successor: the next one hears it.
+            self._unheard.append(message)
 
     def _overran(self, child: Child, culprit: Given) -> None:
         claim = culprit.claim
