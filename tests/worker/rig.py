@@ -102,7 +102,9 @@ class Rig:
         app = importlib.import_module(f"tests.worker.apps.{module}").app
         app.registry.prepare()
         dispatcher_options = {
-            name: options.pop(name) for name in ("clock", "job_keys", "poll_s") if name in options
+            name: options.pop(name)
+            for name in ("clock", "job_keys", "poll_s", "busy_timeout_s")
+            if name in options
         }
         target = f"{ROOT}/tests.worker.apps.{module}:app"
         pool = IsolatePool(target, traits_of(app.registry), count=isolates, **options)
@@ -135,9 +137,10 @@ class Crew:
         clock: Clock | None = None,
         job_keys: tuple[str, ...] | None = (),
         poll_s: float = 0.5,
+        busy_timeout_s: float = 10.0,
     ) -> None:
         self.clock = clock or SystemClock()
-        self.store = SqliteStore(database, self.clock)
+        self.store = SqliteStore(database, self.clock, busy_timeout_s=busy_timeout_s)
         self.pool = pool
         self.ready = threading.Event()
         self.messages: list[tuple[str, Any]] = []

@@ -93,6 +93,14 @@ def telling(ctx: Context, notes: int, gate: str = "") -> None:
 
 
 @app.job
+def telling_later(ctx: Context, name: str) -> None:
+    diary.write("start", name)
+    diary.wait_at(name)
+    ctx.progress(1)
+    diary.wait_at(f"{name}-end")
+
+
+@app.job
 def sending(ctx: Context, what: str) -> None:
     ctx.service.send("said", what)
 
