@@ -6,9 +6,10 @@ import heapq
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from windlass.clock import Clock
 from windlass.outcome import Completed, Quarantined
 from windlass.store.protocol import (
     Claim,
@@ -22,16 +23,29 @@ from windlass.store.protocol import (
     WalState,
 )
 from windlass.store.sqlite.base import Role
+from windlass.store.sqlite.database import Database
+from windlass.store.sqlite.foreign import oddity, rewrite_created_at, unreadable
 from windlass.store.sqlite.mending import hold_undecodable, is_undecodable
 from windlass.store.sqlite.settling import Settler
 from windlass.store.sqlite.statements import SQL
 
 _T = TypeVar("_T")
 _FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
+_LAST_ID = 2**63 - 1
+_CANNOT_STORE = (sqlite3.Error, ValueError, OverflowError)
+"""A value that the driver or the database refuses."""
+
+
+class _Refused(Exception):
+    """Something of a turn cannot be stored, and nothing of it was."""
 
 
 class Dispatching(Role):
     """The dispatchers' verbs."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self._surpluses: dict[tuple[str, int], tuple[int, int]] = {}
 
     # ── who dispatches ─────────────────────────────────────────────────────────────────────────
     def register(
@@ -47,7 +61,7 @@ class Dispatching(Role):
 
     def unregister(self, owner: int) -> None:
         with self.database.write(full=False) as connection:
-            connection.execute("DELETE FROM windlass_dispatchers WHERE id = ?", (owner,))
+            connection.execute(SQL["unregister"], (owner,))
 
     def dispatchers(self) -> list[DispatcherRow]:
         with self.database.read() as connection:
@@ -92,10 +106,8 @@ class Dispatching(Role):
     ) -> Turn:
         try:
             return self._turn(settlements, request, progress, one_by_one=False)
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            if isinstance(error, sqlite3.Error) and is_undecodable(error):
-                raise
-            # A value the driver refuses. Again with a savepoint for each, so that only the offender fails.
+        except _Refused:
+            # Again with a savepoint for each, so that only the offender fails; progress waits for its next note.
             return self._turn(settlements, request, progress, one_by_one=True)
 
     def _despite_bad_text(self, do: Callable[[], _T]) -> _T:
@@ -122,14 +134,15 @@ class Dispatching(Role):
         full = any(type(settlement.outcome) is Quarantined for settlement in settlements)
         with self.database.write(full=full) as connection:
             settler = Settler(connection, self.clock, now_us, now)
-            for note in progress:
-                connection.execute(
-                    SQL["note_progress"], (note.progress, now, note.job_id, note.attempt, note.token)
-                )
             if one_by_one:
                 _settle_apart(connection, settler, settlements, turn)
             else:
-                _settle(connection, settler, settlements, turn)
+                try:
+                    for note in progress:
+                        self.progress_on(connection, note)
+                    _settle(connection, settler, settlements, turn)
+                except _CANNOT_STORE as error:
+                    raise _Refused from error
             if request is not None and request.limit > 0 and request.caps:
                 self._claim(connection, request, now, turn)
         return turn._replace(more=request is not None and 0 < request.limit <= len(turn.claimed))
@@ -145,13 +158,17 @@ class Dispatching(Role):
         # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
         best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
         token = secrets.randbits(62) + 1
-        for row in best:
-            _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority = row
+        for row in _until_undecodable(best, turn):
+            _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority, dated = (
+                row
+            )
             if queue in room and room[queue] <= 0:
                 continue
             attempts = 0 if attempts is None else attempts
             allowed = 3 if allowed is None else allowed
-            problem = _unreadable(payload, attempts, allowed, priority, timeout_us)
+            problem = unreadable(key, queue, payload, attempts, allowed, priority, timeout_us)
+            if not dated:
+                problem = problem or rewrite_created_at(connection, job_id)
             if problem:
                 connection.execute(SQL["hold"], (problem, now, job_id))
                 continue
@@ -193,9 +210,10 @@ class Dispatching(Role):
             by_wall = connection.execute(SQL["next_due_wall"]).fetchone()
             by_boot = connection.execute(SQL["next_due_boot"], (boot_id,)).fetchone()
         waits: list[int] = []
+        # What is no number is odd, and about to be held.
         if by_wall and isinstance(by_wall[0], int):
             waits.append(by_wall[0] - self.clock.wall_us())
-        if by_boot:
+        if by_boot and isinstance(by_boot[0], int):
             waits.append(by_boot[0] - self.clock.boot_us())
         return max(min(waits), 0) if waits else None
 
@@ -231,27 +249,40 @@ class Dispatching(Role):
             if not connection.execute(SQL["odd"], (1,)).fetchone():
                 return 0
         with self.database.write(full=True) as connection:
-            _, now = self.now()
+            now_us, now = self.now()
             rows = connection.execute(SQL["odd"], (limit,)).fetchall()
-            for job_id, status, run_at, owner in rows:
-                connection.execute(SQL["hold_odd"], (_oddity(status, run_at, owner), now, job_id))
+            for job_id, status, run_at, run_at_boot, owner in rows:
+                if status in _FINISHED:
+                    # It ended before anyone kept the time: from now on it counts as old.
+                    connection.execute(SQL["date_finished"], (now_us, job_id))
+                else:
+                    reason = oddity(status, run_at, run_at_boot, owner)
+                    connection.execute(SQL["hold_odd"], (reason, now, job_id))
         return len(rows)
 
     def prune(self, *, older_than_us: int, keep: int, limit: int = 500) -> int:
-        horizon_us = self.clock.wall_us() - older_than_us
+        horizon = (self.clock.wall_us() - older_than_us - 1, _LAST_ID)
         for status in _FINISHED:
+            newest_doomed = max(horizon, self._surplus(status, keep))
             with self.database.read() as connection:
-                beyond = connection.execute(SQL["prune_cutoff"], (status, keep)).fetchone()
-                # The job at the offset is the first one beyond the newest ``keep``: it goes, too.
-                cutoff_us = max(horizon_us, beyond[0] + 1) if beyond else horizon_us
-                doomed = [row[0] for row in connection.execute(SQL["prune_age"], (status, cutoff_us, limit))]
-            if doomed:
-                ids = json.dumps(doomed)
+                rows = connection.execute(SQL["prune_doomed"], (status, *newest_doomed, limit)).fetchall()
+            if rows:
+                ids = json.dumps([row[0] for row in rows])
                 with self.database.write(full=False) as connection:
                     connection.execute(SQL["delete_attempts"], (ids,))
                     connection.execute(SQL["delete_jobs"], (ids,))
-                return len(doomed)
+                return len(rows)
+            self._surpluses.pop((status, keep), None)
         return 0
+
+    def _surplus(self, status: str, keep: int) -> tuple[int, int]:
+        """The newest one beyond the newest ``keep``. Walks that many, so once for all steps of a pruning."""
+        found = self._surpluses.get((status, keep))
+        if found is None:
+            with self.database.read() as connection:
+                found = connection.execute(SQL["prune_cutoff"], (status, keep)).fetchone() or (0, 0)
+            self._surpluses[status, keep] = found
+        return found
 
     def seal(self) -> None:
         self.database.seal()
@@ -299,7 +330,7 @@ def _settle_apart(
         connection.execute("SAVEPOINT settle")
         try:
             _settle(connection, settler, [settlement], turn)
-        except (sqlite3.Error, ValueError, OverflowError) as error:
+        except _CANNOT_STORE as error:
             connection.execute("ROLLBACK TO settle")
             turn.unsettled.append((settlement, error))
         connection.execute("RELEASE settle")
@@ -313,26 +344,10 @@ def _room(connection: sqlite3.Connection, limits: Mapping[str, int]) -> dict[str
     return {queue: limit - running.get(queue, 0) for queue, limit in limits.items()}
 
 
-def _unreadable(
-    payload: object, attempts: object, allowed: object, priority: object, timeout_us: object
-) -> str | None:
-    """Why a row that foreign hands wrote cannot be run, or None."""
-    if type(payload) is not str and payload is not None:
-        return f"payload is {type(payload).__name__}, expected JSON text"
-    if type(attempts) is not int or attempts < 0:
-        return f"attempts is {attempts!r}, expected a number of runs"
-    if type(allowed) is not int or allowed < 1:
-        return f"max_attempts is {allowed!r}, expected a positive number of runs"
-    if type(priority) is not int and priority is not None:
-        return f"priority is {priority!r}, expected a number"
-    if type(timeout_us) is not int and timeout_us is not None:
-        return f"timeout_us is {timeout_us!r}, expected microseconds"
-    return None
-
-
-def _oddity(status: object, run_at: object, owner: object) -> str:
-    if type(run_at) is not int and run_at is not None:
-        return f"run_at is {run_at!r}, expected microseconds since the epoch"
-    if status == "RUNNING" and owner is None:
-        return "status is RUNNING, but no dispatcher runs it: enqueue with PENDING"
-    return f"status is {status!r}, expected PENDING"
+def _until_undecodable(rows: Iterable[Any], turn: Turn) -> Iterator[Any]:
+    try:
+        yield from rows
+    except sqlite3.OperationalError as error:
+        # What was accepted so far is on its way and stays claimed: the next turn meets the bad row again.
+        if not turn.claimed or not is_undecodable(error):
+            raise

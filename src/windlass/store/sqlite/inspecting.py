@@ -47,7 +47,10 @@ def count_odd(store: SqliteStore) -> int:
         store,
         "SELECT count(*) FROM background_service_jobs "
         "WHERE status NOT IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED') "
-        "OR typeof(run_at) NOT IN ('integer', 'null') OR (status = 'RUNNING' AND lease_owner IS NULL)",
+        "OR typeof(run_at) NOT IN ('integer', 'null') "
+        "OR (run_at IS NOT NULL AND boot_id IS NOT NULL AND typeof(run_at_boot) <> 'integer') "
+        "OR (status = 'RUNNING' AND lease_owner IS NULL) "
+        "OR (status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND typeof(finished_at) <> 'integer')",
     )
 
 

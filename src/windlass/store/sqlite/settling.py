@@ -45,7 +45,7 @@ class Settler:
         if owned is None:
             return False
         cancel_requested, allowed, crashes, _ = owned
-        if cancel_requested and isinstance(outcome, (Retried, Snoozed, Released, Crashed)):
+        if cancel_requested and isinstance(outcome, (Retried, Snoozed, Released, Quarantined, Crashed)):
             outcome = Cancelled("cancel was requested")
         match outcome:
             case Retried(error, delay_us, alone):
@@ -132,3 +132,4 @@ class Settler:
             SQL["record_attempt"],
             (settlement.job_id, settlement.attempt, outcome, owned[3], self.now_us, error),
         )
+        self._connection.execute(SQL["forget_attempts"], (settlement.job_id,))

@@ -59,12 +59,14 @@ CREATE UNIQUE INDEX windlass_jobs_idempotency
     ON background_service_jobs (job_key, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
--- Rows that no transition of ours could have left: upkeep holds them with a reason.
+-- Rows that no transition of ours could have left: upkeep holds them with a reason, or mends them.
 CREATE INDEX windlass_jobs_odd
     ON background_service_jobs (id)
     WHERE status NOT IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')
        OR typeof(run_at) NOT IN ('integer', 'null')
-       OR (status = 'RUNNING' AND lease_owner IS NULL);
+       OR (run_at IS NOT NULL AND boot_id IS NOT NULL AND typeof(run_at_boot) <> 'integer')
+       OR (status = 'RUNNING' AND lease_owner IS NULL)
+       OR (status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND typeof(finished_at) <> 'integer');
 
 -- What went wrong: a first attempt that succeeds is told by the job's own row.
 CREATE TABLE windlass_attempts (

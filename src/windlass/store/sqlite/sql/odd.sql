@@ -1,5 +1,7 @@
-SELECT id, status, run_at, lease_owner FROM background_service_jobs INDEXED BY windlass_jobs_odd
+SELECT id, status, run_at, run_at_boot, lease_owner FROM background_service_jobs INDEXED BY windlass_jobs_odd
 WHERE status NOT IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')
    OR typeof(run_at) NOT IN ('integer', 'null')
+   OR (run_at IS NOT NULL AND boot_id IS NOT NULL AND typeof(run_at_boot) <> 'integer')
    OR (status = 'RUNNING' AND lease_owner IS NULL)
+   OR (status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND typeof(finished_at) <> 'integer')
 LIMIT ?

@@ -1,0 +1,1 @@
+UPDATE background_service_jobs SET finished_at = ? WHERE id = ?
