@@ -137,7 +137,10 @@ def check_command(where: str, words: list[str], *, whole: bool) -> None:
     unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
     assert not unknown, f"{where}: {command.name} has no {unknown[0]}"
     if whole and "--help" not in words:
-        command.make_context(command.name, list(words))  # raises what a wrong command line would
+        try:
+            command.make_context(command.name, list(words))
+        except Exception as error:
+            raise AssertionError(f"{where}: {error}") from error
 
 
 def test_every_verb_of_dev_py_shown_exists() -> None:
