@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -92,7 +93,12 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
         host=socket.gethostname(), pid=os.getpid(), lock_file=str(lease.path), version=VERSION, mode="drain",
         job_keys=app.registry.keys(),
     )  # fmt: skip
-    performer = app.make_performer(service, lambda claim, progress: _note(app, claim, progress))
+
+    def report(claim: Claim, progress: str) -> None:
+        note = ProgressNote(claim.job_id, claim.attempt, claim.token, progress)
+        store.settle_and_claim([], None, [note])
+
+    performer = app.make_performer(service, report)
     ran: dict[int, None] = {}
     runs = 0
     try:
@@ -119,23 +125,28 @@ def inline(app: Windlass) -> Generator[None]:
     A job enqueued on a caller's connection runs at the next enqueue or ``drain``, once it is committed.
     """
     client = app.client
-    before, client.submitted = client.submitted, lambda: None if _drains else _drain_once(app)
+    wanted = threading.Semaphore(0)
+    drains = threading.Lock()
+
+    def run() -> None:
+        wanted.release()
+        # A handler's own enqueue, on whatever thread, is left to the drain that runs the handler.
+        while wanted.acquire(blocking=False):
+            if drains.acquire(blocking=False):
+                try:
+                    drain(app)
+                finally:
+                    drains.release()
+            else:
+                wanted.release()
+                if drains.locked():
+                    return
+
+    before, client.submitted = client.submitted, run
     try:
         yield
     finally:
         client.submitted = before
-
-
-_drains: list[bool] = []
-
-
-def _drain_once(app: Windlass) -> None:
-    # A handler's own enqueue must not start a second drain inside the first: that one will see its job.
-    _drains.append(True)
-    try:
-        drain(app)
-    finally:
-        _drains.pop()
 
 
 def enqueued(app: Windlass, key: str | None = None, **fields: Any) -> list[Job]:
@@ -149,7 +160,10 @@ def enqueued(app: Windlass, key: str | None = None, **fields: Any) -> list[Job]:
 
 
 def assert_enqueued(app: Windlass, key: str, *, count: int | None = None, **fields: Any) -> Job:
-    """Asserts that a job of that key waits, with those payload fields (``count``: exactly so many); the newest one."""
+    """Asserts that a job of that key waits, with those payload fields; returns the newest one.
+
+    ``count``: exactly so many.
+    """
     found = enqueued(app, key, **fields)
     if not found or (count is not None and len(found) != count):
         wanted = f"{'a job' if count is None else count} {key!r} with {fields}"
@@ -177,17 +191,17 @@ def _claim(app: Windlass, owner: int) -> Claim | None:
     lanes = [
         lane for lane in store.lanes() if lane.queue not in paused and (known is None or lane.key in known)
     ]
-    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), {}, lambda _: True)
+    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), {}, _accept_any)
     claimed = store.settle_and_claim([], request).claimed
     return claimed[0] if claimed else None
 
 
-def _note(app: Windlass, claim: Claim, progress: str) -> None:
-    app.store.settle_and_claim([], None, [ProgressNote(claim.job_id, claim.attempt, claim.token, progress)])
+def _accept_any(_: Claim) -> bool:
+    return True
 
 
 class _Recorder(WorkerService):
     """The service of a drain: what handlers send out goes nowhere."""
 
     def __init__(self) -> None:
-        super().__init__(lambda message: None)
+        super().__init__(lambda _: None)

@@ -107,7 +107,7 @@ class Dispatching(Role):
         try:
             return self._turn(settlements, request, progress, one_by_one=False)
         except _Refused:
-            # Again with a savepoint for each, so that only the offender fails; progress waits for its next note.
+            # Again with a savepoint for each, so that only the offender fails. Progress has its next note.
             return self._turn(settlements, request, progress, one_by_one=True)
 
     def _despite_bad_text(self, do: Callable[[], _T]) -> _T:

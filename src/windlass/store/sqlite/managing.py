@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from windlass.clock import from_us
@@ -21,7 +23,7 @@ class Managing(Role):
     """The job manager's verbs."""
 
     def get(self, job_id: int) -> Job | None:
-        with self.database.read() as connection:
+        with self._look() as connection:
             row = connection.execute(
                 f"SELECT {COLUMNS} FROM background_service_jobs WHERE id = ?",  # noqa: S608
                 (job_id,),
@@ -41,18 +43,18 @@ class Managing(Role):
         # The ids first: most filters are answered by an index alone, and only what is shown is read.
         ids = f"SELECT id FROM {source} WHERE {' AND '.join(conditions) or '1'} {ordered} LIMIT ? OFFSET ?"  # noqa: S608
         text = f"SELECT {COLUMNS} FROM background_service_jobs WHERE id IN ({ids}) {ordered}"  # noqa: S608
-        with self.database.read() as connection:
+        with self._look() as connection:
             return [job_of(row) for row in connection.execute(text, (*values, limit, offset))]
 
     def counts(self) -> dict[JobStatus, int]:
         total = dict.fromkeys(JobStatus, 0)
-        with self.database.read() as connection:
+        with self._look() as connection:
             for status, count in connection.execute(SQL["counts"]):
                 total[JobStatus(status)] += count
         return total
 
     def attempts(self, job_id: int) -> list[Attempt]:
-        with self.database.read() as connection:
+        with self._look() as connection:
             rows = connection.execute(SQL["attempts"], (job_id,)).fetchall()
         return [
             Attempt(
@@ -103,7 +105,7 @@ class Managing(Role):
 
     def queues(self) -> list[QueueState]:
         found: dict[str, dict[str, Any]] = {}
-        with self.database.read() as connection:
+        with self._look() as connection:
             for queue, paused, concurrency in connection.execute(
                 "SELECT queue, paused, concurrency FROM windlass_queues"
             ):
@@ -135,6 +137,20 @@ class Managing(Role):
                 },
             )
         self.ring()
+
+    @contextmanager
+    def _look(self) -> Generator[sqlite3.Connection]:
+        """For showing: a text that is not UTF-8 is shown by its bytes, until a dispatcher holds its job."""
+        with self.database.read() as connection:
+            texts, connection.text_factory = connection.text_factory, _shown
+            try:
+                yield connection
+            finally:
+                connection.text_factory = texts
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _source(where: JobFilter) -> tuple[str, list[str], list[Any]]:

@@ -11,8 +11,9 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from windlass.errors import NewerSchema, UnsafeDatabase
+from windlass.errors import NewerSchema, StoreUnavailable, UnsafeDatabase
 from windlass.store.sqlite.database import Database
+from windlass.store.sqlite.faults import primary
 
 FOLDER = Path(__file__).parent / "schema"
 
@@ -75,23 +76,47 @@ def vet(connection: sqlite3.Connection) -> None:
 
 
 def migrate(database: Database, known: list[Migration] | None = None) -> list[str]:
-    """Brings the file up to date in one transaction; the names of what was applied."""
+    """Brings the file up to date in one transaction; the names of what was applied.
+
+    Raises:
+        UnsafeDatabase: newer, altered, or with a table of that name which Windlass did not make.
+        StoreUnavailable: the write lock could not be had.
+    """
     known = migrations() if known is None else known
     with database.read() as connection:
-        if not pending(connection, database.path, known):
-            return []
-    with database.write(full=True) as connection:
-        # Again, under the lock: another process may have been faster.
         todo = pending(connection, database.path, known)
-        connection.execute(_LEDGER)
-        for migration in todo:
-            for statement in statements(migration.text):
-                connection.execute(statement)
-            connection.execute(
-                "INSERT INTO windlass_migrations (number, name, checksum) VALUES (?, ?, ?)",
-                (migration.number, migration.name, migration.checksum),
-            )
+    if not todo:
+        return []
+    try:
+        with database.write(full=True) as connection:
+            # Again, under the lock: another process may have been faster.
+            todo = pending(connection, database.path, known)
+            connection.execute(_LEDGER)
+            for migration in todo:
+                _apply(connection, migration, database.path)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"the tables of Windlass could not be brought up to date: {error}; where a transaction of this "
+            "program holds the lock, run windlass migrate, or use the app once, before it begins"
+        ) from error
     return [migration.name for migration in todo]
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration, path: str) -> None:
+    try:
+        for statement in statements(migration.text):
+            connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if primary(error) != sqlite3.SQLITE_ERROR:
+            raise
+        raise UnsafeDatabase(
+            f"{path}: migration {migration.name} does not fit what is there ({error}): nothing was changed; "
+            "rename what Windlass did not make, or name another file"
+        ) from error
+    connection.execute(
+        "INSERT INTO windlass_migrations (number, name, checksum) VALUES (?, ?, ?)",
+        (migration.number, migration.name, migration.checksum),
+    )
 
 
 def statements(text: str) -> list[str]:
@@ -103,4 +128,6 @@ def statements(text: str) -> list[str]:
         if sqlite3.complete_statement(buffer):
             found.append(buffer.strip())
             buffer = ""
+    if buffer.strip():
+        raise ValueError(f"expected a semicolon after {buffer.strip()[-60:]!r}")
     return found

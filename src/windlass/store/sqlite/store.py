@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from typing import Literal
 
@@ -90,13 +91,16 @@ class SqliteStore(Producing, Dispatching, Managing):
         """Writes a consistent copy to a new file, readable by its owner alone, while everything runs."""
         if os.path.exists(target):
             raise StoreUnavailable(f"{target} exists: name a new file")
-        partial = f"{target}.part"
+        # A name of its own: what a killed backup left must not stand in the way of the next.
+        partial = f"{target}.{secrets.token_hex(4)}.part"
         try:
             os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with self.database.read() as connection, translated(target):
                 connection.execute("VACUUM INTO ?", (partial,))
-            _sync_file(partial)
+            _sync(partial, os.O_RDWR)
             os.rename(partial, target)
+            if os.name == "posix":
+                _sync(os.path.dirname(os.path.abspath(target)), os.O_RDONLY)
         except OSError as error:
             raise StoreUnavailable(
                 f"{target} cannot be written ({error.strerror}): check the folder and free space"
@@ -110,8 +114,8 @@ class SqliteStore(Producing, Dispatching, Managing):
         self.database.reset()
 
 
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDWR)
+def _sync(path: str, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
