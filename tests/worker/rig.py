@@ -101,11 +101,8 @@ class Rig:
         """A dispatcher over isolates that load the helper app of that name, ready to work."""
         app = importlib.import_module(f"tests.worker.apps.{module}").app
         app.registry.prepare()
-        dispatcher_options = {
-            name: options.pop(name)
-            for name in ("clock", "job_keys", "poll_s", "busy_timeout_s")
-            if name in options
-        }
+        its_own = ("clock", "job_keys", "poll_s", "busy_timeout_s", "store")
+        dispatcher_options = {name: options.pop(name) for name in its_own if name in options}
         target = f"{ROOT}/tests.worker.apps.{module}:app"
         pool = IsolatePool(target, traits_of(app.registry), count=isolates, **options)
         crew = Crew(self.app.state_dir, self.database, pool, app.registry, **dispatcher_options)
@@ -120,6 +117,8 @@ class Rig:
         """Stops everything; fails when a dispatcher had failed, or an isolate is left."""
         for crew in self.crews:
             crew.stop()
+        for crew in self.crews:
+            crew.store.close()
         self.app.close()
         assert [pid for pid in self.pids if not gone(pid)] == []
 
@@ -138,9 +137,10 @@ class Crew:
         job_keys: tuple[str, ...] | None = (),
         poll_s: float = 0.5,
         busy_timeout_s: float = 10.0,
+        store: SqliteStore | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
-        self.store = SqliteStore(database, self.clock, busy_timeout_s=busy_timeout_s)
+        self.store = store or SqliteStore(database, self.clock, busy_timeout_s=busy_timeout_s)
         self.pool = pool
         self.ready = threading.Event()
         self.messages: list[tuple[str, Any]] = []
@@ -190,7 +190,6 @@ class Crew:
         self.dispatcher.stop(grace_s)
         self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive(), "the dispatcher does not stop"
-        self.store.close()
         self.check()
 
     def check(self) -> None:

@@ -48,6 +48,7 @@ def embedded(
         mode="embedded",
         clock=app.clock,
         poll_s=settings.poll,
+        grace_s=settings.grace,
         retention_us=round(settings.retention * 1_000_000),
         retention_count=settings.retention_count,
         on_ready=ready.set,

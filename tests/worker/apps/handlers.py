@@ -127,6 +127,16 @@ async def agated(name: str) -> int:
 
 
 @app.job
+async def cleaning_up(name: str, ctx: Context) -> None:
+    diary.write("start", name)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.01)
+        diary.write("cleaned", name, why=ctx.stop_reason)
+
+
+@app.job
 async def ablocking(name: str, seconds: float = 60.0) -> int:
     """Blocks the event loop, as a forgotten synchronous call does."""
     diary.write("start", name)
