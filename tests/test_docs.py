@@ -313,6 +313,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors_of(target), f"{name_of(page)} links to {to}"
 
 
+def test_every_file_of_the_repository_that_a_page_names_is_there() -> None:
+    package = ROOT / "src" / "windlass"
+    for page in PAGES:
+        for code in CODE.findall(prose_of(page)):
+            if re.fullmatch(
+                r"(src|tests|docs|benchmarks|store|worker|service)/[\w/*-]+(\.(py|sql|md|c))?", code
+            ):
+                assert [*ROOT.glob(code), *package.glob(code)], f"{name_of(page)} names {code}"
+
+
 def test_every_page_can_be_found_from_the_first() -> None:
     found: set[Path] = set()
     waiting = [README]
