@@ -86,13 +86,11 @@ def rate(worker: WindlassWorker, slices: int) -> float:
 
 def slice_times(worker: WindlassWorker) -> list[int]:
     """When each job of a slice finished, in microseconds, sorted."""
-    worker.fill(SLICE)
+    worker.hold()
     since_us = time.time_ns() // 1000
+    worker.add(SLICE)
     worker.app.queues.resume("default")
-    times = worker.judge.finish_times(since_us, SLICE)
-    worker.app.queues.pause("default")
-    worker.judge.wait_until_still()
-    return times
+    return worker.judge.finish_times(since_us, SLICE)
 
 
 def middle(times: list[int]) -> tuple[int, float]:

@@ -17,6 +17,8 @@ from benchmarks.model import Room
 
 TARGET = "benchmarks.contenders.windlass_app:app"
 PATIENCE_S = 100.0
+PAUSE_S = 0.05
+"""For a pause to reach the dispatcher: nothing of what is added next may run before its time."""
 
 RUNNING = "SELECT EXISTS (SELECT 1 FROM background_service_jobs WHERE status = 'RUNNING')"
 READY = (
@@ -95,7 +97,17 @@ class WindlassWorker:
         self.judge = Judge(room.folder)
 
     def fill(self, count: int) -> None:
+        self.hold()
+        self.add(count)
+
+    def hold(self) -> None:
+        """Pauses the queue, and returns when nothing runs any more."""
         self.app.queues.pause("default")
+        self.judge.wait_until_still()
+        time.sleep(PAUSE_S)
+
+    def add(self, count: int) -> None:
+        """More of the same jobs."""
         self._noop.enqueue_many({"number": number, "text": TEXT} for number in range(count))
 
     def work_off(self) -> None:
