@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-# The suites that tests share (tests/store/conformance.py, say) explain their failures as tests do.
+# The suites that tests share (tests/store/conformance, say) explain their failures as tests do.
 pytest.register_assert_rewrite("tests")
 
 # Record locks on two bytes of one file. They die with their process and, unlike flock, are not inherited

@@ -1,7 +1,7 @@
 """The one narrow contract between Windlass and a database.
 
 A store keeps jobs and moves them between statuses; it decides nothing. Each verb is one transaction and
-one sentence. The conformance suite (``tests/store/conformance.py``) is written against this file alone,
+one sentence. The conformance suite (``tests/store/conformance/``) is written against this file alone,
 and every store passes it.
 
 Connections in this file are DB-API connections of the store's own driver: ``sqlite3.Connection`` here.

@@ -62,6 +62,9 @@ class BorrowedDatabase(Database):
         self._identity = self._identify()
         self._inode_in_use = self._identity[2] if self._identity else 0
 
+    def owns(self, connection: sqlite3.Connection) -> bool:
+        return connection is self._connection or super().owns(connection)
+
     @contextmanager
     def read(self) -> Generator[sqlite3.Connection]:
         self.refuse_fork()

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from windlass.errors import StoreError, StoreUnavailable, UnsafeDatabase
+from windlass.errors import StoreError, UnsafeDatabase
 from windlass.store.sqlite.faults import primary, translated
 from windlass.store.sqlite.guard import Guard
 from windlass.store.sqlite.safety import check_place, create_private, on_read_only_storage
@@ -117,10 +117,6 @@ class Connections:
         try:
             with translated(self.path):
                 yield connection
-        except sqlite3.ProgrammingError as error:
-            if connection in self._open:
-                raise
-            raise StoreUnavailable(f"{self.path} was closed by another thread: read again") from error
         finally:
             self._take_back(connection)
 

@@ -1,0 +1,19 @@
+"""What every store promises, written against the protocol alone.
+
+A store's test module subclasses ``StoreConformance`` and gives the ``store`` and ``clock`` fixtures; the
+suite then runs on it unchanged. Nothing in here knows a table, a driver or a file.
+"""
+
+from __future__ import annotations
+
+from tests.store.conformance.claiming import Claiming
+from tests.store.conformance.delaying import Delaying
+from tests.store.conformance.enqueueing import Enqueueing
+from tests.store.conformance.listening import Listening
+from tests.store.conformance.managing import Managing
+from tests.store.conformance.recovering import Recovering
+from tests.store.conformance.settling import Settling
+
+
+class StoreConformance(Enqueueing, Claiming, Settling, Delaying, Recovering, Managing, Listening):
+    """The suite. ``store`` is empty and migrated; its time is ``clock``."""
