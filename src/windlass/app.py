@@ -42,9 +42,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Windlass:
     """An application's jobs: where they are kept, what runs them, and how they are enqueued.
 
-    ``database`` is an SQLite file; nothing is opened before it is first used. ``title``, ``content`` and
-    ``icon`` are the service's standing status. Further keyword arguments are settings (see
-    ``windlass.config.Settings``), which configuration files, the environment and flags override.
+    ``database`` is an SQLite file; nothing is opened before it is first used. Further keyword arguments are
+    settings (see ``windlass.config.Settings``), which configuration files, the environment and flags override.
 
     >>> import tempfile
     >>> app = Windlass(tempfile.mkdtemp() + "/app.db")
@@ -59,16 +58,10 @@ class Windlass:
         self,
         database: str | os.PathLike[str] | None = None,
         *,
-        title: str | None = None,
-        content: str | None = None,
-        icon: str | None = None,
         durability: Durability | None = None,
         clock: Clock | None = None,
         **settings: Any,
     ) -> None:
-        self.title = title
-        self.content = content
-        self.icon = icon
         self.clock: Clock = clock or SystemClock()
         self.registry = Registry()
         self._origin = origin_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
@@ -117,6 +110,22 @@ class Windlass:
         from windlass.service.process import ServiceControl
 
         return ServiceControl(lambda: self.settings, target=lambda: self.target)
+
+    @contextmanager
+    def elsewhere(self, database: str | os.PathLike[str], *, clock: Clock | None = None) -> Generator[None]:
+        """Keeps this app's jobs in another database, by another clock, while the block lasts: for tests."""
+        before = self._settings, self._store, self.clock, self.__dict__.pop("service", None)
+        self._settings = load_settings({"database": os.fspath(database)}, defaults=self._code_settings)
+        self._store = None
+        self.clock = clock or self.clock
+        try:
+            yield
+        finally:
+            self.close()
+            self.__dict__.pop("service", None)
+            self._settings, self._store, self.clock, service = before
+            if service is not None:
+                self.__dict__["service"] = service
 
     def close(self) -> None:
         """Closes the database and stops listening to the service; using the app again reopens both."""
