@@ -66,6 +66,8 @@ class FuturePool:
         self._service = LocalService(self._news)
         self._performer = self._make_performer(self._service, self._news.progressed)
         self._asks = Asks(self._performer)
+        # Looked up now, so that a program nobody else could find fails here and not with its first job.
+        self._program = "" if isinstance(self._executor, ThreadPoolExecutor) else self._target()
         inbox.ready()
 
     def filenos(self) -> Sequence[int]:
@@ -131,7 +133,7 @@ class FuturePool:
         is_async = traits is not None and traits.is_async
         held.executor = self._executor
         if not isinstance(self._executor, ThreadPoolExecutor):
-            held.future = self._executor.submit(perform_by_reference, self._target(), tuple(claim), is_async)
+            held.future = self._executor.submit(perform_by_reference, self._program, tuple(claim), is_async)
             return
         held.future = self._executor.submit(perform_with, self._performer, claim, is_async)
         held.within_reach = True
