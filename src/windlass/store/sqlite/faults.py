@@ -39,7 +39,7 @@ def translated(path: str) -> Generator[None]:
 def translate(error: sqlite3.DatabaseError, path: str) -> Exception:
     """The error of ours that says what the driver's means; programming errors stay what they are."""
     code = primary(error)
-    if code in _DAMAGED:
+    if code in _DAMAGED or "unsupported file format" in str(error):
         return UnsafeDatabase(
             f"{path} is damaged or not an SQLite database ({error}): nothing was changed; "
             "restore a backup with windlass restore"
