@@ -44,6 +44,7 @@ class Database(Connections):
         super().__init__(path, busy_timeout_s=busy_timeout_s, vet=vet)
         self._unsealed = False
         self._commits = 0
+        self._last_checkpoint = WalState(0, blocked=False)
         self._version = 0
         self._writer_thread = 0
         self.log_bytes_seen = 0
@@ -228,8 +229,11 @@ class Database(Connections):
 
     def checkpoint(self, *, force: bool) -> WalState:
         """Copies the log into the database, where it has grown enough or when forced."""
-        if not force and (self._commits < 16 or self.log_bytes_seen <= LOG_LIMIT):
+        if not force and self.log_bytes_seen <= LOG_LIMIT:
             return WalState(0, blocked=False)
+        if not force and self._commits < 16:
+            # Not worth another try so soon; a reader that was in the way is so still, for all that is known.
+            return self._last_checkpoint
         self.sync_log()
         writer = self.start_writing(full=False)
         try:
@@ -242,7 +246,8 @@ class Database(Connections):
             self._commits = 0
             self.finish_writing(writer, full=False, failed=True)
         _, pages, copied = row
-        return WalState(max(pages - copied, 0), blocked=copied < pages)
+        self._last_checkpoint = WalState(max(pages - copied, 0), blocked=copied < pages)
+        return self._last_checkpoint
 
     def _log_inode(self) -> int:
         try:

@@ -1,0 +1,193 @@
+"""Upkeep, step by step, on a real store: what is due, what was lost, what is old, what is not yet safe."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from windlass.clock import monotonic
+from windlass.context.tempdirs import make_tempdir, temp_root
+from windlass.job import JobStatus
+from windlass.outcome import Completed
+from windlass.store.protocol import Claim, ClaimRequest, NewJob, Settlement
+from windlass.store.sqlite.store import SqliteStore
+from windlass.testing import ManualClock
+from windlass.worker.lease import STALE_US, Lease
+from windlass.worker.upkeep import Upkeep
+
+DAY_US = 86_400_000_000
+
+
+class House:
+    """A store, two dispatchers registered on it, and the first one's upkeep."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.clock.advance("1h")
+        self.store = SqliteStore(folder / "app.db", self.clock)
+        self.store.migrate()
+        self.folder = folder / "app.db-windlass" / "dispatchers"
+        self.lease, self.other = Lease(self.folder, self.clock), Lease(self.folder, self.clock)
+        self.owner, self.neighbour = (self.register(lease) for lease in (self.lease, self.other))
+        self.upkeep = Upkeep(
+            self.store, self.lease, self.clock, retention_us=7 * DAY_US, retention_count=1000
+        )
+        self.upkeep.owner = self.owner
+        self.now = monotonic()
+
+    def register(self, lease: Lease) -> int:
+        lease.take()
+        return self.store.register(
+            host="here", pid=1, lock_file=str(lease.path), version="test", mode="service", job_keys=None
+        )
+
+    def run(self, *, after_s: float = 0.0) -> bool:
+        self.now += after_s
+        return self.upkeep.run(self.now)
+
+    def claim(self, owner: int) -> Claim:
+        [inserted] = self.store.insert([NewJob(key="k")])
+        request = ClaimRequest(owner, 1, dict.fromkeys(self.store.lanes(), 1), {}, lambda _: True)
+        [claim] = self.store.settle_and_claim([], request).claimed
+        assert claim.job_id == inserted.job_id
+        return claim
+
+    def status(self, job_id: int) -> JobStatus | None:
+        job = self.store.get(job_id)
+        return None if job is None else job.status
+
+    def close(self) -> None:
+        self.lease.give_up()
+        self.other.give_up()
+        self.store.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_due_job_is_promoted_and_the_next_look_is_planned(house: House):
+    house.store.insert([NewJob(key="k", delay_us=2_500_000), NewJob(key="k", delay_us=9_000_000)])
+    assert not house.run()
+    assert house.store.lanes() == []
+    house.upkeep.look_for_due(house.now)
+    house.clock.advance("2500ms")
+    assert house.run(after_s=2.5)
+    assert len(house.store.lanes()) == 1
+    assert house.store.promote().next_due_us == 6_500_000
+
+
+def test_a_job_put_off_for_long_is_looked_for_every_minute_whatever_the_wall_clock_does(house: House):
+    house.run()
+    house.clock.advance("30d")
+    house.store.insert([NewJob(key="k", run_at_us=house.clock.wall_us() + 40 * DAY_US)])
+    house.run(after_s=61)
+    house.clock.jump(house.clock.now.replace(year=house.clock.now.year + 1))
+    assert house.run(after_s=61)
+    assert len(house.store.lanes()) == 1
+
+
+def test_jobs_of_a_dead_dispatcher_come_back_and_its_lock_file_goes(house: House):
+    claim = house.claim(house.neighbour)
+    assert not house.run(after_s=2)
+    house.other._lock.release()  # as its process does when it dies
+    assert house.other.path.exists()
+    assert house.run(after_s=2)
+    assert house.status(claim.job_id) == JobStatus.PENDING
+    assert not house.other.path.exists()
+    assert [row.id for row in house.store.dispatchers()] == [house.owner]
+
+
+def test_jobs_of_a_frozen_dispatcher_come_back_and_it_stays_registered(house: House):
+    claim = house.claim(house.neighbour)
+    house.clock.advance(STALE_US / 1_000_000 + 1)
+    house.lease.beat()
+    assert house.run(after_s=2)
+    assert house.status(claim.job_id) == JobStatus.PENDING
+    assert [row.id for row in house.store.dispatchers()] == [house.owner, house.neighbour]
+    late = Settlement(claim.job_id, claim.attempt, claim.token, Completed())
+    assert house.store.settle_and_claim([late]).stale == [late]
+
+
+def test_its_own_jobs_are_never_taken_for_lost(house: House):
+    claim = house.claim(house.owner)
+    house.clock.advance("1h")
+    house.run(after_s=2)
+    assert house.status(claim.job_id) == JobStatus.RUNNING
+
+
+def test_the_pulse_is_beaten_every_few_seconds(house: House):
+    house.upkeep.beat(house.now)
+    first = house.lease.path.read_text()
+    house.clock.advance("10s")
+    house.upkeep.beat(house.now + 1)
+    assert house.lease.path.read_text() == first
+    house.upkeep.beat(house.now + 6)
+    assert int(house.lease.path.read_text()) == int(first) + 10_000_000
+
+
+def test_old_jobs_are_pruned_step_by_step_while_work_goes_on(house: House):
+    """authentik #22713 (purges only when idle): each step has its own time, and does not wait for quiet."""
+    for _ in range(3):
+        house.store.insert([NewJob(key="k")] * 400)
+    with sqlite3.connect(house.store.path) as connection:
+        connection.execute("UPDATE background_service_jobs SET status = 'COMPLETED', finished_at = 1")
+    connection.close()
+    left = []
+    for _ in range(4):
+        house.upkeep.commits += 1
+        house.run(after_s=6 if not left else 0.03)
+        left.append(house.store.counts()[JobStatus.COMPLETED])
+    assert left == [700, 200, 0, 0]
+
+
+def test_temporary_folders_that_a_crash_left_are_removed_once_nobody_uses_them(house: House):
+    root = temp_root(house.store)
+    running = house.claim(house.owner)
+    kept = make_tempdir(root, running.job_id, 1)
+    left = make_tempdir(root, running.job_id + 1, 1)
+    house.run(after_s=6)
+    assert kept.is_dir()
+    assert not left.exists()
+
+
+def test_quick_commits_are_made_durable_within_a_second(house: House):
+    house.run()
+    house.claim(house.owner)
+    house.upkeep.commits += 1
+    assert house.store.database._unsealed
+    house.run(after_s=0.01)
+    house.run(after_s=0.6)
+    assert not house.store.database._unsealed
+
+
+def test_nothing_is_due_for_a_second_when_nothing_happens(house: House):
+    for _ in range(3):
+        house.run(after_s=6)
+    house.upkeep.beat(house.now)
+    assert house.upkeep.next_run - house.now >= 0.9
+
+
+def test_a_reader_that_pins_the_log_for_a_minute_is_told_of(house: House, caplog: pytest.LogCaptureFixture):
+    reader = sqlite3.connect(house.store.path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM background_service_jobs").fetchone()
+    house.run()
+    with caplog.at_level(logging.WARNING, logger="windlass.worker"):
+        for _ in range(70):
+            for _ in range(20):
+                house.store.insert([NewJob(key="k", payload=f'{{"x":"{"x" * 60_000}"}}')], durability="fast")
+            house.upkeep.commits += 20
+            house.run(after_s=0.01)
+            house.run(after_s=1)
+            if caplog.records:
+                break
+    assert "a reader has kept" in caplog.text
+    reader.close()
