@@ -22,8 +22,9 @@ def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 dev.py storm", description=__doc__)
     parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=None, help="of the moments and victims; printed")
-    parser.add_argument("--seconds-limit", type=float, default=900.0, help="end the storm after this long")
-    parser.add_argument("--mean-gap", type=float, default=0.2, help="seconds between kills, on average")
+    parser.add_argument("--seconds-limit", type=float, default=1800.0, help="end the storm after this long")
+    parser.add_argument("--mean-gap", type=float, default=0.1, help="seconds between kills, on average")
+    parser.add_argument("--freezes", type=int, help="dispatchers stopped past their lease (kills / 1000)")
     parser.add_argument("--keep", action="store_true", help="keep the folder with database and logs")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a report")
     parser.add_argument("--powercut", action="store_true", help="cut the power instead; see tests/powercut")
@@ -34,6 +35,8 @@ def main(given: list[str] | None = None) -> int:
         seed=seed,
         seconds_limit=arguments.seconds_limit,
         mean_gap_s=arguments.mean_gap,
+        # Each costs more than the lease of 35 s: only where there is time.
+        freezes=arguments.kills // 1000 if arguments.freezes is None else arguments.freezes,
     )
     folder = Path(tempfile.mkdtemp(prefix="windlass-storm-"))
     said = sys.stderr

@@ -94,10 +94,11 @@ class Checker:
         duplicates, rescues = 0, list[int]()
         for job_id, runs in self._runs.items():
             for before, after in pairwise(runs):
-                rescued = self._next_run_has_a_cause(job_id, before, after)
-                if rescued is not None:
+                cause = self._cause_of_next_run(job_id, before, after)
+                if cause is not None:
                     duplicates += 1
-                    rescues.append(rescued)
+                    if not cause.is_freeze:
+                        rescues.append(after.start - cause.begin)
         self._figures(duplicates, rescues)
         return self._verdict
 
@@ -271,16 +272,16 @@ class Checker:
             )
 
     # ── why a job may run again ──────────────────────────────────────────────────────────────────
-    def _next_run_has_a_cause(self, job_id: int, before: Run, after: Run) -> int | None:
-        """Nanoseconds from the kill to the new run, where a kill is the cause; None where none is needed."""
+    def _cause_of_next_run(self, job_id: int, before: Run, after: Run) -> Kill | None:
+        """What made a job run again; None where its handler had asked for it, or nothing explains it."""
         what = f"{after.uid} (job {job_id}) started attempt {after.attempt} in {after.pid}"
-        if after.attempt < before.attempt:
+        if after.attempt < before.attempt and self._thaw(before, after) is None:
             self._fault("attempts not monotonic", f"{what} after attempt {before.attempt}")
         if before.how == "retry" and after.attempt > before.attempt:
             return None
-        killed = self._cause(before, until=after.start)
-        if killed is not None:
-            return after.start - killed
+        cause = self._cause(before, until=after.start) or self._thaw(before, after)
+        if cause is not None:
+            return cause
         if before.end is None or before.end > after.start:
             self._fault("two live fences", f"{what} while attempt {before.attempt} ran in {before.pid}")
         else:
@@ -289,15 +290,22 @@ class Checker:
             )
         return None
 
-    def _cause(self, run: Run, *, until: int | None = None, own: bool = False) -> int | None:
-        """When a kill or freeze hit the run's process (or, unless ``own``, its dispatcher) in its time."""
+    def _thaw(self, before: Run, after: Run) -> Kill | None:
+        """The freeze from which a dispatcher woke with a job in hand that had run elsewhere meanwhile."""
+        for freeze in self._kills_among({after.pid, after.parent}):
+            if freeze.is_freeze and freeze.begin < after.start and before.start < freeze.end + DYING_NS:
+                return freeze
+        return None
+
+    def _cause(self, run: Run, *, until: int | None = None, own: bool = False) -> Kill | None:
+        """The kill or freeze that hit the run's process (or, unless ``own``, its dispatcher) in its time."""
         pids = {run.pid} if own else {run.pid, run.parent}
         for kill in self._kills_among(pids):
             if kill.end + DYING_NS < run.start or (until is not None and kill.begin > until):
                 continue
             if own and (kill.is_freeze or (run.end is not None and run.end < kill.begin)):
                 continue
-            return kill.begin
+            return kill
         return None
 
     def _kills_among(self, pids: set[int]) -> list[Kill]:

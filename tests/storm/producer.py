@@ -38,7 +38,7 @@ class Producer:
 
     def run(self) -> None:
         ways = (self.single, self.single, self.many, self.transaction, self.foreign)
-        while not self.told_to_stop(self._rng.uniform(0, 0.01)):
+        while not self.told_to_stop(self._rng.uniform(0, 0.02)):
             if self.backlog() <= BACKLOG_MOST:
                 self._rng.choice(ways)()
             elif self._recent:

@@ -215,6 +215,17 @@ def test_a_frozen_dispatcher_explains_two_runs_at_once() -> None:
     assert tale.faults() == set()
 
 
+def test_a_dispatcher_that_wakes_may_start_a_job_that_ran_elsewhere_but_not_complete_it() -> None:
+    tale = Tale().enqueued().claimed().released().claimed()
+    tale.started(pid=12, parent=OTHER_DISPATCHER).ended().settled().killed(DISPATCHER, kind="freeze")
+    tale.started().ended().row()
+    assert tale.faults() == set()
+    tale.history.runs[0].attempt = 2
+    assert "attempts not monotonic" not in tale.faults()
+    tale.history.runs[0].attempt = 1
+    assert tale.settled().faults() == {"double completion", "several terminal statuses"}
+
+
 def test_a_stale_attempt_that_settles_a_rescued_job_is_found() -> None:
     tale = cut_off_once().killed(DISPATCHER, kind="freeze").released().claimed()
     tale.started(pid=12, parent=OTHER_DISPATCHER).ended(run=0).settled().ended().row()

@@ -9,7 +9,8 @@ import pytest
 
 from tests.storm.driver import Outcome, Plan, Storm
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+# A busy machine makes a storm longer, not wrong.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def storm(folder: Path, **how: Any) -> Outcome:
@@ -24,8 +25,9 @@ def test_forty_kills_lose_nothing_and_repeat_nothing_without_a_cause(tmp_path: P
     assert outcome.verdict.figures["duplicates explained"] > 0
 
 
+@pytest.mark.alone
 def test_a_dispatcher_stopped_past_its_lease_settles_nothing_when_it_goes_on(tmp_path: Path) -> None:
-    outcome = storm(tmp_path, kills=3, weights={"producer": 1}, freezes=3, lease_s=0.6)
+    outcome = storm(tmp_path, kills=3, weights={"producer": 1}, freezes=3, lease_s=1.0)
     assert [str(violation) for violation in outcome.verdict.violations] == []
     assert outcome.verdict.figures["dispatchers frozen"] == 3
     assert outcome.verdict.figures["duplicates explained"] > 0
