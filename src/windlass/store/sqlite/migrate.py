@@ -42,8 +42,13 @@ class Migration(NamedTuple):
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
     """All migrations this version knows, in order."""
-    files = sorted(folder.glob("[0-9]*.sql"))
-    return [Migration(int(file.stem[:4]), file.stem, file.read_text(encoding="utf-8")) for file in files]
+    try:
+        files = sorted(folder.glob("[0-9]*.sql"))
+        return [Migration(int(file.stem[:4]), file.stem, file.read_text(encoding="utf-8")) for file in files]
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the schema in {folder} cannot be read ({error.strerror}): check the limit of open files"
+        ) from error
 
 
 def pending(connection: sqlite3.Connection, path: str, known: list[Migration]) -> list[Migration]:
