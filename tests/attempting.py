@@ -25,6 +25,7 @@ class Workshop:
         self.registry = Registry()
         self.performer = Performer(self.registry, self)
         self.progress: list[str] = []
+        self.transaction_limit_s = 2.0
         self.owner = self.store.register(
             host="here", pid=1, lock_file="lock", version="test", mode="embedded", job_keys=None
         )

@@ -12,7 +12,6 @@ import pytest
 
 from tests.attempting import Workshop
 from windlass.context import Context
-from windlass.context import context as context_module
 from windlass.errors import StaleAttempt, TransactionTooLong
 from windlass.job import JobStatus
 from windlass.outcome import Committed, Failed, Retried
@@ -29,8 +28,8 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
 
 
 @pytest.fixture
-def short_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_module, "TRANSACTION_LIMIT_S", 0.05)
+def short_transactions(shop: Workshop) -> None:
+    shop.transaction_limit_s = 0.05
 
 
 def context(shop: Workshop, **fields: Any) -> Context:

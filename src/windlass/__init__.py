@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         StoreError,
         StoreUnavailable,
         TransactionTooLong,
-        UnknownJob,
         UnsafeDatabase,
         WindlassError,
     )
@@ -66,7 +65,6 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "TransactionTooLong",
-    "UnknownJob",
     "UnsafeDatabase",
     "Why",
     "Windlass",
@@ -103,7 +101,6 @@ _HOMES = {
     "StoreError": "errors",
     "StoreUnavailable": "errors",
     "TransactionTooLong": "errors",
-    "UnknownJob": "errors",
     "UnsafeDatabase": "errors",
     "Why": "job",
     "Windlass": "app",

@@ -43,7 +43,7 @@ class Windlass:
     """An application's jobs: where they are kept, what runs them, and how they are enqueued.
 
     ``database`` is an SQLite file; nothing is opened before it is first used. Further keyword arguments are
-    settings (see ``windlass.config.Settings``), which configuration files, the environment and flags override.
+    settings (see ``windlass.config.Settings``), which files, the environment and flags override.
 
     >>> import tempfile
     >>> app = Windlass(tempfile.mkdtemp() + "/app.db")
@@ -260,7 +260,9 @@ class Windlass:
         from windlass.worker.executor import Performer
         from windlass.worker.lent import Lent
 
-        return Performer(self.registry, Lent(self.store, service, report_progress))
+        limit_s = self.settings.transaction_limit
+        lent = Lent(self.store, service, report_progress, transaction_limit_s=limit_s)
+        return Performer(self.registry, lent)
 
     @contextmanager
     def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[None]:

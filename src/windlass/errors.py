@@ -1,22 +1,21 @@
 """Every error Windlass raises, drawn as a tree.
 
-    WindlassError
-    ├── ConfigError              a setting that cannot be right
-    ├── InvalidJob               what was enqueued cannot become a job
-    │   ├── InvalidPayload       … because of its payload
-    │   └── UnknownJob           … because this program has no such job key
-    ├── RegistrationError        two handlers for one key, a signature that cannot be read
-    ├── StoreError               the database refused or failed
-    │   ├── OutcomeUnknown       a commit may or may not have happened
-    │   ├── StoreUnavailable     busy, full, read-only or failing: nothing was written
-    │   └── UnsafeDatabase       a file that Windlass will not touch
-    │       └── NewerSchema      … because a newer Windlass wrote it
-    ├── ServiceError             the background service
-    │   ├── AlreadyRunning
-    │   ├── NotRunning
-    │   └── StartFailed
-    ├── StaleAttempt             this attempt no longer owns its job
-    └── TransactionTooLong       ``ctx.transaction()`` overran and was rolled back
+WindlassError
+├── ConfigError              a setting that cannot be right
+├── InvalidJob               what was enqueued cannot become a job
+│   └── InvalidPayload       … because of its payload
+├── RegistrationError        two handlers for one key, a signature that cannot be read
+├── StoreError               the database refused or failed
+│   ├── OutcomeUnknown       a commit may or may not have happened
+│   ├── StoreUnavailable     busy, full, read-only or failing: nothing was written
+│   └── UnsafeDatabase       a file that Windlass will not touch
+│       └── NewerSchema      … because a newer Windlass wrote it
+├── ServiceError             the background service
+│   ├── AlreadyRunning
+│   ├── NotRunning
+│   └── StartFailed
+├── StaleAttempt             this attempt no longer owns its job
+└── TransactionTooLong       ``ctx.transaction()`` overran and was rolled back
 """
 
 from __future__ import annotations
@@ -36,10 +35,6 @@ class InvalidJob(WindlassError, ValueError):
 
 class InvalidPayload(InvalidJob):
     """The payload does not fit the handler's signature, or cannot be stored as JSON."""
-
-
-class UnknownJob(InvalidJob, LookupError):
-    """No handler of this program has that job key, and the caller asked for one."""
 
 
 class RegistrationError(WindlassError):

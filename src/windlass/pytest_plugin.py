@@ -1,14 +1,14 @@
 """Fixtures for pytest, there as soon as Windlass is installed.
 
-    import shop
+import shop
 
-    @pytest.fixture
-    def app(windlass_app):
-        return windlass_app(shop.app)
+@pytest.fixture
+def app(windlass_app):
+    return windlass_app(shop.app)
 
-    def test_an_order_sends_a_receipt(app):
-        shop.order("ann@example.org")
-        assert_enqueued(app, "send_receipt", email="ann@example.org")
+def test_an_order_sends_a_receipt(app):
+    shop.order("ann@example.org")
+    assert_enqueued(app, "send_receipt", email="ann@example.org")
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from windlass.app import Windlass
 from windlass.clock import monotonic
 
-app = Windlass("bench.db", title="windlass bench")
+app = Windlass("bench.db")
 
 
 @app.job

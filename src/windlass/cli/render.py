@@ -48,13 +48,14 @@ def jobs_table(jobs: Sequence[Job], *, title: str | None = None) -> RenderableTy
     if not jobs:
         return Text("no jobs match", "dim")
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", justify="right", style="bold")
-    for name in ("status", "key", "queue"):
-        table.add_column(name, no_wrap=name != "key")
+    table.add_column("id", justify="right", style="bold", no_wrap=True, min_width=2)
+    table.add_column("status", no_wrap=True)
+    table.add_column("key", overflow="fold", min_width=12)
+    table.add_column("queue", no_wrap=True)
     table.add_column("prio", justify="right")
     table.add_column("runs", justify="right")
     table.add_column("created")
-    table.add_column("last word", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("last word", overflow="ellipsis", no_wrap=True, ratio=1, max_width=60)
     for job in jobs:
         table.add_row(
             str(job.id),

@@ -121,7 +121,7 @@ def _headline(opened: Windlass, service: ServiceStatus | None) -> Any:
     line.append(where, "dim")
     line.append(f"\n  supervisor {service.pid}, dispatcher {service.dispatcher or 'none'}", "dim")
     if service.restarts:
-        line.append(f", started again {service.restarts} times", "yellow")
+        line.append(f", started again {service.restarts} time{'s' * (service.restarts != 1)}", "yellow")
     line.append(f"\n  log {service.log}", "dim")
     if service.last_error:
         line.append(f"\n  {printable(service.last_error)}", "red")

@@ -11,7 +11,6 @@ Invariants:
 from __future__ import annotations
 
 from windlass.context.context import (
-    TRANSACTION_LIMIT_S,
     Context,
     Resources,
     Service,
@@ -24,7 +23,6 @@ from windlass.context.context import (
 from windlass.context.tempdirs import sweep_tempdirs, temp_root
 
 __all__ = [
-    "TRANSACTION_LIMIT_S",
     "Context",
     "Resources",
     "Service",

@@ -29,7 +29,6 @@ StopReason = Literal["cancelled", "shutdown", "timeout"]
 """Why a running handler should end: someone cancelled it, the service stops, its time is up."""
 
 MESSAGE_LENGTH_MAX = 500
-TRANSACTION_LIMIT_S = 2.0
 """How long ``ctx.transaction()`` may hold the write lock, in seconds."""
 
 
@@ -60,6 +59,11 @@ class Resources(Protocol):
     @property
     def service(self) -> Service:
         """The service, as handlers see it."""
+        ...
+
+    @property
+    def transaction_limit_s(self) -> float:
+        """How long ``ctx.transaction()`` may hold the write lock."""
         ...
 
     def report_progress(self, claim: Claim, progress: str) -> None:
@@ -289,7 +293,7 @@ class Context:
             raise RuntimeError("ctx.transaction() has already completed this job: it can be used once")
         if self._transaction is not None or (self._db is not None and self._db.in_transaction):
             raise RuntimeError("a transaction is already open on ctx.db: commit or roll it back first")
-        held = HandlerTransaction(self._resources.store, self.db, TRANSACTION_LIMIT_S)
+        held = HandlerTransaction(self._resources.store, self.db, self._resources.transaction_limit_s)
         self._transaction = held
         try:
             with held:

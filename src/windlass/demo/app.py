@@ -16,7 +16,7 @@ from windlass.clock import monotonic
 from windlass.context import Context, Service
 from windlass.outcome import PermanentError
 
-app = Windlass("demo.db", title="windlass demo")
+app = Windlass("demo.db")
 
 
 class Undecodable(Exception):

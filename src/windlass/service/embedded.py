@@ -16,6 +16,7 @@ from windlass.worker.dispatcher import Dispatcher
 from windlass.worker.futures import FuturePool
 from windlass.worker.isolate import run_start_callbacks
 from windlass.worker.isolates import IsolatePool
+from windlass.worker.local import LocalService
 from windlass.worker.mixed import MixedPool
 from windlass.worker.pool import Pool
 from windlass.worker.threads import ThreadPool
@@ -79,9 +80,17 @@ def embedded(
 
 def _pool(app: AppLike, executor: Executor | None, threads: int | None) -> Pool:
     traits = traits_of(app.registry)
+
+    def on_start(service: LocalService) -> None:
+        run_start_callbacks(app.registry, service, app.store)
+
     if executor is not None:
         here: Pool = FuturePool(
-            executor, traits, target=lambda: app.target, make_performer=app.make_performer
+            executor,
+            traits,
+            target=lambda: app.target,
+            make_performer=app.make_performer,
+            on_start=on_start,
         )
     else:
         here = ThreadPool(
@@ -89,7 +98,7 @@ def _pool(app: AppLike, executor: Executor | None, threads: int | None) -> Pool:
             traits,
             threads=threads or app.settings.threads,
             async_concurrency=app.settings.async_concurrency,
-            on_start=lambda service: run_start_callbacks(app.registry, service, app.store),
+            on_start=on_start,
         )
     isolated = frozenset(
         handler.key for handler in app.registry.handlers() if handler.options.isolation == "process"

@@ -20,6 +20,7 @@ from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
 from windlass.worker.alone import Alone
+from windlass.worker.isolate import run_start_callbacks
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
 from windlass.worker.threads import MakePerformer
@@ -45,6 +46,7 @@ class FuturePool:
         make_performer: MakePerformer,
         slots: int | None = None,
         make_executor: Callable[[], Executor] | None = None,
+        on_start: Callable[[LocalService], None] | None = None,
     ) -> None:
         self._executor = executor
         self._traits = traits
@@ -52,6 +54,7 @@ class FuturePool:
         self._make_performer = make_performer
         self._slots = slots or getattr(executor, "_max_workers", None) or 4
         self._make_executor = make_executor or _another_like(executor)
+        self._on_start = on_start
         self._own: list[Executor] = []
         self._news = News()
         self._held: dict[int, _Held] = {}
@@ -68,6 +71,8 @@ class FuturePool:
         self._asks = Asks(self._performer)
         # Looked up now, so that a program nobody else could find fails here and not with its first job.
         self._program = "" if isinstance(self._executor, ThreadPoolExecutor) else self._target()
+        if self._on_start is not None and not self._program:
+            self._on_start(self._service)
         inbox.ready()
 
     def filenos(self) -> Sequence[int]:
@@ -264,7 +269,9 @@ def _performer_of(target: str) -> PerformerLike:
 
     app = load_app(target)
     app.registry.prepare()
-    return app.make_performer(_Deaf(), _unheard)
+    service = _Deaf()
+    run_start_callbacks(app.registry, service, app.store)
+    return app.make_performer(service, _unheard)
 
 
 def _unheard(claim: Claim, progress: str) -> None:

@@ -24,8 +24,10 @@ import msgspec
 
 from windlass import platform
 from windlass.clock import stopwatch_ns
+from windlass.context import Service
+from windlass.handlers import Registry
 from windlass.outcome import AnyOutcome, Failed
-from windlass.store.protocol import Claim
+from windlass.store.protocol import Claim, Store
 from windlass.worker.channel import Frames, Result, Sender, decode_jobs, decode_message, frame
 from windlass.worker.eventloop import EventLoop
 from windlass.worker.gate import ProgressGate
@@ -48,7 +50,9 @@ def main(text: str) -> None:
     start = msgspec.json.decode(text, type=Start)
     platform.set_parent_death_signal(start.parent)
     # Only the dispatcher decides when an isolate ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A function, not SIG_IGN: that would be passed on to every program a handler starts.
+        signal.signal(number, lambda *_: None)
     isolate = Isolate(
         jobs=socket.socket(fileno=start.jobs),
         tokens=socket.socket(fileno=start.tokens),
@@ -251,7 +255,7 @@ class WorkerService:
                 self._send(["message", name, reply, request_id])
 
 
-def run_start_callbacks(registry: Any, service: WorkerService, store: Any) -> None:
+def run_start_callbacks(registry: Registry, service: Service, store: Store) -> None:
     """Runs ``@app.on_start`` callbacks with the service and a connection of their own."""
     callbacks: list[Callable[..., Any]] = list(registry.start_callbacks)
     if not callbacks:

@@ -30,7 +30,7 @@ _YOUNG_DEATHS_ALLOWED = 3
 _PUSH_S = 0.001
 _SUSPECTS_COME_S = 5.0
 """The isolate for suspects ends when for so long none has come."""
-_MEMORY_LOOK_S = 0.2
+_MEMORY_LOOK_S = 0.05
 
 
 class IsolatePool:

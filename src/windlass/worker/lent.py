@@ -11,9 +11,17 @@ from windlass.store.protocol import Claim, Store
 class Lent:
     """The ``Resources`` of a worker process."""
 
-    def __init__(self, store: Store, service: Service, report: Callable[[Claim, str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        service: Service,
+        report: Callable[[Claim, str], None],
+        *,
+        transaction_limit_s: float = 2.0,
+    ) -> None:
         self.store = store
         self.service = service
+        self.transaction_limit_s = transaction_limit_s
         self._report = report
 
     def report_progress(self, claim: Claim, progress: str) -> None:
