@@ -42,7 +42,7 @@ def test_time_moves_when_the_test_moves_it(app, windlass_clock):
 def test_a_users_suite_gets_the_fixtures_by_installing_windlass(tmp_path: Path):
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "test_shop.py").write_text(SUITE)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_shop.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
     assert run.returncode == 0, run.stdout + run.stderr

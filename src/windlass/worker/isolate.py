@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -52,7 +53,7 @@ def main(text: str) -> None:
     # Only the dispatcher decides when an isolate ends.
     for number in (signal.SIGINT, signal.SIGTERM):
         # A function, not SIG_IGN: that would be passed on to every program a handler starts.
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, _go_on)
     isolate = Isolate(
         jobs=socket.socket(fileno=start.jobs),
         tokens=socket.socket(fileno=start.tokens),
@@ -64,6 +65,10 @@ def main(text: str) -> None:
         isolate.send(["failed", _reason(error)])
         raise SystemExit(3) from error
     isolate.run()
+
+
+def _go_on(number: int, frame: FrameType | None) -> None:
+    del number, frame
 
 
 class Isolate:
