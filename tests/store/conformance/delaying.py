@@ -41,6 +41,23 @@ class Delaying:
         assert store.promote().promoted == 1
         assert len(claim(store)) == 1
 
+    def test_after_a_reboot_no_delay_waits_for_more_than_its_turn(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        """However many delays the earlier boot left behind, each step says that there is more."""
+        for _ in range(25):
+            add(store, delay_us=60 * SECOND)
+        clock.reboot()
+        add(store, delay_us=3600 * SECOND)
+        clock.advance(60)
+        promoted, steps = 0, 0
+        while (promotion := store.promote(limit=10)).next_due_us == 0:
+            promoted += promotion.promoted
+            steps += 1
+        assert promoted + promotion.promoted == 25
+        assert steps <= 6
+        assert promotion.next_due_us == 3540 * SECOND
+
     def test_the_next_due_job_is_told_over_both_clocks(self, store: Store, clock: ManualClock) -> None:
         assert store.promote().next_due_us is None
         add(store, run_at_us=to_wall_us(clock.now) + 90 * SECOND)

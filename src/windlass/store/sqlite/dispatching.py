@@ -191,10 +191,12 @@ class Dispatching(Role):
         boot_id = self.clock.boot_id()
         with self.database.read() as connection:
             strange = connection.execute(SQL["other_boots"], (boot_id,)).fetchone()[0]
+        forgotten = 0
         if strange:
             with self.database.write(full=False) as connection:
-                connection.execute(SQL["forget_boots"], (boot_id, limit))
-        wait_us = self._next_due(boot_id)
+                forgotten = connection.execute(SQL["forget_boots"], (boot_id, limit)).rowcount
+        # Where the limit was reached, more of them may be due already.
+        wait_us = 0 if forgotten >= limit else self._next_due(boot_id)
         if wait_us is None or wait_us > 0:
             return Promotion(0, wait_us)
         now_us, now = self.now()
@@ -203,7 +205,7 @@ class Dispatching(Role):
             promoted += connection.execute(
                 SQL["promote_boot"], (now, boot_id, self.clock.boot_us(), limit - promoted)
             ).rowcount
-        return Promotion(promoted, self._next_due(boot_id))
+        return Promotion(promoted, 0 if forgotten >= limit else self._next_due(boot_id))
 
     def _next_due(self, boot_id: str) -> int | None:
         with self.database.read() as connection:

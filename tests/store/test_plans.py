@@ -1,0 +1,127 @@
+"""No statement steps over what it does not want: each finds its rows by an index made for it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from windlass.job import JobStatus
+from windlass.store.protocol import JobFilter
+from windlass.store.sqlite import managing
+from windlass.store.sqlite.statements import SQL
+from windlass.store.sqlite.store import SqliteStore
+
+BY_ID = "background_service_jobs USING INTEGER PRIMARY KEY"
+READY, DUE_WALL, DUE_BOOT = "windlass_jobs_ready", "windlass_jobs_due_wall", "windlass_jobs_due_boot"
+HELD, RUNNING, FINISHED = "windlass_jobs_held", "windlass_jobs_running", "windlass_jobs_finished"
+WHOLE_INDEX_IS_WANTED = {"counts", "queues", "running_by_queue", "odd"}
+"""These count, or list what should not be there: the index holds nothing else."""
+
+USES: dict[str, list[str]] = {
+    "attempts": ["windlass_attempts_by_job"],
+    "cancel_pending": [BY_ID],
+    "cancel_running": [BY_ID],
+    "cancellations": [RUNNING],
+    "claim": [BY_ID],
+    "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
+    "counts": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
+    "date_finished": [BY_ID],
+    "delete_attempts": ["windlass_attempts_by_job"],
+    "delete_jobs": [BY_ID],
+    "find_idempotent": ["windlass_jobs_idempotency (job_key=? AND idempotency_key=?)"],
+    "first_lane": [f"{READY} ((alone,queue,job_key)>(?,?,?))"],
+    "forget_attempts": ["windlass_attempts_by_job"],
+    "forget_boots": [BY_ID, f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
+    "hold": [BY_ID],
+    "hold_odd": [BY_ID],
+    "insert": [],
+    "next_due_boot": [f"{DUE_BOOT} (boot_id=?)"],
+    "next_due_wall": [DUE_WALL],
+    "note_progress": [BY_ID],
+    "odd": ["windlass_jobs_odd"],
+    "other_boots": [f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
+    "promote_boot": [BY_ID, f"{DUE_BOOT} (boot_id=? AND run_at_boot<?)"],
+    "promote_wall": [BY_ID, f"{DUE_WALL} (run_at>? AND run_at<?)"],
+    "prune_cutoff": [f"{FINISHED} (status=?)"],
+    "prune_doomed": [f"{FINISHED} (status=? AND finished_at<?)"],
+    "queues": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING],
+    "reclaim": [BY_ID],
+    "reclaim_select": [f"{RUNNING} (lease_owner=?)"],
+    "record_attempt": [],
+    "register": [],
+    "retry": [BY_ID],
+    "rewrite_created_at": [BY_ID],
+    "running_by_queue": [RUNNING],
+    "set_queue": [],
+    "settle_completed": [BY_ID],
+    "settle_ended": [BY_ID],
+    "settle_owned": [BY_ID],
+    "settle_waiting": [BY_ID],
+    "unregister": ["windlass_dispatchers USING INTEGER PRIMARY KEY", f"{RUNNING} (lease_owner=?)"],
+}
+"""Every statement, and the indexes by which it finds its rows."""
+
+
+OFTEN = [
+    *("claim_lane", "first_lane", "next_due_wall", "next_due_boot", "promote_wall", "promote_boot"),
+    *("prune_cutoff", "prune_doomed", "reclaim_select"),
+]
+
+
+@pytest.fixture
+def connection(store: SqliteStore, path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection:
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
+    named = dict.fromkeys(re.findall(r"(?<!:):([a-z_]+)", statement), 1)
+    numbered = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+    values = named or [1] * (max(numbered) if numbered else statement.count("?"))
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+def test_every_statement_is_listed_here() -> None:
+    assert sorted(USES) == sorted(SQL)
+
+
+@pytest.mark.parametrize("name", sorted(USES))
+def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection, name: str) -> None:
+    steps = plan(connection, SQL[name])
+    for wanted in USES[name]:
+        assert any(wanted in step for step in steps), (wanted, steps)
+    for step in steps:
+        scans = step.startswith("SCAN") and not re.search(r"json_each|SUBQUERY|CONSTANT ROW|\(subquery", step)
+        walks_an_index = "USING" in step and (name in WHOLE_INDEX_IS_WANTED or name == "next_due_wall")
+        assert not scans or walks_an_index, steps
+
+
+@pytest.mark.parametrize("name", OFTEN)
+def test_what_runs_often_sorts_nothing(connection: sqlite3.Connection, name: str) -> None:
+    """An index in the right order is read up to the limit, however much lies behind it."""
+    assert not [step for step in plan(connection, SQL[name]) if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (JobFilter(status=(JobStatus.RUNNING,)), RUNNING),
+        (JobFilter(status=(JobStatus.FAILED,)), f"COVERING INDEX {FINISHED}"),
+        (JobFilter(status=(JobStatus.COMPLETED, JobStatus.CANCELLED)), f"COVERING INDEX {FINISHED}"),
+        (JobFilter(held=True), HELD),
+        (JobFilter(ids=(1, 2)), BY_ID),
+    ],
+    ids=str,
+)
+def test_a_listing_finds_its_ids_by_an_index(
+    connection: sqlite3.Connection, where: JobFilter, index: str
+) -> None:
+    source, conditions, values = managing._source(where)
+    statement = f"SELECT id FROM {source} WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT 50"
+    steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any(index in step for step in steps), steps
