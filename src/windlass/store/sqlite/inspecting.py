@@ -46,11 +46,13 @@ def count_odd(store: SqliteStore) -> int:
     return _number(
         store,
         "SELECT count(*) FROM background_service_jobs "
-        "WHERE status NOT IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED') "
+        "WHERE (status <> 'PENDING' AND status <> 'RUNNING' AND status <> 'COMPLETED' AND status <> 'FAILED' "
+        "AND status <> 'CANCELLED') "
         "OR typeof(run_at) NOT IN ('integer', 'null') "
         "OR (run_at IS NOT NULL AND boot_id IS NOT NULL AND typeof(run_at_boot) <> 'integer') "
         "OR (status = 'RUNNING' AND lease_owner IS NULL) "
-        "OR (status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND typeof(finished_at) <> 'integer')",
+        "OR ((status = 'COMPLETED' OR status = 'FAILED' OR status = 'CANCELLED') "
+        "AND typeof(finished_at) <> 'integer')",
     )
 
 

@@ -172,7 +172,7 @@ def _source(where: JobFilter) -> tuple[str, list[str], list[Any]]:
             ask("status = 'RUNNING'")
         elif where.ids is None and where.status and all(status.is_final for status in where.status):
             source += " INDEXED BY windlass_jobs_finished"
-            ask("status IN ('COMPLETED', 'FAILED', 'CANCELLED')")
+            ask("(status = 'COMPLETED' OR status = 'FAILED' OR status = 'CANCELLED')")
     if where.key is not None:
         ask("job_key = ?", where.key)
     if where.queue is not None:

@@ -52,9 +52,11 @@ CREATE INDEX windlass_jobs_held
 CREATE INDEX windlass_jobs_running
     ON background_service_jobs (lease_owner)
     WHERE status = 'RUNNING';
+-- Spelled out: for each row written, an IN with more than two values builds a table of them to look in, which
+-- made enqueue and settle twice as slow, and up to twenty times where the heap was trimmed in between.
 CREATE INDEX windlass_jobs_finished
     ON background_service_jobs (status, finished_at)
-    WHERE status IN ('COMPLETED', 'FAILED', 'CANCELLED');
+    WHERE status = 'COMPLETED' OR status = 'FAILED' OR status = 'CANCELLED';
 CREATE UNIQUE INDEX windlass_jobs_idempotency
     ON background_service_jobs (job_key, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
@@ -62,11 +64,12 @@ CREATE UNIQUE INDEX windlass_jobs_idempotency
 -- Rows that no transition of ours could have left: upkeep holds them with a reason, or mends them.
 CREATE INDEX windlass_jobs_odd
     ON background_service_jobs (id)
-    WHERE status NOT IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')
+    WHERE (status <> 'PENDING' AND status <> 'RUNNING' AND status <> 'COMPLETED' AND status <> 'FAILED'
+           AND status <> 'CANCELLED')
        OR typeof(run_at) NOT IN ('integer', 'null')
        OR (run_at IS NOT NULL AND boot_id IS NOT NULL AND typeof(run_at_boot) <> 'integer')
        OR (status = 'RUNNING' AND lease_owner IS NULL)
-       OR (status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND typeof(finished_at) <> 'integer');
+       OR ((status = 'COMPLETED' OR status = 'FAILED' OR status = 'CANCELLED') AND typeof(finished_at) <> 'integer');
 
 -- What went wrong: a first attempt that succeeds is told by the job's own row.
 CREATE TABLE windlass_attempts (

@@ -14,4 +14,4 @@ SELECT 'RUNNING', count(*) FROM background_service_jobs INDEXED BY windlass_jobs
 WHERE status = 'RUNNING'
 UNION ALL
 SELECT status, count(*) FROM background_service_jobs INDEXED BY windlass_jobs_finished
-WHERE status IN ('COMPLETED', 'FAILED', 'CANCELLED') GROUP BY status
+WHERE (status = 'COMPLETED' OR status = 'FAILED' OR status = 'CANCELLED') GROUP BY status
