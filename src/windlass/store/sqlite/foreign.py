@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from windlass.job import JobStatus
 from windlass.store.sqlite.statements import SQL
 
 _ATTEMPTS_MOST = 1_000_000_000
@@ -53,11 +54,11 @@ def oddity(status: object, run_at: object, run_at_boot: object, owner: object) -
     """What is wrong with a row of the index of odd ones."""
     if type(run_at) is not int and run_at is not None:
         return f"run_at is {_shown(run_at)}, expected microseconds since the epoch"
-    if type(run_at_boot) is not int and run_at_boot is not None:
-        return f"run_at_boot is {_shown(run_at_boot)}, expected microseconds since the machine started"
     if status == "RUNNING" and owner is None:
         return "status is RUNNING, but no dispatcher runs it: enqueue with PENDING"
-    return f"status is {_shown(status)}, expected PENDING"
+    if status not in JobStatus.__members__:
+        return f"status is {_shown(status)}, expected PENDING"
+    return f"run_at_boot is {_shown(run_at_boot)}, expected microseconds since the machine started"
 
 
 def _shown(value: Any) -> str:
