@@ -7,6 +7,9 @@ file (``promises``). ``disk`` then rebuilds what a disk may hold had the power f
 what was synced is there; of the rest anything may be missing, torn at a sector, or out of order. ``replay``
 opens each such image with plain ``sqlite3`` and compares it with what had been promised by then.
 
+``faults`` uses the same VFS to let writes and syncs fail for a while: what the store says meanwhile must be
+true, and it must go on when the disk is well again.
+
 The recorder needs an ``apsw`` that shares its SQLite with the ``sqlite3`` module of the same Python, as
-Debian's own packages do. So ``replay`` runs in ``/usr/bin/python3``; ``launch`` starts it from any other.
+Debian's own packages do. So both run in ``/usr/bin/python3``; ``launch`` starts them from any other.
 """

@@ -1,4 +1,4 @@
-"""``python -m tests.powercut``: cuts the power everywhere, and shows that it can tell a loss."""
+"""``python -m tests.powercut``: cuts the power and fails the disk everywhere, and shows that it can tell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from tests.powercut.launch import CannotReplay, Found, replay
+from tests.powercut.launch import CannotReplay, Found, faults, replay
 
 
 def main(given: list[str] | None = None) -> int:
@@ -23,19 +23,33 @@ def main(given: list[str] | None = None) -> int:
             "durability fast: may lose, must stay sound", list(replay("--durability", "fast", *chance[:2]))
         )
         lying = _table("a disk that only says it synced", list(replay("--lying-disk", *chance[:2])))
+        wrong = _faults()
     except CannotReplay as error:
         print(error, file=sys.stderr)
         return 2
-    faults = [fault for found in kept for fault in found.faults]
-    faults += [fault for found in fast for fault in (*found.contradictions, *found.damages)]
+    wrong += [fault for found in kept for fault in found.faults]
+    wrong += [fault for found in fast for fault in (*found.contradictions, *found.damages)]
     if not any(found.losses for found in fast):
-        faults.append("durability fast lost nothing: the replay cannot tell a loss")
+        wrong.append("durability fast lost nothing: the replay cannot tell a loss")
     if not any(found.damages for found in lying):
-        faults.append("a lying disk damaged nothing: the replay cannot tell damage")
-    for fault in faults[:20]:
+        wrong.append("a lying disk damaged nothing: the replay cannot tell damage")
+    for fault in wrong[:20]:
         print(f"FAULT {fault}")
-    print(f"{len(faults)} faults, {time.monotonic() - began:.0f} s")
-    return 1 if faults else 0
+    print(f"{len(wrong)} faults, {time.monotonic() - began:.0f} s")
+    return 1 if wrong else 0
+
+
+def _faults() -> list[str]:
+    print(
+        f"{'a disk that fails for a while':<44}{'operations':>14}{'voyages':>14}{'errors':>14}{'untrue':>14}"
+    )
+    wrong: list[str] = []
+    for found in faults():
+        figures = (found.length, found.voyages, sum(found.errors.values()), len(found.wrong))
+        print(f"  {found.fault:<42}" + "".join(f"{figure:>14,}" for figure in figures), flush=True)
+        wrong += found.wrong
+    print()
+    return wrong
 
 
 def _table(title: str, results: list[Found]) -> list[Found]:

@@ -41,13 +41,19 @@ class Sync(NamedTuple):
     inode: int
 
 
+class FailedSync(NamedTuple):
+    """The disk could not write some of it, and the system will not try again by itself."""
+
+    inode: int
+
+
 class Delete(NamedTuple):
     name: str
     durable: bool
     """The directory was synced with it."""
 
 
-Op = Open | Write | Truncate | Sync | Delete
+Op = Open | Write | Truncate | Sync | FailedSync | Delete
 Image = dict[str, bytes]
 """The files of a disk by name."""
 
@@ -82,6 +88,9 @@ class Disk:
                 self._renaming.append((name, None))
                 if durable:
                     self._settle_names()
+            case FailedSync():
+                # What becomes of it is a matter of luck, as with any unsynced write.
+                return
             case Sync(inode):
                 if self._heeds_syncs:
                     self._sync(inode)
@@ -106,6 +115,52 @@ class Disk:
     def _settle_names(self) -> None:
         _rename(self._names, self._renaming)
         self._renaming = []
+
+
+PAGE = 4096
+
+
+class ForgetfulDisk:
+    """A system that after a failed sync takes its pages for clean: only those written again reach the disk.
+
+    That is what Linux does. Nothing unsynced arrives by chance here, so a cut leaves exactly one image.
+    """
+
+    def __init__(self) -> None:
+        self._cached: dict[int, bytearray] = {}
+        self._durable: dict[int, bytearray] = {}
+        self._dirty: dict[int, set[int]] = {}
+        self._names: dict[str, int] = {}
+
+    def take(self, op: Op) -> None:
+        """One operation reaches the system's cache."""
+        match op:
+            case Open(inode, name, content):
+                self._cached[inode], self._durable[inode] = (
+                    bytearray(content or b""),
+                    bytearray(content or b""),
+                )
+                self._dirty[inode] = set()
+                self._names[name] = inode
+            case Write(inode, offset, data):
+                _apply(self._cached[inode], op)
+                self._dirty[inode].update(range(offset // PAGE, (offset + len(data) - 1) // PAGE + 1))
+            case Truncate(inode):
+                _apply(self._cached[inode], op)
+                _apply(self._durable[inode], op)
+            case Delete(name):
+                self._names.pop(name, None)
+            case FailedSync(inode):
+                self._dirty[inode].clear()
+            case Sync(inode):
+                for page in self._dirty[inode]:
+                    held = bytes(self._cached[inode][page * PAGE : (page + 1) * PAGE])
+                    _apply(self._durable[inode], Write(inode, page * PAGE, held))
+                self._dirty[inode].clear()
+
+    def image(self) -> Image:
+        """What is found after a power cut now."""
+        return {name: bytes(self._durable[inode]) for name, inode in self._names.items()}
 
 
 def _rename(names: dict[str, int], changes: Iterable[tuple[str, int | None]]) -> None:

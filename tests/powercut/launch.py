@@ -1,4 +1,4 @@
-"""Starts the replay in a Python whose ``apsw`` and ``sqlite3`` are one SQLite, and reads what it found."""
+"""Starts ``replay`` and ``faults`` in a Python whose ``apsw`` and ``sqlite3`` are one SQLite."""
 
 from __future__ import annotations
 
@@ -49,22 +49,43 @@ class Found:
         return [*self.losses, *self.contradictions, *self.damages]
 
 
+@dataclass(frozen=True)
+class Voyages:
+    """What was said of one kind of fault, wherever it struck."""
+
+    fault: str
+    length: int
+    voyages: int
+    errors: dict[str, int]
+    wrong: list[str]
+
+
 def replay(*arguments: str) -> Iterator[Found]:
-    """Runs ``replay`` with these arguments; yields each script's result as it comes.
+    """Runs ``replay`` with these arguments; yields each script's result as it comes."""
+    return (Found(**told) for told in _talk("tests.powercut.replay", *arguments))
+
+
+def faults(*arguments: str) -> Iterator[Voyages]:
+    """Runs ``faults`` with these arguments; yields each fault's result as it comes."""
+    return (Voyages(**told) for told in _talk("tests.powercut.faults", *arguments))
+
+
+def _talk(module: str, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Runs a module in the system's Python, which answers in lines of JSON.
 
     Raises:
         CannotReplay: no apsw, or not one that shares its SQLite with ``sqlite3``.
     """
     path = search_path()
-    command = [SYSTEM_PYTHON, "-m", "tests.powercut.replay", *arguments]
+    command = [SYSTEM_PYTHON, "-m", module, *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, env=_environment(path), stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            yield Found(**json.loads(line))
+            yield json.loads(line)
     if child.returncode != 0:
-        raise CannotReplay(f"the replay itself failed with exit code {child.returncode}")
+        raise CannotReplay(f"{module} itself failed with exit code {child.returncode}")
 
 
 def search_path() -> list[str]:

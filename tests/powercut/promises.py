@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from tests.powercut.recording import Recording
+from windlass.errors import StoreUnavailable
 
 ABSENT = "ABSENT"
 WAITING = frozenset({"PENDING"})
@@ -40,9 +41,16 @@ class Promises:
     def doing(self, after: Mapping[str, Iterable[str]], *, durable: bool = True) -> Generator[None]:
         """Meanwhile a job may stand before or after the step; when it returns, after, if it was durable."""
         with self._recording.lock:
+            before = {uid: self._now.get(uid, frozenset({ABSENT})) for uid in after}
             for uid, states in after.items():
-                self._allow(uid, self._now.get(uid, frozenset({ABSENT})) | frozenset(states))
-        yield
+                self._allow(uid, before[uid] | frozenset(states))
+        try:
+            yield
+        except StoreUnavailable:
+            # The way to say that nothing was written.
+            for uid, states in before.items():
+                self._allow(uid, states)
+            raise
         with self._recording.lock:
             for uid, states in after.items():
                 if durable:
@@ -57,6 +65,11 @@ class Promises:
             for uid, states in self._unsealed.items():
                 self._allow(uid, states)
             self._unsealed.clear()
+
+    @property
+    def now(self) -> Mapping[str, States]:
+        """What every job may be at this moment."""
+        return self._now
 
     def together(self, uids: Iterable[str]) -> None:
         self._recording.note(Together(tuple(uids)))

@@ -7,11 +7,13 @@ uses that same library: whatever opens a database here is recorded, without know
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import apsw
 
-from tests.powercut.disk import Sync, Truncate, Write
+from tests.powercut.disk import FailedSync, Sync, Truncate, Write
 from tests.powercut.recording import Recording
 
 KEPT = apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL
@@ -31,31 +33,54 @@ class _File(apsw.VFSFile):
             recording = None
         existed = recording is not None and os.path.exists(path)
         super().__init__("unix", name, flags)
+        self._recorder = recorder
         self._recording = recording
         self._inode = recording.opened(path, existed=existed) if recording is not None else 0
 
+    def excepthook(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        """apsw would print each of them; those are meant."""
+        if not isinstance(error, apsw.IOError | apsw.FullError):
+            sys.__excepthook__(kind, error, trace)
+
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's names
         if self._recording is not None:
+            self._recorder.meet_fault("write")
             self._recording.note(Write(self._inode, offset, bytes(data)))
         super().xWrite(data, offset)
 
     def xTruncate(self, size: int) -> None:  # noqa: N802
         if self._recording is not None:
+            self._recorder.meet_fault("truncate")
             self._recording.note(Truncate(self._inode, size))
         super().xTruncate(size)
 
     def xSync(self, flags: int) -> None:  # noqa: N802
+        if self._recording is not None:
+            try:
+                self._recorder.meet_fault("sync")
+            except Exception:
+                self._recording.note(FailedSync(self._inode))
+                raise
         super().xSync(flags)
         if self._recording is not None:
             self._recording.note(Sync(self._inode))
 
 
 class Recorder(apsw.VFS):
-    """The VFS. Records while ``recording`` is set, and passes everything on to the real one."""
+    """The VFS. Records while ``recording`` is set, and passes everything on to the real one.
+
+    ``fault`` is asked about each operation first, and may raise what the disk says.
+    """
 
     def __init__(self) -> None:
         self.recording: Recording | None = None
+        self.fault: Callable[[str], None] | None = None
         super().__init__("recorder", "unix", makedefault=True)
+
+    def meet_fault(self, operation: str) -> None:
+        """``operation`` is ``write``, ``truncate`` or ``sync``."""
+        if self.fault is not None:
+            self.fault(operation)
 
     def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: N802
         return _File(self, name, flags)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.powercut.disk import CHANCES, MODES, Disk, Image
 from tests.powercut.promises import ABSENT, Allowed, Promises, Together
 from tests.powercut.recorder import Recorder
-from tests.powercut.recording import Recording
+from tests.powercut.recording import Recording, quick_folder
 from tests.powercut.scripts import ORDERS, SCRIPTS, Stage
 from windlass.outcome import Completed
 from windlass.store.protocol import ClaimRequest, Durability, NewJob, Settlement
@@ -239,7 +239,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     recorder = Recorder()
-    with tempfile.TemporaryDirectory(prefix="windlass-powercut-") as folder:
+    with tempfile.TemporaryDirectory(prefix="windlass-powercut-", dir=quick_folder()) as folder:
         replay = Replay(
             recorder,
             Path(folder).resolve(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.powercut.launch import Found, replay
+from tests.powercut.launch import Found, faults, replay
 
 SCRIPTS = 10
 
@@ -27,6 +27,18 @@ def test_the_replay_sees_the_jobs_that_fast_durability_loses(script: str) -> Non
 
 def test_the_replay_sees_the_damage_of_a_disk_that_does_not_sync() -> None:
     assert _one("checkpoint", "--lying-disk").damages
+
+
+@pytest.mark.slow
+def test_what_the_store_says_on_a_failing_disk_is_true_and_it_goes_on_afterwards() -> None:
+    results = list(faults("--every", "5"))
+    assert {found.fault for found in results} == {
+        "input/output error on write",
+        "input/output error on sync",
+        "disk full",
+    }
+    assert [text for found in results for text in found.wrong] == []
+    assert all(found.errors for found in results)
 
 
 def _one(script: str, *arguments: str) -> Found:
