@@ -92,8 +92,8 @@ class ProgressNote(NamedTuple):
 class ClaimRequest(NamedTuple):
     """How much to claim, and from which lanes: at most ``limit``, at most ``caps[lane]`` of each lane.
 
-    A lane that is not in ``caps`` is not opened. ``queue_limits`` says how many of a queue may be RUNNING
-    over all dispatchers: they are counted in the transaction of the claim, after its settlements.
+    A lane that is not in ``caps`` is not opened. What is paused and limited is read in the transaction of the
+    claim, and what runs is counted there, after its settlements: a queue that was paused before gives nothing.
     ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is. It must
     be quick and must not touch the store, as it is called under the write lock.
     """
@@ -101,7 +101,6 @@ class ClaimRequest(NamedTuple):
     owner: int
     limit: int
     caps: Mapping[Lane, int]
-    queue_limits: Mapping[str, int]
     accept: Callable[[Claim], bool]
 
 

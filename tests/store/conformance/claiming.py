@@ -73,13 +73,21 @@ class Claiming:
             add(store, queue="mail")
         (one,) = claim(store, limits={"mail": 1})
         caps = dict.fromkeys(store.lanes(), 10)
-        request = ClaimRequest(1, 10, caps, {"mail": 1}, accept_any)
+        request = ClaimRequest(1, 10, caps, accept_any)
         assert len(store.settle_and_claim([settlement(one, Completed())], request).claimed) == 1
+
+    def test_a_queue_paused_since_the_lanes_were_read_gives_nothing(self, store: Store) -> None:
+        add(store, queue="mail")
+        lanes = store.lanes()
+        store.set_queue("mail", paused=True)
+        assert claim(store, lanes=lanes) == []
+        store.set_queue("mail", paused=False)
+        assert len(claim(store, lanes=lanes)) == 1
 
     def test_a_declined_job_stays_as_it_was(self, store: Store) -> None:
         job_id = add(store)
         caps = dict.fromkeys(store.lanes(), 10)
-        turn = store.settle_and_claim([], ClaimRequest(1, 10, caps, {}, lambda _: False))
+        turn = store.settle_and_claim([], ClaimRequest(1, 10, caps, lambda _: False))
         assert not turn.claimed
         assert (the(store, job_id).status, the(store, job_id).attempts) == (JobStatus.PENDING, 0)
 

@@ -36,8 +36,10 @@ def claim(
     limits: dict[str, int] | None = None,
     cap: int = 1000,
 ) -> list[Claim]:
+    for queue, most in (limits or {}).items():
+        store.set_queue(queue, concurrency=most)
     caps = dict.fromkeys(store.lanes() if lanes is None else lanes, cap)
-    return store.settle_and_claim([], ClaimRequest(owner, limit, caps, limits or {}, accept_any)).claimed
+    return store.settle_and_claim([], ClaimRequest(owner, limit, caps, accept_any)).claimed
 
 
 def accept_any(_: Claim) -> bool:

@@ -6,7 +6,7 @@ import heapq
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from windlass.clock import Clock
@@ -149,7 +149,7 @@ class Dispatching(Role):
 
     def _claim(self, connection: sqlite3.Connection, request: ClaimRequest, now: str, turn: Turn) -> None:
         statement = SQL["claim_lane"]
-        room = _room(connection, request.queue_limits)
+        room = _room(connection)
         heads: list[Iterable[Any]] = [
             connection.execute(statement, (lane.alone, lane.queue, lane.key, min(cap, request.limit)))
             for lane, cap in request.caps.items()
@@ -338,12 +338,13 @@ def _settle_apart(
         connection.execute("RELEASE settle")
 
 
-def _room(connection: sqlite3.Connection, limits: Mapping[str, int]) -> dict[str, int]:
-    """How many more jobs of each limited queue may run."""
-    if not limits:
+def _room(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many more jobs of each paused or limited queue may run."""
+    switches = connection.execute(SQL["switches"]).fetchall()
+    if not switches:
         return {}
     running: dict[str, int] = dict(connection.execute(SQL["running_by_queue"]).fetchall())
-    return {queue: limit - running.get(queue, 0) for queue, limit in limits.items()}
+    return {queue: 0 if paused else limit - running.get(queue, 0) for queue, paused, limit in switches}
 
 
 def _until_undecodable(rows: Iterable[Any], turn: Turn) -> Iterator[Any]:
