@@ -93,7 +93,7 @@ class ClaimRequest(NamedTuple):
     """How much to claim, and from which lanes: at most ``limit``, at most ``caps[lane]`` of each lane.
 
     A lane that is not in ``caps`` is not opened. What is paused and limited is read in the transaction of the
-    claim, and what runs is counted there, after its settlements: a queue that was paused before gives nothing.
+    claim, and what runs is counted there, after its settlements: a queue paused before gives nothing.
     ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is. It must
     be quick and must not touch the store, as it is called under the write lock.
     """

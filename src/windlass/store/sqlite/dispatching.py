@@ -282,7 +282,9 @@ class Dispatching(Role):
         found = self._surpluses.get((status, keep))
         if found is None:
             with self.database.read() as connection:
-                found = connection.execute(SQL["prune_cutoff"], (status, keep)).fetchone() or (0, 0)
+                row = connection.execute(SQL["prune_cutoff"], (status, keep)).fetchone()
+            # An end that is no time is odd, and about to be dated.
+            found = row if row and isinstance(row[0], int) else (0, 0)
             self._surpluses[status, keep] = found
         return found
 

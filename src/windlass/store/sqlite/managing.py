@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.rows import COLUMNS, job_of, moment
 from windlass.store.sqlite.statements import SQL
 
+_STEP = 500
+"""Jobs changed in one transaction at most."""
 _ORDERS = frozenset({"id", "created_at", "updated_at", "priority", "finished_at"})
 
 
@@ -66,6 +68,13 @@ class Managing(Role):
 
     def cancel(self, job_ids: Sequence[int]) -> dict[int, JobStatus]:
         found: dict[int, JobStatus] = {}
+        for step in _steps(job_ids):
+            found |= self._cancel(step)
+        self.ring()
+        return found
+
+    def _cancel(self, job_ids: Sequence[int]) -> dict[int, JobStatus]:
+        found: dict[int, JobStatus] = {}
         now_us, now = self.now()
         with self.database.write(full=True) as connection:
             for job_id in job_ids:
@@ -80,26 +89,28 @@ class Managing(Role):
                     # A status that is none of ours is about to be held.
                     known = row[0] in JobStatus.__members__
                     found[job_id] = JobStatus(row[0]) if known else JobStatus.PENDING
-        self.ring()
         return found
 
     def retry(self, job_ids: Sequence[int]) -> list[int]:
-        _, now = self.now()
-        with self.database.write(full=True) as connection:
-            changed = [
-                job_id for job_id in job_ids if connection.execute(SQL["retry"], (now, job_id)).rowcount
-            ]
+        changed: list[int] = []
+        for step in _steps(job_ids):
+            _, now = self.now()
+            with self.database.write(full=True) as connection:
+                changed += [
+                    job_id for job_id in step if connection.execute(SQL["retry"], (now, job_id)).rowcount
+                ]
         self.ring()
         return changed
 
     def delete(self, job_ids: Sequence[int]) -> list[int]:
         deleted: list[int] = []
-        with self.database.write(full=True) as connection:
-            for job_id in job_ids:
-                one = json.dumps([job_id])
-                if connection.execute(SQL["delete_jobs"], (one,)).rowcount:
-                    connection.execute(SQL["delete_attempts"], (one,))
-                    deleted.append(job_id)
+        for step in _steps(job_ids):
+            with self.database.write(full=True) as connection:
+                for job_id in step:
+                    one = json.dumps([job_id])
+                    if connection.execute(SQL["delete_jobs"], (one,)).rowcount:
+                        connection.execute(SQL["delete_attempts"], (one,))
+                        deleted.append(job_id)
         self.ring()
         return deleted
 
@@ -186,3 +197,9 @@ def _source(where: JobFilter) -> tuple[str, list[str], list[Any]]:
     if where.after_id is not None:
         ask("id > ?", where.after_id)
     return source, conditions, values
+
+
+def _steps(job_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Short transactions: whoever else wants to write gets in between."""
+    for start in range(0, len(job_ids), _STEP):
+        yield job_ids[start : start + _STEP]
