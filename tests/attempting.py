@@ -47,7 +47,6 @@ class Workshop:
             owner=self.owner,
             limit=1,
             caps={Lane(False, "default", key): 1},
-            queue_limits={},
             accept=lambda claim: True,
         )
         [claim] = self.store.settle_and_claim([], request).claimed

@@ -186,12 +186,9 @@ def refute_enqueued(app: Windlass, key: str, **fields: Any) -> None:
 def _claim(app: Windlass, owner: int) -> Claim | None:
     store = app.store
     store.promote()
-    paused = {name for name, state in store.switches().items() if state.paused}
     known = app.registry.keys()
-    lanes = [
-        lane for lane in store.lanes() if lane.queue not in paused and (known is None or lane.key in known)
-    ]
-    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), {}, _accept_any)
+    lanes = [lane for lane in store.lanes() if known is None or lane.key in known]
+    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), _accept_any)
     claimed = store.settle_and_claim([], request).claimed
     return claimed[0] if claimed else None
 

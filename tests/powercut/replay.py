@@ -207,7 +207,7 @@ def _carry_on(path: Path, expectation: Expectation, tally: Tally, where: str) ->
         for dead in store.dispatchers():
             while dead.id != owner and store.reclaim(dead.id):
                 continue
-        request = ClaimRequest(owner, 1000, dict.fromkeys(store.lanes(), 1000), {}, lambda _: True)
+        request = ClaimRequest(owner, 1000, dict.fromkeys(store.lanes(), 1000), lambda _: True)
         claimed = store.settle_and_claim([], request).claimed
         done = [Settlement(claim.job_id, claim.attempt, claim.token, Completed(None)) for claim in claimed]
         turn = store.settle_and_claim(done)

@@ -74,7 +74,7 @@ class Stage:
     def claim(self, count: int) -> list[Claim]:
         """Claims, not durably: a power cut may give the jobs back."""
         caps = dict.fromkeys(self.store.lanes(), count)
-        request = ClaimRequest(self.owner, count, caps, {}, lambda _: True)
+        request = ClaimRequest(self.owner, count, caps, lambda _: True)
         ready = self._uids("status = 'PENDING' AND run_at IS NULL AND hold IS NULL")
         with self.promises.doing(dict.fromkeys(ready, PENDING | RUNNING), durable=False):
             claimed = self.store.settle_and_claim([], request).claimed

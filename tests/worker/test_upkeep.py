@@ -51,7 +51,7 @@ class House:
 
     def claim(self, owner: int) -> Claim:
         [inserted] = self.store.insert([NewJob(key="k")])
-        request = ClaimRequest(owner, 1, dict.fromkeys(self.store.lanes(), 1), {}, lambda _: True)
+        request = ClaimRequest(owner, 1, dict.fromkeys(self.store.lanes(), 1), lambda _: True)
         [claim] = self.store.settle_and_claim([], request).claimed
         assert claim.job_id == inserted.job_id
         return claim

@@ -313,7 +313,7 @@ class Dispatcher:
 
     def _claim_from(self, caps: dict[Lane, int]) -> ClaimRequest:
         self._declined = False
-        return ClaimRequest(self.owner, BATCH, caps, self._limits, self._accept)
+        return ClaimRequest(self.owner, BATCH, caps, self._accept)
 
     def _is_open(self, lane: Lane) -> bool:
         return lane.queue not in self._closed and self._knows(lane.key)

@@ -1,5 +1,5 @@
 -- One step of a loose scan: the first lane beyond a given one. Three exact seeks, because a comparison of rows
--- would seek to the given lane and then walk over all its jobs.
+-- would seek to the given lane and then walk over all its jobs. SQLite reads the parts one after another.
 SELECT alone, queue, job_key FROM (
     SELECT * FROM (
         SELECT alone, queue, job_key FROM background_service_jobs INDEXED BY windlass_jobs_ready
@@ -19,5 +19,4 @@ SELECT alone, queue, job_key FROM (
           AND alone > ?1
         ORDER BY alone, queue, job_key LIMIT 1)
 )
-ORDER BY alone, queue, job_key
 LIMIT 1
