@@ -13,11 +13,12 @@ from pathlib import Path
 from tests.storm import planted
 from tests.storm.checker import CHILD
 from tests.storm.journal import Journal
+from tests.storm.processes import ancestors
 from windlass import Context, PermanentError, Retry, Windlass
 
 FOLDER = Path(os.environ["STORM_FOLDER"])
-PARENT = os.getppid()
-"""The dispatcher; asked for now, since an orphan would be told another."""
+ABOVE = ancestors(os.getpid())
+"""The dispatcher and its supervisor; asked for now, since an orphan would be told another."""
 RETRIES = 2
 
 app = Windlass(FOLDER / "storm.db", isolates=2, grace=20.0)
@@ -37,7 +38,7 @@ def journal() -> Journal:
 def told(ctx: Context, uid: str) -> Generator[None]:
     """Logs the start of an attempt and how it ended; a kill in between leaves the start alone."""
     log = journal()
-    log.write("start", uid=uid, job=ctx.job_id, attempt=ctx.attempt, parent=PARENT)
+    log.write("start", uid=uid, job=ctx.job_id, attempt=ctx.attempt, above=ABOVE)
     try:
         yield
         how = "ok"

@@ -292,14 +292,14 @@ class Checker:
 
     def _thaw(self, before: Run, after: Run) -> Kill | None:
         """The freeze from which a dispatcher woke with a job in hand that had run elsewhere meanwhile."""
-        for freeze in self._kills_among({after.pid, after.parent}):
+        for freeze in self._kills_among({after.pid, *after.above}):
             if freeze.is_freeze and freeze.begin < after.start and before.start < freeze.end + DYING_NS:
                 return freeze
         return None
 
     def _cause(self, run: Run, *, until: int | None = None, own: bool = False) -> Kill | None:
-        """The kill or freeze that hit the run's process (or, unless ``own``, its dispatcher) in its time."""
-        pids = {run.pid} if own else {run.pid, run.parent}
+        """The kill or freeze that hit the run's process (or, unless ``own``, those above it) in its time."""
+        pids = {run.pid} if own else {run.pid, *run.above}
         for kill in self._kills_among(pids):
             if kill.end + DYING_NS < run.start or (until is not None and kill.begin > until):
                 continue

@@ -144,11 +144,12 @@ class Storm:
         hit = processes.send(victims, signal.SIGKILL, self._folder)
         if not hit:
             return
-        self._log.write("kill", kind=kind, pids=hit, begin=begin, end=time.time_ns())
+        # All of them: some were dead before their turn, by the death of those above them.
+        self._log.write("kill", kind=kind, pids=victims, begin=begin, end=time.time_ns())
         self._kills[kind] += 1
         self._fleet.blows += kind in ("isolate", "dispatcher")
-        if not processes.gone(hit, within_s=5.0):
-            self._fleet.fault("orphan", f"some of {hit} outlived kill -9")
+        if not processes.gone(victims, within_s=5.0):
+            self._fleet.fault("orphan", f"some of {victims} outlived kill -9")
 
     def _victims(self, kind: str) -> list[int]:
         fleet = self._fleet

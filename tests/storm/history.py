@@ -57,7 +57,8 @@ class Run:
     job_id: int
     attempt: int
     pid: int
-    parent: int
+    above: frozenset[int]
+    """Its dispatcher and whoever keeps that alive: they die in one another's train."""
     start: int
     end: int | None = None
     how: str | None = None
@@ -178,7 +179,7 @@ def _read_handler(history: History, path: Path) -> None:
                 job_id=line["job"],
                 attempt=line["attempt"],
                 pid=line["pid"],
-                parent=line["parent"],
+                above=frozenset(line["above"]),
                 start=line["t"],
             )
             going[key].append(run)

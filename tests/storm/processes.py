@@ -24,13 +24,28 @@ def children(pid: int) -> list[int]:
     return [child for child in found if is_alive(child)]
 
 
+def ancestors(pid: int, generations: int = 2) -> list[int]:
+    """The parent, the parent's parent … as far as they still live."""
+    found: list[int] = []
+    while len(found) < generations and (stat := _stat(pid)):
+        pid = int(stat[1])
+        found.append(pid)
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """False also for a zombie."""
+    stat = _stat(pid)
+    return bool(stat) and stat[0] not in "ZX"
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and so on: what follows the name, which may hold anything."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def is_ours(pid: int, folder: Path) -> bool:

@@ -69,7 +69,7 @@ class Tale:
         self, uid: str = "a", *, job: int = 1, attempt: int = 1, pid: int = 11, parent: int = DISPATCHER
     ) -> Tale:
         self.history.runs.append(
-            Run(uid=uid, job_id=job, attempt=attempt, pid=pid, parent=parent, start=self._tick())
+            Run(uid=uid, job_id=job, attempt=attempt, pid=pid, above=frozenset({parent}), start=self._tick())
         )
         return self
 
