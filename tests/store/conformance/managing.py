@@ -114,29 +114,23 @@ class Managing:
         assert [job.id for job in store.select(JobFilter(after_id=ids[1]))] == [ids[2]]
         assert [job.id for job in store.select(JobFilter(ids=(ids[2], 999)))] == [ids[2]]
 
-    @pytest.mark.parametrize("order", ["id", "-id", "created_at", "-updated_at", "priority", "-finished_at"])
-    @pytest.mark.parametrize(
-        "status", [None, *((one,) for one in JobStatus), (JobStatus.PENDING, JobStatus.RUNNING)], ids=str
-    )
-    def test_every_order_and_status_shows_each_job_once(
-        self, store: Store, order: str, status: tuple[JobStatus, ...] | None
-    ) -> None:
+    def test_every_order_and_status_shows_each_job_once(self, store: Store) -> None:
         for _ in range(8):
             add(store)
-        for one, outcome in zip(
-            claim(store, limit=3), (Completed(), Failed("no"), Cancelled("no")), strict=True
-        ):
+        endings = (Completed(), Failed("no"), Cancelled("no"))
+        for one, outcome in zip(claim(store, limit=3), endings, strict=True):
             settle(store, one, outcome)
         claim(store, limit=2)
         counts = store.counts()
-        where = JobFilter(status=status)
-        found = store.select(where, order=order)
-        assert len({job.id for job in found}) == len(found)
-        assert len(found) == sum(counts[one] for one in (JobStatus if status is None else status))
-        paged = [
-            store.select(JobFilter(status=status), order=order, limit=1, offset=n) for n in range(len(found))
-        ]
-        assert [page[0].id for page in paged] == [job.id for job in found]
+        some = (JobStatus.PENDING, JobStatus.RUNNING)
+        for status in (None, some, *((one,) for one in JobStatus)):
+            expected = sum(counts[one] for one in (JobStatus if status is None else status))
+            for order in ("id", "-id", "created_at", "-updated_at", "priority", "-finished_at"):
+                where = JobFilter(status=status)
+                found = [job.id for job in store.select(where, order=order)]
+                pages = [store.select(where, order=order, limit=1, offset=at) for at in range(expected)]
+                assert [page[0].id for page in pages] == found
+                assert len(set(found)) == len(found) == expected
 
     def test_an_order_that_does_not_exist_is_refused(self, store: Store) -> None:
         """pgmq #295: an identifier never becomes part of a statement unchecked."""
