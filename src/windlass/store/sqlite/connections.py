@@ -26,6 +26,7 @@ from typing import Literal
 from windlass.errors import StoreError, UnsafeDatabase
 from windlass.store.sqlite.faults import primary, translated
 from windlass.store.sqlite.guard import Guard
+from windlass.store.sqlite.logpin import LogPin
 from windlass.store.sqlite.safety import check_place, create_private, on_read_only_storage
 
 log = logging.getLogger("windlass.store")
@@ -70,6 +71,7 @@ class Connections:
         dead."""
         self._identity: Identity | None = None
         self._inode_in_use = 0
+        self._pin: LogPin | None = None
         """The log's inode, as in the identity; 0 where there is none."""
         self._frozen = False
         self._pid = os.getpid()
@@ -88,6 +90,7 @@ class Connections:
             if self._identity is None and not self._frozen:
                 self._identity = self._identify()
                 self._inode_in_use = self._identity[2] if self._identity else 0
+                self._pin = LogPin(self._wal_path)
                 self._guard.hold()
         return connection
 
@@ -145,6 +148,9 @@ class Connections:
             doomed, self._open = self._open, set()
             self._idle.clear()
             self._writer = self._checkpointer = self._identity = None
+            if self._pin is not None:
+                self._pin.close()
+                self._pin = None
             self._synchronous = ""
             self._frozen = False
             self._epoch += 1
