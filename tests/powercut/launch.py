@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_PYTHON = "/usr/bin/python3"
+SYSTEM_VENV = ROOT / ".venv-system" / "bin" / "python"
+"""Made by dev.py of the system's Python: it sees the system's apsw."""
 
 SHARES_SQLITE = """
 import apsw, sqlite3, sys
@@ -76,8 +76,8 @@ def _talk(module: str, *arguments: str) -> Iterator[dict[str, Any]]:
     Raises:
         CannotReplay: no apsw, or not one that shares its SQLite with ``sqlite3``.
     """
-    path = search_path()
-    command = [SYSTEM_PYTHON, "-m", module, *arguments]
+    python, path = interpreter()
+    command = [python, "-m", module, *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, env=_environment(path), stdout=subprocess.PIPE, text=True
     ) as child:
@@ -88,54 +88,27 @@ def _talk(module: str, *arguments: str) -> Iterator[dict[str, Any]]:
         raise CannotReplay(f"{module} itself failed with exit code {child.returncode}")
 
 
-def search_path() -> list[str]:
-    """Where the other Python finds the tests, Windlass and what Windlass needs."""
-    probe = _run(SYSTEM_PYTHON, "-c", SHARES_SQLITE)
-    if probe.returncode != 0:
-        raise CannotReplay(
-            f"{SYSTEM_PYTHON} needs an apsw that uses the same SQLite library as its sqlite3 module: "
-            f"install Debian's python3-apsw (python3 dev.py setup does, as root)\n{probe.stderr}"
-        )
-    ours = [str(ROOT), str(ROOT / "src")]
-    spec = importlib.util.find_spec("msgspec")
-    if spec is None or spec.origin is None:
-        raise CannotReplay("msgspec is not installed here: run python3 dev.py setup")
-    for packages in (str(Path(spec.origin).parents[1]), str(_installed_apart())):
-        if _run(SYSTEM_PYTHON, "-c", "import msgspec", path=[packages]).returncode == 0:
-            return [*ours, packages]
-        # Compiled for another Python than the system's: get one of its own, once.
-        _install_apart()
-    raise CannotReplay(f"msgspec cannot be imported by {SYSTEM_PYTHON}")
-
-
-def _installed_apart() -> Path:
-    return ROOT / ".tools" / "powercut"
-
-
-def _install_apart() -> None:
-    target = _installed_apart()
-    if target.exists():
-        return
-    version = _run(SYSTEM_PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout.strip()
-    pip = next(
-        (str(python) for python in (ROOT / ".tools/bin/python", Path(sys.executable)) if python.exists()),
-        sys.executable,
-    )
-    wanted = f"msgspec=={importlib.metadata.version('msgspec')}"
-    options = [
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        f"--python-version={version}",
-        f"--target={target}",
-    ]
-    done = _run(pip, "-m", "pip", "install", *options, wanted)
-    if done.returncode != 0:
-        raise CannotReplay(f"msgspec for {SYSTEM_PYTHON} cannot be installed:\n{done.stderr}")
-
-
-def _run(*command: str, path: list[str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=_environment(path or []), capture_output=True, text=True)
+def interpreter() -> tuple[str, list[str]]:
+    """A Python whose apsw and sqlite3 are one SQLite, and where it finds the tests and Windlass."""
+    path = [str(ROOT), str(ROOT / "src")]
+    if SYSTEM_VENV.exists():
+        python = str(SYSTEM_VENV)
+    else:
+        # Started by hand, without dev.py: what Windlass needs is borrowed from here, if it fits.
+        python = SYSTEM_PYTHON
+        spec = importlib.util.find_spec("msgspec")
+        path += [str(Path(spec.origin).parents[1])] if spec is not None and spec.origin is not None else []
+    for what, probe in (
+        ("an apsw that shares its SQLite with sqlite3", SHARES_SQLITE),
+        ("msgspec", "import msgspec"),
+    ):
+        told = subprocess.run([python, "-c", probe], env=_environment(path), capture_output=True, text=True)
+        if told.returncode != 0:
+            raise CannotReplay(
+                f"{python} lacks {what}: python3 dev.py setup provides it, by Debian's python3-apsw, where "
+                f"it may install packages\n{told.stderr}"
+            )
+    return python, path
 
 
 def _environment(path: list[str]) -> dict[str, Any]:
