@@ -8,10 +8,13 @@ reboot. A delay is kept on both, so that a jump of the wall clock neither loses 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
@@ -82,12 +85,12 @@ def _second(seconds: int) -> str:
 
 def from_us(wall_us: int) -> datetime:
     """An aware UTC datetime."""
-    return datetime.fromtimestamp(wall_us / 1_000_000, UTC)
+    return _EPOCH + timedelta(microseconds=wall_us)
 
 
 def to_wall_us(moment: datetime) -> int:
     """Microseconds since the epoch; a naive datetime is read as local time, as Python does."""
-    return round(moment.timestamp() * 1_000_000)
+    return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 
 def _boot_ns() -> int:
