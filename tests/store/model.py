@@ -7,16 +7,16 @@ written from the promises, not from any store: what a job is, what each verb may
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.store.conformance.steps import SECOND, accept_any, settlement
+from tests.store.model_job import CANCELLED, COMPLETED, FAILED, PENDING, RUNNING, ModelJob
 from windlass.clock import to_wall_us
-from windlass.job import FINAL, TRANSITIONS, JobStatus
+from windlass.job import FINAL, JobStatus
 from windlass.outcome import (
     AnyOutcome,
     Cancelled,
@@ -31,9 +31,6 @@ from windlass.outcome import (
 from windlass.store.protocol import Claim, ClaimRequest, JobFilter, Lane, NewJob, Store
 from windlass.testing import ManualClock
 
-PENDING, RUNNING = JobStatus.PENDING, JobStatus.RUNNING
-COMPLETED, FAILED, CANCELLED = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
-
 OUTCOMES: st.SearchStrategy[AnyOutcome] = st.one_of(
     st.builds(Completed, st.sampled_from([None, "1"])),
     st.builds(Retried, st.just("boom"), st.sampled_from([0, 2 * SECOND])),
@@ -44,59 +41,6 @@ OUTCOMES: st.SearchStrategy[AnyOutcome] = st.one_of(
     st.builds(Released, st.just("stopped"), st.booleans()),
     st.builds(Quarantined, st.just("unreadable")),
 )
-
-
-@dataclass
-class ModelJob:
-    """What a job is, by the promises."""
-
-    id: int
-    key: str
-    queue: str
-    priority: int
-    max_attempts: int
-    idempotency_key: str | None
-    due_wall: int | None = None
-    due_boot: int | None = None
-    boot: str | None = None
-    status: JobStatus = PENDING
-    attempts: int = 0
-    hold: str | None = None
-    alone: bool = False
-    crashes: int = 0
-    owner: int | None = None
-    token: int | None = None
-    cancel_requested: bool = False
-    finished_at: int | None = None
-    reason: str | None = None
-    last_error: str | None = None
-    history: list[str] = field(default_factory=list)
-
-    @property
-    def is_ready(self) -> bool:
-        return self.status is PENDING and self.due_wall is None and self.hold is None
-
-    @property
-    def lane(self) -> Lane:
-        return Lane(self.alone, self.queue, self.key)
-
-    def is_due(self, clock: ManualClock) -> bool:
-        return self.wait_us(clock) <= 0
-
-    def wait_us(self, clock: ManualClock) -> int:
-        assert self.due_wall is not None
-        if self.boot == clock.boot_id():
-            assert self.due_boot is not None
-            return self.due_boot - clock.boot_us()
-        return self.due_wall - clock.wall_us()
-
-    def becomes(self, status: JobStatus, **changes: Any) -> None:
-        assert status is self.status or status in TRANSITIONS[self.status], (self.status, status)
-        self.status = status
-        if status is not RUNNING:
-            self.owner = self.token = None
-        for name, value in changes.items():
-            setattr(self, name, value)
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -17,7 +17,7 @@ import pytest
 from tests.store.children import WITH_STORE, child, run
 from tests.store.conformance.steps import add, claim, settlement, the
 from tests.store.test_log import ids, sound
-from windlass.errors import ConfigError, StoreError, StoreUnavailable, UnsafeDatabase
+from windlass.errors import ConfigError, StoreUnavailable, UnsafeDatabase
 from windlass.job import JobStatus
 from windlass.outcome import Completed
 from windlass.store import open_store
@@ -348,43 +348,6 @@ def test_files_are_their_owners_alone(path: Path) -> None:
         store.close()
     finally:
         os.umask(before)
-
-
-def test_a_store_is_refused_in_a_forked_child_and_its_parent_goes_on(store: SqliteStore, path: Path) -> None:
-    add(store)
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            told: list[str] = []
-            for use in (lambda: add(store), lambda: store.get(1), store.version, store.connect):
-                try:
-                    use()
-                except StoreError as error:
-                    told.append(str(error).partition(",")[0])
-            store.close()
-            os.write(writer, repr(set(told)).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    os.waitpid(pid, 0)
-    told = os.read(reader, 4096).decode()
-    os.close(reader)
-    assert told == "{'this process was forked after its Windlass had opened the database'}"
-    assert add(store) == 2
-    assert ids(store) == {1, 2}
-
-
-def test_a_new_store_in_a_forked_child_works(store: SqliteStore, path: Path) -> None:
-    add(store)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os._exit(add(SqliteStore(path)))
-        finally:
-            os._exit(99)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
-    assert add(store) == 3
 
 
 # ── copies ─────────────────────────────────────────────────────────────────────────────────────────
