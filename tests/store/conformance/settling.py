@@ -55,6 +55,18 @@ class Settling:
         assert not settle(store, old, Completed())
         assert the(store, job_id).status is JobStatus.FAILED
 
+    @pytest.mark.parametrize("wrong", [{"token": 1}, {"attempt": 2}, {"job_id": 99}], ids=str)
+    @pytest.mark.parametrize("outcome", [Completed(), Failed("no")], ids=name)
+    def test_a_settlement_matches_id_attempt_and_token(
+        self, store: Store, wrong: dict[str, int], outcome: AnyOutcome
+    ) -> None:
+        """J5: all three, or nothing changes."""
+        job_id = add(store)
+        (one,) = claim(store)
+        assert not settle(store, one._replace(**wrong), outcome)
+        assert the(store, job_id).status is JobStatus.RUNNING
+        assert settle(store, one, outcome)
+
     @pytest.mark.parametrize("late", ANY_ENDING, ids=name)
     def test_no_late_outcome_changes_anything(self, store: Store, late: AnyOutcome) -> None:
         """J5, Solid Queue #589: finished *and* failed."""
