@@ -82,7 +82,7 @@ def test_what_is_no_failure_ends_on_no_attempt(raised: BaseException) -> None:
         (lambda _: Retry(after="2s"), Retried("it broke", 2 * SECOND)),
         (lambda _: None, Retried("it broke", 4 * SECOND)),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__qualname__", str(value)),
 )
 def test_a_rule_for_its_type_decides(rule: Any, outcome: AnyOutcome) -> None:
     assert verdict(ConnectionError("fatal"), rules={OSError: rule}) == outcome
