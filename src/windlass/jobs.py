@@ -231,10 +231,10 @@ def job_filter(
     """
     statuses: tuple[JobStatus, ...] | None = None
     if status is not None:
-        given = [status] if isinstance(status, str) else status
         try:
+            given = [status] if isinstance(status, str) else status
             statuses = tuple(JobStatus(one.upper()) for one in given)
-        except ValueError:
+        except (ValueError, TypeError, AttributeError):
             raise InvalidJob(f"expected status to be one of {', '.join(JobStatus)}, got {status!r}") from None
     return JobFilter(status=statuses, key=key, queue=queue, tag=tag, held=held, ids=ids)
 

@@ -62,7 +62,7 @@ class Watch:
     def next(self, deadline: float | None = None) -> Job | None:
         """The next change; None once there will be none, or at the deadline (on ``clock.monotonic``)."""
         while not self._queue:
-            if self._ended or (deadline is not None and monotonic() >= deadline):
+            if self._ended or (not self._first and deadline is not None and monotonic() >= deadline):
                 return None
             if not self._first:
                 wake_at = monotonic() + self._poll_s
