@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ MODULES = [f"benchmarks.{name}" for name in ("enqueue", "process", "wake", "foot
 
 
 def main() -> int:
+    # Ended from outside it still unwinds: no service and no folder stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     chosen = _chosen(options.only)
     if not chosen:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -23,6 +24,9 @@ def main(module: str, benchmark: str, subject: str, folder: str, quick: str) -> 
     # Whatever a library prints belongs on stderr: stdout is the runner's.
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+
+    # Ended from outside it still unwinds, and takes what it has started with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     def say(word: str, value: Any = None) -> None:
         out.write(json.dumps([word, value]) + "\n")

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.model import Benchmark, Sample, together
@@ -61,14 +62,17 @@ class Child:
         self._turns = []
 
     def end(self) -> None:
-        """Closes its ear, which ends its loop; kills it where that is not enough."""
+        """Closes its ear, which ends its loop; asks and then kills it where that is not enough."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(FAREWELL_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        with suppress(BrokenPipeError):  # it is gone, and what was buffered for it with it
+            self._process.stdin.close()
+        for insist in (self._process.terminate, self._process.kill, None):
+            try:
+                self._process.wait(FAREWELL_S)
+                break
+            except subprocess.TimeoutExpired:
+                if insist is not None:
+                    insist()
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._log.close()
