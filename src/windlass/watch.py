@@ -41,10 +41,15 @@ class Watch:
         self._closed = False
         self._look_again_at = 0.0
         self._ended_look_at = 0.0
-        # What was over before the watch began is not a change; what ends from here on is.
-        newest = [] if one else store.select(JobFilter(), order="-id", limit=1)
-        self._newest_id = newest[0].id if newest else 0
+        self._newest_id = 0
         self._bell = store.bell("watch")
+        if not one:
+            # Now rather than at the first ``next``: what ends in between is a change, too.
+            try:
+                self._look()
+            except BaseException:
+                self.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -124,15 +129,16 @@ class Watch:
         return found
 
     def _many_jobs(self) -> list[Job]:
-        found = self._first_look() if self._first else self._known_jobs()
+        if self._first:
+            # What was over before the watch began is no change.
+            newest = self._store.select(JobFilter(), order="-id", limit=1)
+            self._newest_id = newest[0].id if newest else 0
+            unfinished = msgspec.structs.replace(self._anyhow, status=_UNFINISHED)
+            return self._store.select(unfinished, order="-id", limit=_TRACKED_MOST)
+        known = self._known_jobs()
         new = self._pages(self._anyhow, self._newest_id)
         self._newest_id = max([self._newest_id, *(job.id for job in new)])
-        return found + new
-
-    def _first_look(self) -> list[Job]:
-        unfinished = msgspec.structs.replace(self._anyhow, status=_UNFINISHED)
-        found = self._store.select(unfinished, order="-id", limit=_TRACKED_MOST)
-        return [job for job in found if job.id <= self._newest_id]
+        return known + new
 
     def _known_jobs(self) -> list[Job]:
         # What has ended changes only when someone retries it: a slower look is enough for that.

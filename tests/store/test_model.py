@@ -30,5 +30,5 @@ class SqliteMachine(StoreMachine):
         shutil.rmtree(Path(self.store.path).parent)
 
 
-SqliteMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+SqliteMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
 TestModel = SqliteMachine.TestCase

@@ -85,6 +85,14 @@ class Managing:
         settle(store, claim(store)[0], Retried("an ordinary error", 0))
         assert the(store, job_id).status is JobStatus.PENDING
 
+    def test_a_job_that_is_retried_by_hand_is_no_suspect_any_more(self, store: Store) -> None:
+        job_id = add(store, max_attempts=1)
+        settle(store, claim(store)[0], Crashed("died"))
+        assert (the(store, job_id).status, the(store, job_id).crashes) == (JobStatus.FAILED, 1)
+        store.retry([job_id])
+        assert (the(store, job_id).crashes, the(store, job_id).reason) == (0, None)
+        assert [lane.alone for lane in store.lanes()] == [False]
+
     def test_a_running_job_is_neither_retried_nor_deleted(self, store: Store) -> None:
         job_id = add(store)
         claim(store)
