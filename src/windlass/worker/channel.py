@@ -12,6 +12,9 @@ import msgspec
 from windlass.outcome import AnyOutcome
 
 _LENGTH = struct.Struct("<I")
+TOKEN = struct.Struct("<I")
+"""A job's whole sequence number. Less of it would not do: frames of jobs that were taken back lie in the
+stream until the next token, any number of them, and a token must not be mistaken for one of theirs."""
 _encode = msgspec.msgpack.Encoder().encode
 
 JobFrame = tuple[int, int, str, str | None, int, int, int, int | None, str, bool, int]

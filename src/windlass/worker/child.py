@@ -11,7 +11,7 @@ from typing import Any
 from windlass.clock import monotonic
 from windlass.context import StopReason
 from windlass.store.protocol import Claim
-from windlass.worker.channel import Frames, Outbox, Result, decode_message, decode_result, frame
+from windlass.worker.channel import TOKEN, Frames, Outbox, Result, decode_message, decode_result, frame
 from windlass.worker.given import Given
 from windlass.worker.process import Process
 
@@ -155,9 +155,9 @@ class Child:
                 self._unstarted[given.claim.job_id] = given
                 self.tell(["job", *given.claim])
                 continue
-            self._sequence += 1
-            frames.append((self._sequence & 0xFF, *given.claim))
-            tokens.append(self._sequence & 0xFF)
+            self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+            frames.append((self._sequence, *given.claim))
+            tokens += TOKEN.pack(self._sequence)
         if frames:
             with suppress(OSError):  # it died: its exit is seen, and its jobs are dealt with, there
                 self._to_jobs.put(frame(frames))
@@ -336,7 +336,7 @@ class Child:
 
     def _read_tokens(self, flags: int) -> int:
         try:
-            return len(self.process.tokens_back.recv(512, flags))
+            return len(self.process.tokens_back.recv(4096, flags)) // TOKEN.size
         except BlockingIOError:
             return 0
 

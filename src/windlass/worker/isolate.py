@@ -1,7 +1,7 @@
 """The isolate: a child process that runs handlers, one sync job at a time and many async ones beside it.
 
 Sync jobs come as frames on one socket; each starts by taking its token from a second one. A token names the
-job by the low byte of its sequence number: jobs whose token the dispatcher took back are passed over. Async
+job by its sequence number: jobs whose token the dispatcher took back are passed over. Async
 jobs, requests to stop and messages come on a third socket, which a thread of its own reads.
 
 A handler may fork. Its child is no isolate: our sockets are closed in it at once, and should it return from
@@ -29,7 +29,7 @@ from windlass.context import Service
 from windlass.handlers import Registry
 from windlass.outcome import AnyOutcome, Failed
 from windlass.store.protocol import Claim, Store
-from windlass.worker.channel import Frames, Result, Sender, decode_jobs, decode_message, frame
+from windlass.worker.channel import TOKEN, Frames, Result, Sender, decode_jobs, decode_message, frame
 from windlass.worker.eventloop import EventLoop
 from windlass.worker.gate import ProgressGate
 
@@ -114,7 +114,7 @@ class Isolate:
         perform, jobs = self.performer.perform, self._jobs
         clock = stopwatch_ns
         while token := self._next_token():
-            claim = self._take(token[0])
+            claim = self._take(TOKEN.unpack(token)[0])
             if claim is None:
                 break
             began = clock()
@@ -131,7 +131,7 @@ class Isolate:
         tokens = self._tokens
         while True:
             try:
-                return tokens.recv(1, socket.MSG_DONTWAIT)
+                return tokens.recv(TOKEN.size, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 tokens.recv(1, socket.MSG_PEEK)
 
@@ -140,7 +140,7 @@ class Isolate:
         while True:
             while waiting:
                 job = waiting.popleft()
-                if job[0] & 0xFF == token:
+                if job[0] == token:
                     return Claim(*job[1:])
             data = self._jobs.recv(1 << 18)
             if not data:
