@@ -141,8 +141,8 @@ def test_many_jobs_are_changed_in_short_steps(tmp_path: Path, monkeypatch: pytes
         app.jobs.cancel(ids)
     with watched(monkeypatch) as holds:
         getattr(app.jobs, verb)(ids)
-    assert len(holds) == 10
-    print(f"{verb} of 5000: longest hold {max(holds).ms:.1f} ms of ten")
+    assert len(holds) >= 10
+    print(f"{verb} of 5000: longest hold {max(holds).ms:.1f} ms of {len(holds)}")
     assert sorted(holds)[5].ms <= LONGEST_MS
     app.close()
 
