@@ -7,12 +7,14 @@ import sqlite3
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.service.waiting import until
 from tests.worker.rig import Rig, exclusive
 from windlass import JobStatus
+from windlass.errors import OutcomeUnknown
 
 COMPLETED, PENDING, RUNNING = JobStatus.COMPLETED, JobStatus.PENDING, JobStatus.RUNNING
 CONTRACT_INSERT = (
@@ -260,6 +262,26 @@ def test_a_log_deleted_live_leaves_nothing_running_for_ever(rig: Rig):
     rig.ended(*ids, waiting)
     until(lambda: rig.jobs.counts()[RUNNING] == 0)
     assert crew.on_its_thread(lambda: crew.dispatcher._failures) == 0
+
+
+def test_jobs_that_a_claim_of_unknown_outcome_took_are_found_and_run(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+):
+    """The commit went through, the answer did not: nobody holds what is RUNNING now."""
+    crew = rig.crew()
+    real = crew.store.settle_and_claim
+
+    def unsure(*arguments: Any) -> Any:
+        turn = real(*arguments)
+        if turn.claimed:
+            monkeypatch.undo()
+            raise OutcomeUnknown("the answer was lost")
+        return turn
+
+    monkeypatch.setattr(crew.store, "settle_and_claim", unsure)
+    ids = rig.enqueue_many("quick", [{"n": n} for n in range(5)])
+    assert {(job.status, job.attempts) for job in rig.ended(*ids)} == {(COMPLETED, 1)}
+    assert rig.outcomes(ids[0]) == ["lost"]
 
 
 def test_a_connection_closed_under_the_dispatcher_is_opened_again(rig: Rig):

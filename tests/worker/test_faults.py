@@ -34,6 +34,17 @@ def test_a_process_that_dies_takes_no_neighbour_along(rig: Rig, how: str):
     assert rig.rows("SELECT DISTINCT job_id FROM windlass_attempts") == [(guilty,)]
 
 
+def test_a_death_in_the_middle_of_a_batch_touches_only_what_had_started(rig: Rig):
+    """J7: the others were handed out ahead, and their tokens say that they never began."""
+    rig.crew("faults")
+    rig.ended(*rig.enqueue_many("sometimes_dying", [{}] * 200))
+    ids = rig.enqueue_many("sometimes_dying", [{}] * 20 + [{"now": True}] + [{}] * 60)
+    guilty = ids.pop(20)
+    assert {(job.status, job.attempts, job.crashes) for job in rig.ended(*ids)} == {(COMPLETED, 1, 0)}
+    assert rig.ended(guilty)[0].reason == "crashed"
+    assert rig.rows("SELECT DISTINCT job_id FROM windlass_attempts") == [(guilty,)]
+
+
 def test_three_crashes_end_a_job(rig: Rig):
     rig.crew("faults")
     guilty = rig.enqueue("dying", how="os._exit", name="guilty", options={"max_attempts": 10})

@@ -159,11 +159,10 @@ def test_a_payload_larger_than_a_sockets_buffer_goes_through_at_once(rig: Rig):
     rig.crew()
     rig.ended(rig.enqueue("length", text=""))
     began = time.monotonic()
-    job = rig.ended(rig.enqueue("length", text="x" * 1_000_000))[0]
-    took_s = time.monotonic() - began
-    assert job.result == 1_000_000
-    # Without a nudge the rest would wait for the next upkeep, a second for each quarter of a megabyte.
-    assert took_s < 1.0
+    for _ in range(10):
+        assert rig.ended(rig.enqueue("length", text="x" * 1_000_000))[0].result == 1_000_000
+    # Without a nudge each would wait for the next steps of upkeep, at least a fifth of a second.
+    assert time.monotonic() - began < 2.0
 
 
 def test_the_last_progress_note_arrives_before_the_end_and_the_latest_while_it_runs(rig: Rig):

@@ -52,6 +52,12 @@ def dying(how: str, name: str = "", wait: bool = False) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@app.job
+def sometimes_dying(now: bool = False) -> None:
+    if now:
+        os._exit(7)
+
+
 @app.job(backoff=SOON, max_attempts=5)
 async def adying(name: str = "") -> None:
     diary.write("start", name)

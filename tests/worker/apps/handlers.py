@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from tests.worker.apps import diary
@@ -54,6 +55,15 @@ def gated(name: str) -> int:
 
 
 @app.job
+def gated_apart(name: str) -> int:
+    """Has a gate for each process that runs it."""
+    diary.write("start", name)
+    diary.wait_at(f"{name}-{os.getpid()}")
+    diary.write("end", name)
+    return os.getpid()
+
+
+@app.job
 def usually_quick(name: str = "") -> int:
     """Takes no time at all, but waits at its gate where it has a name."""
     if name:
@@ -67,6 +77,22 @@ def listening(name: str, ctx: Context) -> str | None:
     ctx.wait_cancelled(60)
     ctx.raise_if_cancelled()
     return ctx.stop_reason
+
+
+@dataclass
+class Door:
+    """A payload that takes its time to become an object."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        gated(self.name)
+
+
+@app.job
+def slow_to_begin(when: Door, ctx: Context) -> None:
+    ctx.wait_cancelled(60)
+    ctx.raise_if_cancelled()
 
 
 @app.job
