@@ -84,7 +84,7 @@ def test_a_mutable_default_is_the_very_object_as_in_any_call() -> None:
         ((), {"order_id": 1, "email": datetime.date(2026, 1, 1)}, r"payload\.email: expected str, got date"),
         ((), {"order_id": 2**63, "email": "a"}, r"payload\.order_id is beyond a 64-bit integer"),
         ((), {"order_id": 1, "email": "\ud800"}, r"payload\.email holds a lone surrogate"),
-        ((), {"order_id": 1, "email": "x" * (2 << 20)}, r"payload is larger than 1 MiB"),
+        ((), {"order_id": 1, "email": "x" * (2 << 20)}, r"payload.email is larger than 1 MiB"),
         (
             (),
             {"order_id": 1, "emial": "a", "email": "b"},

@@ -7,7 +7,7 @@ Every refusal says where the offender is. Nothing here recurses, so depth cannot
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import Any, cast
@@ -54,39 +54,36 @@ def check_values(root: Any, where: str = "payload", *, depth: int = 1, typed_key
     """
     # Each value takes at least a byte of JSON, so the budget also ends shared references that fan out.
     budget = MAX_BYTES
-    stack: list[tuple[Any, _Trail, int]] = [(root, (None, where), depth)]
-    while stack:
-        value, trail, depth = stack.pop()
-        budget -= 1
-        if isinstance(value, str):
-            budget -= len(value)
-            _check_text(value, trail, budget)
-        elif value is None or isinstance(value, bool):
-            pass
-        elif isinstance(value, int):
-            if not INT_MIN <= value <= INT_MAX:
-                raise InvalidPayload(f"{_path(trail)} is beyond a 64-bit integer: send it as text")
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                raise InvalidPayload(f"{_path(trail)} is {_float_name(value)}, which JSON cannot hold")
-        elif isinstance(value, (Mapping, Sequence, AbstractSet)) and not isinstance(
-            value, (bytes, bytearray, memoryview)
-        ):
-            children = cast("Mapping[Any, Any] | Sequence[Any] | AbstractSet[Any]", value)
-            if depth > MAX_DEPTH:
-                raise InvalidPayload(f"{_path(trail)} is nested deeper than {MAX_DEPTH} levels")
-            if len(children) > budget:
+    # One iterator a level, rather than all that is still to be looked at: a list may hold one value often.
+    levels: list[Iterator[tuple[Any, _Trail]]] = [iter([(root, (None, where))])]
+    while levels:
+        for value, trail in levels[-1]:
+            budget -= 1
+            while not _is_json(value):
+                value = _as_builtin(value, trail)
+            if isinstance(value, str):
+                budget -= len(value)
+                _check_text(value, trail, budget)
+            elif isinstance(value, int):
+                if not INT_MIN <= value <= INT_MAX:
+                    raise InvalidPayload(f"{_path(trail)} is beyond a 64-bit integer: send it as text")
+            elif isinstance(value, float):
+                if not math.isfinite(value):
+                    raise InvalidPayload(f"{_path(trail)} is {_float_name(value)}, which JSON cannot hold")
+            elif value is not None:
+                if depth + len(levels) - 1 > MAX_DEPTH:
+                    raise InvalidPayload(f"{_path(trail)} is nested deeper than {MAX_DEPTH} levels")
+                if len(value) > budget:
+                    raise _too_large(where)
+                if isinstance(value, Mapping):
+                    keys = cast("Mapping[Any, Any]", value)
+                    budget -= sum(_check_key(key, trail, budget, typed_keys) for key in keys)
+                levels.append(_children(value, trail))
+                break
+            if budget < 0:
                 raise _too_large(where)
-            if isinstance(children, Mapping):
-                for key, child in children.items():
-                    budget -= _check_key(key, trail, budget, typed_keys)
-                    stack.append((child, (trail, str(key)), depth + 1))
-            else:
-                stack.extend((child, (trail, index), depth + 1) for index, child in enumerate(children))
         else:
-            stack.append((_as_builtin(value, trail), trail, depth))
-        if budget < 0:
-            raise _too_large(where)
+            levels.pop()
 
 
 def encode(value: Any, where: str = "payload") -> str:
@@ -177,6 +174,20 @@ def type_name(value: Any) -> str:
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=encode_hook)
+
+
+def _is_json(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, (str, int, float, Mapping, Sequence, AbstractSet))
+        and not isinstance(value, (bytes, bytearray, memoryview))
+    )
+
+
+def _children(value: Any, trail: _Trail) -> Iterator[tuple[Any, _Trail]]:
+    if isinstance(value, Mapping):
+        named = cast("Mapping[Any, Any]", value)
+        return ((child, (trail, str(key))) for key, child in named.items())
+    return ((child, (trail, index)) for index, child in enumerate(value))
 
 
 def _check_text(value: str, trail: _Trail, budget: int) -> None:

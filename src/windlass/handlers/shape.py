@@ -18,7 +18,16 @@ from typing import Any, NamedTuple, cast, get_args, get_origin
 import msgspec
 
 from windlass.errors import InvalidPayload, RegistrationError
-from windlass.payload import INT_MAX, INT_MIN, check_values, decode_hook, encode, is_path_type, type_name
+from windlass.payload import (
+    INT_MAX,
+    INT_MIN,
+    MAX_BYTES,
+    check_values,
+    decode_hook,
+    encode,
+    is_path_type,
+    type_name,
+)
 
 MISSING: Any = object()
 """No default."""
@@ -107,8 +116,10 @@ class FieldShape:
             field = self._by_name.get(name) or self._rest_field(name)
             kind = cast("type[Any]", type(value))
             if kind in field.plain:
-                if (kind is int and not INT_MIN <= value <= INT_MAX) or (
-                    kind is float and not math.isfinite(value)
+                if (
+                    (kind is int and not INT_MIN <= value <= INT_MAX)
+                    or (kind is float and not math.isfinite(value))
+                    or (kind is str and len(value) > MAX_BYTES)
                 ):
                     check_values(value, f"payload.{name}")
             else:
