@@ -174,7 +174,7 @@ def test_what_ends_between_the_making_of_a_watch_and_its_first_look_is_told(
         ({"status": "COMPLETED", "key": "b"}, {("b", COMPLETED)}),
         ({"status": "FAILED"}, set()),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_filter_tells_what_matches_and_nothing_else(
     store: SqliteStore, jobs: JobManager, asked: dict[str, str], expected: set[tuple[str, JobStatus]]
