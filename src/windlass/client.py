@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import msgspec
@@ -49,6 +49,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     connection: Any = None
     durability: Durability | None = None
+
+
+_PLAIN = Options()
+"""Nothing chosen: most jobs."""
 
 
 class Client:
@@ -118,8 +122,6 @@ class Client:
             if kept is not None:
                 return msgspec.structs.replace(kept, created=False)
         created_at = datetime.fromisoformat(row.created_at)
-        created_us = to_wall_us(created_at)
-        run_at_us = created_us + job.delay_us if job.delay_us else job.run_at_us
         return Job(
             id=row.job_id,
             key=job.key,
@@ -130,7 +132,7 @@ class Client:
             max_attempts=job.max_attempts,
             created_at=created_at,
             updated_at=created_at,
-            run_at=None if run_at_us is None or run_at_us <= created_us else from_us(run_at_us),
+            run_at=_due(job, created_at),
             tags=() if job.tags is None else tuple(msgspec.json.decode(job.tags)),
             meta={} if job.meta is None else msgspec.json.decode(job.meta),
             timeout_s=None if job.timeout_us is None else job.timeout_us / 1_000_000,
@@ -142,6 +144,14 @@ class Client:
         if options.delay is not None and options.run_at is not None:
             raise InvalidJob("expected delay or run_at, got both: say either how long to wait or until when")
         own = _DEFAULTS if handler is None else handler.options
+        if options is _PLAIN and not own.tags:
+            return NewJob(
+                key=key,
+                payload=payload,
+                queue=own.queue,
+                priority=own.priority,
+                max_attempts=own.max_attempts,
+            )
         tags = checked_tags((*own.tags, *checked_tags(options.tags))) if options.tags else own.tags
         return NewJob(
             key=key,
@@ -194,7 +204,7 @@ class JobFunction(Call[P], Generic[P, R]):
     """What ``@app.job`` makes of a function: still callable, and able to be enqueued."""
 
     def __init__(self, client: Client, handler: Handler) -> None:
-        super().__init__(client, handler, Options())
+        super().__init__(client, handler, _PLAIN)
         self.__wrapped__: Callable[..., R] = handler.fn
         self.__name__ = getattr(handler.fn, "__name__", handler.key)
         self.__doc__ = handler.fn.__doc__
@@ -277,6 +287,15 @@ class JobDecorator:
 def joins(*_: Any, connection: Any = None, **__: Any) -> bool:
     """True for the arguments of an enqueue on a caller's connection, which may be bound to its thread."""
     return connection is not None
+
+
+def _due(job: NewJob, created_at: datetime) -> datetime | None:
+    if job.delay_us:
+        return created_at + timedelta(microseconds=job.delay_us)
+    if job.run_at_us is None:
+        return None
+    run_at = from_us(job.run_at_us)
+    return run_at if run_at > created_at else None
 
 
 def _checked_moment(what: str, value: Any) -> int:

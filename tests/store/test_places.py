@@ -126,7 +126,7 @@ def test_a_job_that_is_in_is_acknowledged_though_the_log_cannot_be_moved(
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as disk:
         store = SqliteStore(disk / "app.db")
         store.migrate()
-        while store.database.log_bytes() < LOG_LIMIT - 800_000:
+        while store.database.log_bytes() < LOG_LIMIT - 400_000:
             add(store, payload=BIG)
         with fill(disk).open("r+b") as ballast:
             ballast.truncate(ballast.seek(0, os.SEEK_END) - 600_000)

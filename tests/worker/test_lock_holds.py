@@ -34,7 +34,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Hold]]:
     """Every hold of the file's write lock by this process, the embedded dispatcher's included."""
     holds: list[Hold] = []
     begun = threading.local()
-    begin, finish = Database.begin, Database.finish_writing
+    begin, finish = Database._begin, Database.finish_writing
 
     def watched_begin(self: Database, connection: Any) -> None:
         begin(self, connection)
@@ -48,7 +48,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Hold]]:
             holds.append(Hold(wall_ms, (time.thread_time() - begun.cpu) * 1000, begun.whose))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "begin", watched_begin)
+        patch.setattr(Database, "_begin", watched_begin)
         patch.setattr(Database, "finish_writing", watched_finish)
         yield holds
 

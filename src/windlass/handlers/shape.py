@@ -90,6 +90,8 @@ class FieldShape:
 
     def bind(self, args: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of a call; what was not given stays out, so that a later default applies."""
+        if len(args) == len(self.names) == len(self._positional) and not given:
+            return dict(zip(self.names, args, strict=True))
         if len(args) > len(self._positional):
             raise InvalidPayload(
                 f"{self.key} takes at most {len(self._positional)} arguments by position, got {len(args)}"
@@ -116,11 +118,13 @@ class FieldShape:
             field = self._by_name.get(name) or self._rest_field(name)
             kind = cast("type[Any]", type(value))
             if kind in field.plain:
-                if (
-                    (kind is int and not INT_MIN <= value <= INT_MAX)
-                    or (kind is float and not math.isfinite(value))
-                    or (kind is str and len(value) > MAX_BYTES)
-                ):
+                if kind is str:
+                    fits = len(value) <= MAX_BYTES
+                elif kind is int:
+                    fits = INT_MIN <= value <= INT_MAX
+                else:
+                    fits = kind is not float or math.isfinite(value)
+                if not fits:
                     check_values(value, f"payload.{name}")
             else:
                 looked_at = True

@@ -226,7 +226,7 @@ class Dispatcher:
 
     def _next_turn(self, now: float) -> float | None:
         if self._settlements or self._reconcile or self._may_claim():
-            return max(self._turn_again_at, min(now, self._last_turn + LINGER_S))
+            return max(self._turn_again_at, now if self._turn_is_due(now) else self._last_turn + LINGER_S)
         return self._last_turn + _PROGRESS_S if self._progress else None
 
     def _may_claim(self) -> bool:

@@ -36,6 +36,18 @@ LOG_LIMIT = 1000 * (4096 + 24) + 32
 than a thousand pages that are not in the database yet."""
 _READERS_KEPT = 4
 
+_forks = 0
+"""How often this process was forked off another that had loaded this: cheaper to compare than its number."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
 Isolation = Literal["DEFERRED"] | None
 Identity = tuple[int, int, int]
 """Which file and which log: the file's device and inode, the log's inode."""
@@ -74,7 +86,7 @@ class Connections:
         self._pin: LogPin | None = None
         """The log's inode, as in the identity; 0 where there is none."""
         self._frozen = False
-        self._pid = os.getpid()
+        self._forks = _forks
 
     def connect(self, *, isolation_level: Isolation = "DEFERRED") -> sqlite3.Connection:
         """A new connection, configured like all of ours; ``release`` it."""
@@ -90,7 +102,7 @@ class Connections:
             if self._identity is None and not self._frozen:
                 self._identity = self._identify()
                 self._inode_in_use = self._identity[2] if self._identity else 0
-                self._pin = LogPin(self._wal_path)
+                self._pin = LogPin(self._wal_path, self._inode_in_use)
                 self._guard.hold()
         return connection
 
@@ -137,7 +149,7 @@ class Connections:
 
         Those that other threads use now are interrupted, and closed when they are given back.
         """
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             # A forked child: they are its parent's.
             return
         with self._write_lock, self._pool_lock:
@@ -170,7 +182,7 @@ class Connections:
 
     def refuse_fork(self) -> None:
         """Raises in a forked child of the process that opened the file."""
-        if os.getpid() != self._pid:
+        if self._forks != _forks:
             raise StoreError(
                 "this process was forked after its Windlass had opened the database, and SQLite's locks do "
                 "not survive a fork: create a new Windlass in the child before its first use, or start the "

@@ -31,8 +31,8 @@ _PATIENT_NAP_S = (0.001, 0.004)
 """Whoever has waited this long waits for something other than a commit, and may as well save power."""
 
 
-_SIZE_LOOK = 32
-"""Commits between two looks at the log's size."""
+_SIZE_LOOK = 256
+"""Commits between two looks at the log's size: after each, the next durable commit is a slow one."""
 
 
 class Database(Connections):
@@ -70,19 +70,19 @@ class Database(Connections):
                 "await nothing in them"
             )
         try:
-            return self._begin_writing(full=full)
+            connection = self._writing_connection()
+            if connection.in_transaction:
+                self.refuse_nesting()
+            if not self._log_is_ours() and self._notice_replacement():
+                connection = self._writing_connection()
+            level = "FULL" if full else "NORMAL"
+            if self._synchronous != level:
+                connection.execute(f"PRAGMA synchronous = {level}")
+                self._synchronous = level
+            self._begin(connection)
         except BaseException:
             self._write_lock.release()
             raise
-
-    def _begin_writing(self, *, full: bool) -> sqlite3.Connection:
-        connection = self._writing_connection()
-        if connection.in_transaction:
-            self.refuse_nesting()
-        if not self._log_is_ours() and self._notice_replacement():
-            connection = self._writing_connection()
-        self._set_synchronous(connection, "FULL" if full else "NORMAL")
-        self.begin(connection)
         self._writer_thread = threading.get_ident()
         return connection
 
@@ -107,7 +107,7 @@ class Database(Connections):
                 raise StoreError(
                     "the block ended its transaction itself: leave commit and rollback to its end"
                 )
-            self.commit(connection)
+            self._commit(connection)
             self._unsealed = not full
             self._commits += 1
         finally:
@@ -132,6 +132,9 @@ class Database(Connections):
         """
         self.refuse_fork()
         self._refuse_outdated(connection)
+        self._begin(connection)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
         begun = 0.0
         while True:
             try:
@@ -160,6 +163,11 @@ class Database(Connections):
             StoreUnavailable: nothing was written.
             OutcomeUnknown: it may or may not have been.
         """
+        self._commit(connection)
+        if not self.owns(connection):
+            self._refuse_replaced()
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
         try:
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
@@ -178,9 +186,8 @@ class Database(Connections):
                 f"{self.path}: the commit failed half-way ({error}): it may or may not be kept; "
                 "retry with the same idempotency key"
             ) from error
-        if not self.owns(connection):
-            self._refuse_replaced()
-        self.verify_log()
+        if not self._log_is_ours():
+            self._refuse_log()
 
     def _refuse_outdated(self, connection: sqlite3.Connection) -> None:
         if not self.owns(connection):
@@ -189,14 +196,7 @@ class Database(Connections):
                 "nothing was written; use a new one"
             )
 
-    def verify_log(self) -> None:
-        """Compares the log on disk with the one our connections write; 3 µs.
-
-        Raises:
-            OutcomeUnknown: it was deleted or replaced under us. All our connections are closed.
-        """
-        if self._log_is_ours():
-            return
+    def _refuse_log(self) -> NoReturn:
         self.reset()
         self._refuse_replaced()
 
@@ -255,7 +255,8 @@ class Database(Connections):
 
     def _log_is_ours(self) -> bool:
         # A pin says no more than yes; every so often the size is wanted, too, which takes a stat.
-        if self._commits % _SIZE_LOOK and self._pin is not None and self._pin.holds():
+        pin = self._pin
+        if pin is not None and self._commits % _SIZE_LOOK and pin.holds():
             return True
         return self._log_inode() == self._inode_in_use
 
@@ -286,12 +287,6 @@ class Database(Connections):
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-
-    # ── inside ─────────────────────────────────────────────────────────────────────────────────
-    def _set_synchronous(self, connection: sqlite3.Connection, level: str) -> None:
-        if self._synchronous != level:
-            connection.execute(f"PRAGMA synchronous = {level}")
-            self._synchronous = level
 
 
 class Writing:

@@ -17,7 +17,6 @@ import os
 import secrets
 import select
 import socket
-import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -42,8 +41,8 @@ class Bells:
 
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "bells"
-        # As text: a path object would be turned into one at every ring.
-        self._folder_name = str(self._folder)
+        self._place: int | str = ""
+        """The open folder: to look for its name at every ring would take three times as long."""
         self._seen_ns = -1
         self._fds: dict[str, int] = {}
         self.has_worker = False
@@ -69,22 +68,17 @@ class Bells:
         """Wakes every listener, or those of one kind. Never fails: what it follows is committed."""
         with self._lock:
             try:
-                self._ring(kind)
+                found = os.stat(self._place) if self._place else None
+                if found is None or found.st_mtime_ns != self._seen_ns or not found.st_nlink:
+                    self._look_again()
+                if self._fds:
+                    self._ring(kind)
             except (OSError, StoreUnavailable) as error:
                 # A ring is only a hint, with a slow poll below it.
                 log.debug("the doorbell could not be rung: %s", error)
                 self._seen_ns = -1
 
     def _ring(self, kind: Kind | None) -> None:
-        try:
-            changed_ns = os.stat(self._folder_name).st_mtime_ns
-        except FileNotFoundError:
-            # So that the next ring finds a folder: a stat that fails costs more than one that does not.
-            private_folder(self._folder.parent)
-            private_folder(self._folder)
-            return
-        if changed_ns != self._seen_ns:
-            self._look_again(changed_ns)
         for name in list(self._fds):
             if kind is None or name.startswith(kind):
                 self._ring_one(name)
@@ -92,12 +86,11 @@ class Bells:
     def close(self) -> None:
         """Forgets the listeners."""
         with self._lock:
-            for fd in self._fds.values():
-                os.close(fd)
-            self._fds.clear()
-            self._seen_ns = -1
+            self._forget()
 
-    def _look_again(self, changed_ns: int) -> None:
+    def _look_again(self) -> None:
+        self._reopen()
+        changed_ns = os.stat(self._place).st_mtime_ns
         settled = SystemClock().wall_us() * 1000 - changed_ns > _TICK_NS
         self._seen_ns = changed_ns if settled else -1
         names = {name for name in os.listdir(self._folder) if not name.endswith(".new")}
@@ -113,6 +106,25 @@ class Bells:
                 elif error.errno != errno.ENOENT:
                     raise
         self.has_worker = any(name.startswith("work-") for name in self._fds)
+
+    def _reopen(self) -> None:
+        self._leave()
+        # Made where it is missing, so that the next ring finds a folder.
+        private_folder(self._folder.parent)
+        private_folder(self._folder)
+        self._place = os.open(self._folder, os.O_RDONLY) if os.name == "posix" else str(self._folder)
+
+    def _leave(self) -> None:
+        if isinstance(self._place, int):
+            os.close(self._place)
+        self._place = ""
+
+    def _forget(self) -> None:
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+        self._seen_ns = -1
+        self._leave()
 
     def _ring_one(self, name: str) -> None:
         try:
@@ -193,41 +205,27 @@ class FifoBell:
 
 
 class LogWatch:
-    """Linux's inotify on one file, through the C library, as Python has no binding of its own."""
-
-    _STIRRED = 0x2 | 0x4
-    """Modified, or deleted while a process of ours still has it open."""
-    _IGNORED = 0x8000
-    _EVENT = struct.Struct("iIII")
+    """The write-ahead log itself: it stirs whoever writes, also a program that knows nothing of Windlass."""
 
     def __init__(self, path: str, open_log: Callable[[], object]) -> None:
-        import ctypes
+        from windlass.store.sqlite.inotify import Inotify
 
-        self._path = os.fsencode(path)
+        self._path = path
         self._open_log = open_log
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.fd: int = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        if self.fd < 0:
-            error = ctypes.get_errno()
-            raise OSError(error, f"inotify_init1: {os.strerror(error)}")
-        self._watching = False
+        self._inotify = Inotify()
+        self.fd = self._inotify.fd
         self._watch()
 
     def drain(self) -> None:
         """Forgets what happened; follows the path where its file was replaced."""
-        with suppress(BlockingIOError):  # empty now
-            while data := os.read(self.fd, 4096):
-                position = 0
-                while position < len(data):
-                    _, mask, _, length = self._EVENT.unpack_from(data, position)
-                    position += self._EVENT.size + length
-                    if mask & self._IGNORED:
-                        self._watching = False
-        if not self._watching:
+        self._inotify.drain()
+        if not self._inotify.watching:
             self._watch()
 
     def _watch(self) -> None:
+        from windlass.store.sqlite.inotify import LINKS_CHANGED, MODIFIED
+
         # A database that cannot be opened now is for its next user to report; the next drain tries again.
         with suppress(StoreError):
             self._open_log()
-        self._watching = self._libc.inotify_add_watch(self.fd, self._path, self._STIRRED) >= 0
+        self._inotify.watch(self._path, MODIFIED | LINKS_CHANGED)

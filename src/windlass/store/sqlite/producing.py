@@ -22,10 +22,13 @@ from windlass.store.sqlite.statements import SQL
 
 log = logging.getLogger("windlass.store")
 
-_COMMIT_BYTES = 20_000
-"""What one small enqueue adds to the log: about five pages."""
+_COMMIT_BYTES = 12_500
+"""What one small enqueue adds to the log: a page of the table, of its sequence, and of the ready index."""
 _ROW_BYTES = 300
-"""What one more row of a commit adds, beside its payload."""
+"""What one more row of a commit adds, beside its payload …"""
+_LONG, _LONG_BYTES = 2000, 4500
+"""… and one whose payload is this long, because it needs a page of its own."""
+_AT_ONCE = (None, None, None)
 
 
 class Producing(Role):
@@ -46,22 +49,22 @@ class Producing(Role):
         self.database.refuse_fork()
         if connection is not None:
             return self._insert_inside(connection, jobs)
-        ticket = _Ticket(jobs, full=durability == "full")
+        full = durability == "full"
         with self._mutex:
-            self._waiting.append(ticket)
-            leads = not self._led
+            company = None
+            if self._led:
+                company = _Ticket(jobs, full=full)
+                self._waiting.append(company)
             self._led = True
-            if not leads:
-                ticket.turn = threading.Lock()
-                ticket.turn.acquire()
-        if ticket.turn is not None:
-            leads = self._wait_for_turn(ticket, ticket.turn)
-        if leads:
-            self._lead()
-            self._after_commit(full=ticket.full)
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.inserted
+        if company is not None:
+            return self._insert_together(company)
+        try:
+            with self.database.write(full=full) as writer:
+                inserted = self._insert_on(writer, jobs)
+        finally:
+            self._hand_over()
+        self._after_commit(full=full)
+        return inserted
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
@@ -80,25 +83,33 @@ class Producing(Role):
         with joined(connection, self.database.path, apart=len(jobs) > 1):
             return self._insert_on(connection, jobs)
 
-    def _wait_for_turn(self, ticket: _Ticket, turn: threading.Lock) -> bool:
-        """Waits until another thread has committed for this one; True where it is to lead itself."""
+    def _insert_together(self, ticket: _Ticket) -> list[Inserted]:
+        self._wait_for_turn(ticket)
+        if ticket.leads:
+            self._lead()
+            self._after_commit(full=ticket.full)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.inserted
+
+    def _wait_for_turn(self, ticket: _Ticket) -> None:
+        """Waits until another thread has committed for this one, or has left it to lead the next ones."""
         if self.database.is_writing_here():
             # The leader waits for this very thread's transaction: neither would ever go on.
             self._withdraw(ticket)
             self.database.refuse_nesting()
         try:
-            turn.acquire()
+            ticket.turn.acquire()
         except BaseException:
             self._withdraw(ticket)
             raise
-        return ticket.leads
 
     def _withdraw(self, ticket: _Ticket) -> None:
         with self._mutex:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
         if ticket.leads:
-            self._hand_over([])
+            self._hand_over()
 
     def _lead(self) -> None:
         tickets: list[_Ticket] = []
@@ -120,8 +131,6 @@ class Producing(Role):
         try:
             with self.database.write(full=any(ticket.full for ticket in tickets)) as connection:
                 results = [self._insert_on(connection, ticket.jobs) for ticket in tickets]
-                for ticket in tickets:
-                    self._written += sum(_ROW_BYTES + len(job.payload or "") for job in ticket.jobs)
         except StoreError as error:
             for ticket in tickets:
                 # One instance each: they are raised, with tracebacks of their own, on several threads.
@@ -139,6 +148,18 @@ class Producing(Role):
         for ticket, inserted in zip(tickets, results, strict=True):
             ticket.inserted = inserted
 
+    def _hand_over(self, served: Sequence[_Ticket] = ()) -> None:
+        with self._mutex:
+            successor = self._waiting[0] if self._waiting else None
+            self._led = successor is not None
+            if successor is not None:
+                successor.leads = True
+        for ticket in served:
+            if not ticket.leads:
+                ticket.turn.release()
+        if successor is not None:
+            successor.turn.release()
+
     def _after_commit(self, *, full: bool) -> None:
         self.bells.ring()
         if not full:
@@ -155,30 +176,22 @@ class Producing(Role):
                 # The jobs are committed: their caller must not be told otherwise.
                 log.warning("the log could not be copied into the database: %s", error)
 
-    def _hand_over(self, served: list[_Ticket]) -> None:
-        with self._mutex:
-            successor = self._waiting[0] if self._waiting else None
-            self._led = successor is not None
-            if successor is not None:
-                successor.leads = True
-        for ticket in served:
-            if ticket.turn is not None and not ticket.leads:
-                ticket.turn.release()
-        if successor is not None and successor.turn is not None:
-            successor.turn.release()
-
     def _insert_on(self, connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
         now_us, now = self.now()
         inserted: list[Inserted] = []
         statement = SQL["insert"]
         execute = connection.execute
         for job in jobs:
+            payload = job.payload
             run_at, run_at_boot, boot_id = self._due(job, now_us)
             cursor = execute(
                 statement,
-                (job.key, job.payload, job.priority, job.max_attempts, now, now, job.queue,
+                (job.key, payload, job.priority, job.max_attempts, now, now, job.queue,
                  run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta),
             )  # fmt: skip
+            if payload is not None:
+                self._written += len(payload) if len(payload) < _LONG else len(payload) + _LONG_BYTES
+            self._written += _ROW_BYTES
             if cursor.rowcount == 1:
                 inserted.append(Inserted(cursor.lastrowid or 0, True, now))
             else:
@@ -191,7 +204,7 @@ class Producing(Role):
             return now_us + job.delay_us, self.clock.boot_us() + job.delay_us, self.clock.boot_id()
         if job.run_at_us is not None and job.run_at_us > now_us:
             return job.run_at_us, None, None
-        return None, None, None
+        return _AT_ONCE
 
 
 class _Ticket:
@@ -202,7 +215,8 @@ class _Ticket:
     def __init__(self, jobs: Sequence[NewJob], *, full: bool) -> None:
         self.jobs = jobs
         self.full = full
-        self.turn: threading.Lock | None = None
+        self.turn = threading.Lock()
+        self.turn.acquire()
         self.leads = False
         self.inserted: list[Inserted] = []
         self.error: Exception | None = None

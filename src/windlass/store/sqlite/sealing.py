@@ -24,11 +24,17 @@ class Sealer:
 
     def soon(self) -> None:
         """Called after each fast commit of this process."""
-        if self._timer is None or not self._timer.is_alive():
+        if self._timer is None:
             _at_exit.add(self._database)
-            self._timer = threading.Timer(SEAL_AFTER_S, self._seal)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = threading.Timer(SEAL_AFTER_S, self._seal)
+            timer.daemon = True
+            try:
+                timer.start()
+            except RuntimeError as error:
+                # No more threads: the next commit tries again, the end of the program does in any case.
+                log.warning("fast commits are not yet made durable: %s", error)
+            else:
+                self._timer = timer
 
     def _seal(self) -> None:
         # Whoever commits from here on needs a timer of its own.
