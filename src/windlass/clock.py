@@ -46,14 +46,11 @@ class SystemClock:
         return _boot_id()
 
 
-def stopwatch_ns() -> int:
-    """Nanoseconds on a fine clock, for measuring how long something took."""
-    return time.perf_counter_ns()
+stopwatch_ns = time.perf_counter_ns
+"""Nanoseconds on a fine clock, for measuring how long something took."""
 
-
-def monotonic() -> float:
-    """Seconds on a clock for measuring waits inside one process."""
-    return time.monotonic()
+monotonic = time.monotonic
+"""Seconds on a clock for measuring waits inside one process."""
 
 
 def earliest(one: float | None, other: float | None) -> float | None:

@@ -61,6 +61,7 @@ USES: dict[str, list[str]] = {
     "running_by_queue": [RUNNING],
     "set_queue": [],
     "settle_completed": [BY_ID],
+    "settle_completed_alike": [BY_ID],
     "settle_ended": [BY_ID],
     "settle_owned": [BY_ID],
     "settle_waiting": [BY_ID],

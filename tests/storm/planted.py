@@ -24,7 +24,7 @@ NO_FENCE = "? IS NOT NULL AND ? IS NOT NULL"
 
 def settle_by_id_alone() -> None:
     """A stale attempt's late result overwrites the new one's."""
-    for name in ("settle_completed", "settle_owned"):
+    for name in ("settle_completed", "settle_completed_alike", "settle_owned"):
         assert FENCE in SQL[name]
         SQL[name] = SQL[name].replace(FENCE, NO_FENCE)
 

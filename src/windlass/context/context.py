@@ -250,7 +250,12 @@ class Context:
     @property
     def touched(self) -> bool:
         """Something was opened, kept or asked that an outcome depends on."""
-        return self._db is not None or self._tempdir is not None or self.committed or self.result is not None
+        return (
+            self._db is not None
+            or self._tempdir is not None
+            or self.committed
+            or getattr(self, "_result", None) is not None
+        )
 
     @property
     def result(self) -> str | None:

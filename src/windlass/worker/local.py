@@ -21,7 +21,7 @@ class News:
     """Brings what other threads say to the dispatcher's thread, and wakes it."""
 
     def __init__(self) -> None:
-        self._told: deque[Callable[[Inbox], None]] = deque()
+        self._told: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -31,9 +31,9 @@ class News:
         """Readable when there is news."""
         return self._reader.fileno()
 
-    def tell(self, what: Callable[[Inbox], None]) -> None:
-        """Called on any thread."""
-        self._told.append(what)
+    def tell(self, what: Callable[..., None], *more: Any) -> None:
+        """Has ``what(inbox, *more)`` called on the dispatcher's thread; called on any thread."""
+        self._told.append((what, more))
         if not self._rung:
             self._rung = True
             with suppress(OSError):  # full: it wakes anyway; closed: nobody is left to wake
@@ -49,7 +49,8 @@ class News:
             self._reader.recv(4096)
         self._rung = False
         while self._told:
-            self._told.popleft()(inbox)
+            what, more = self._told.popleft()
+            what(inbox, *more)
 
     def close(self) -> None:
         """Closes both ends; late news is dropped."""

@@ -52,6 +52,8 @@ class ThreadPool:
         self._news = News()
         self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._placed: list[tuple[Claim, bool]] = []
+        self._rooms: dict[str, int] = {}
+        """For each sync key of this turn: how many may come."""
         self._sync: dict[int, Claim] = {}
         self._async: dict[int, Claim] = {}
         self._deadlines: dict[int, float] = {}
@@ -113,7 +115,7 @@ class ThreadPool:
         if traits.is_async:
             room = max(self._async_concurrency - len(self._async), 0)
         else:
-            room = self._sync_room(self._estimates.of(lane.key))
+            room = self._rooms[lane.key] = self._sync_room(self._estimates.of(lane.key))
         return self._alone.cap(lane, held=len(self._sync) + len(self._async), room=room)
 
     def place(self, claim: Claim) -> bool:
@@ -125,11 +127,11 @@ class ThreadPool:
                 return False
             self._async[claim.job_id] = claim
         else:
-            estimate_us = self._estimates.of(claim.key)
-            if self._sync_room(estimate_us) <= 0:
+            # As it was asked for this turn, less what has come since, of whatever key.
+            if self._rooms[claim.key] <= len(self._placed):
                 return False
             self._sync[claim.job_id] = claim
-            if estimate_us is None:
+            if self._estimates.of(claim.key) is None:
                 self._unmeasured.add(claim.job_id)
         timeout_us = claim.timeout_us if claim.timeout_us is not None else traits.timeout_us
         if timeout_us is not None:
@@ -142,9 +144,11 @@ class ThreadPool:
         for claim, _ in self._placed:
             self._over(claim)
         self._placed.clear()
+        self._rooms.clear()
 
     def flush(self) -> None:
         placed, self._placed = self._placed, []
+        self._rooms.clear()
         if self._queue.empty():
             self._moved_at = monotonic()
         for claim, is_async in placed:
@@ -154,7 +158,7 @@ class ThreadPool:
                 self._queue.put(claim)
 
     def _sync_room(self, estimate_us: float | None) -> int:
-        held, waiting = len(self._sync), self._queue.qsize() + len(self._placed)
+        held, waiting = len(self._sync), self._queue.qsize()
         free = self._threads - held
         # Ahead of time only where some thread is known to come free soon.
         turning_over = self._threads - len(self._unmeasured)
@@ -184,23 +188,29 @@ class ThreadPool:
         if os.getpid() != self._pid:
             os.write(2, b"windlass: a handler forked, and its child returned: end it with os._exit()\n")
             os._exit(1)
-        self._news.tell(lambda inbox: inbox.settled(claim, outcome) if self._over(claim) else None)
+        self._news.tell(self._settled, claim, outcome)
 
     # ── hearing and minding ────────────────────────────────────────────────────────────────────
     def collect(self) -> None:
         self._news.deliver(self._inbox)
 
+    def _settled(self, inbox: Inbox, claim: Claim, outcome: AnyOutcome) -> None:
+        if self._over(claim):
+            inbox.settled(claim, outcome)
+
     def _over(self, claim: Claim) -> bool:
         """Notes that a job is over; False where nobody waits for it any more."""
-        held = self._sync if claim.job_id in self._sync else self._async
-        if held.get(claim.job_id) is not claim:
+        job_id = claim.job_id
+        held = self._sync if job_id in self._sync else self._async
+        if held.get(job_id) is not claim:
             return False
-        del held[claim.job_id]
-        self._deadlines.pop(claim.job_id, None)
-        self._asks.over(claim.job_id)
+        del held[job_id]
+        if self._deadlines:
+            self._deadlines.pop(job_id, None)
+        self._asks.over(job_id)
         self._alone.gone(claim)
         if held is self._sync:
-            self._unmeasured.discard(claim.job_id)
+            self._unmeasured.discard(job_id)
             self._moved_at = monotonic()
             self._stuck = False
         return True

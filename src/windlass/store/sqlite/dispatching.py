@@ -312,18 +312,40 @@ class Dispatching(Role):
 def _settle(
     connection: sqlite3.Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
 ) -> None:
-    # Row by row: a sum of counts would not say which one was stale.
-    execute, completed = connection.execute, SQL["settle_completed"]
-    now_us, now = settler.now_us, settler.now
+    alike: dict[int, Settlement] = {}
+    lease: tuple[int, int] | None = None
     for settlement in settlements:
         job_id, attempt, token, outcome = settlement
+        if type(outcome) is Completed and outcome.result is None:
+            if lease != (attempt, token) or job_id in alike:
+                _complete_alike(connection, settler, alike, turn)
+                lease = attempt, token
+            alike[job_id] = settlement
+            continue
+        _complete_alike(connection, settler, alike, turn)
         if type(outcome) is Completed:
-            row = (outcome.result, now_us, now, job_id, attempt, token)
-            owned = execute(completed, row).rowcount == 1
+            row = (outcome.result, settler.now_us, settler.now, job_id, attempt, token)
+            owned = connection.execute(SQL["settle_completed"], row).rowcount == 1
         else:
             owned = settler.settle(settlement)
         if not owned:
             turn.stale.append(settlement)
+    _complete_alike(connection, settler, alike, turn)
+
+
+def _complete_alike(
+    connection: sqlite3.Connection, settler: Settler, alike: dict[int, Settlement], turn: Turn
+) -> None:
+    """Jobs of one claim that ended without a result: they differ in their ids alone."""
+    if not alike:
+        return
+    _, attempt, token, _ = next(iter(alike.values()))
+    row = (settler.now_us, settler.now, json.dumps(list(alike)), attempt, token)
+    # By name, not by number: a sum of counts would not say which one was stale.
+    for (job_id,) in connection.execute(SQL["settle_completed_alike"], row).fetchall():
+        del alike[job_id]
+    turn.stale.extend(alike.values())
+    alike.clear()
 
 
 def _settle_apart(
