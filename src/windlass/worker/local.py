@@ -6,7 +6,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Concatenate
 
 from windlass.context import StopReason
 from windlass.store.protocol import Claim
@@ -16,12 +16,14 @@ from windlass.worker.pool import Inbox
 
 _ASK_AGAIN_S = 0.05
 
+_Message = Callable[Concatenate[Inbox, ...], None]
+
 
 class News:
     """Brings what other threads say to the dispatcher's thread, and wakes it."""
 
     def __init__(self) -> None:
-        self._told: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._told: deque[tuple[_Message, tuple[Any, ...]]] = deque()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -31,7 +33,7 @@ class News:
         """Readable when there is news."""
         return self._reader.fileno()
 
-    def tell(self, what: Callable[..., None], *more: Any) -> None:
+    def tell(self, what: _Message, *more: Any) -> None:
         """Has ``what(inbox, *more)`` called on the dispatcher's thread; called on any thread."""
         self._told.append((what, more))
         if not self._rung:
