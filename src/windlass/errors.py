@@ -14,6 +14,18 @@ WindlassError
 │   ├── AlreadyRunning
 │   ├── NotRunning
 │   └── StartFailed
+├── SyncError                what keeps a resource from being synced
+│   ├── ResourceBusy         another process pushes or pulls it now
+│   ├── LostHold             another holder has taken over: nothing was written
+│   ├── SweepRefused         so many rows are absent that a person must say whether they are deleted
+│   └── RemoteError          a remote that does not answer as hoped
+│       ├── Offline          … because it cannot be reached
+│       ├── Throttled        … because it wants to be asked later
+│       ├── Unauthorized     … because it does not know us, or not enough
+│       ├── RemoteFault      … because it failed
+│       ├── CursorExpired    … because it cannot go on from our cursor: everything is pulled anew
+│       ├── PageTooLarge     … because the page or its window is: a smaller one is asked for
+│       └── BadResponse      … with something that cannot be read, or may not be followed
 ├── StaleAttempt             this attempt no longer owns its job
 └── TransactionTooLong       ``ctx.transaction()`` overran and was rolled back
 """
@@ -78,6 +90,58 @@ class NotRunning(ServiceError):
 
 class StartFailed(ServiceError):
     """The service did not start; the message carries its own reason."""
+
+
+class SyncError(WindlassError):
+    """What keeps a resource from being synced."""
+
+
+class ResourceBusy(SyncError):
+    """Another process pushes or pulls this resource now."""
+
+
+class LostHold(SyncError):
+    """Another holder of the resource has taken over. Nothing was written."""
+
+
+class SweepRefused(SyncError):
+    """So many rows are absent from a complete pull that deleting them wants a person's word."""
+
+
+class RemoteError(SyncError):
+    """A remote did not answer as hoped. ``after_s``: when to ask again, where it said so."""
+
+    def __init__(self, message: str, *, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class Offline(RemoteError):
+    """The remote cannot be reached: no network, no such name, refused, or no answer in time."""
+
+
+class Throttled(RemoteError):
+    """The remote wants to be asked later: ``after_s`` says when."""
+
+
+class Unauthorized(RemoteError):
+    """The remote does not know us, or not enough, also after the credentials were refreshed once."""
+
+
+class RemoteFault(RemoteError):
+    """The remote was reached and failed."""
+
+
+class CursorExpired(RemoteError):
+    """The remote cannot go on from our cursor: everything is to be pulled anew."""
+
+
+class PageTooLarge(RemoteError):
+    """The page, or the window it spans, is too large for the remote or for us: a smaller one is asked for."""
+
+
+class BadResponse(RemoteError):
+    """The remote answered with something that cannot be read, is too large, or may not be followed."""
 
 
 class StaleAttempt(WindlassError):

@@ -1,0 +1,183 @@
+"""What sync needs of a remote: three calls. ``RestRemote`` makes them of HTTP by configuration; your own
+remote is one class.
+
+A pull gives one bounded page at a time, or raises one of the errors below. A push gives one *verdict* for
+each change, never one for the whole batch: it is the item that is accepted, met a newer version, or is
+rejected. Documents here are in *remote form*: what JSON holds.
+
+>>> class Shelf:
+...     '''A remote that is a dictionary in this process.'''
+...     origin, batch, dedupes = "shelf:", 10, True
+...     def __init__(self): self.documents = {}
+...     def pull(self, ask):
+...         return Page([Document(one, document) for one, document in self.documents.items()], complete=True)
+...     def push(self, changes):
+...         for change in changes: self.documents[change.remote_id] = change.document
+...         return [Accepted(change.document) for change in changes]
+...     def fetch(self, remote_id):
+...         return Document(remote_id, self.documents.get(remote_id))
+...     def probe(self, change): return None
+>>> remote: Remote = Shelf()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from windlass.change import Key
+from windlass.errors import RemoteError
+
+
+# ── pull ───────────────────────────────────────────────────────────────────────────────────────────
+class Ask(NamedTuple):
+    """Which page is wanted."""
+
+    cursor: str | None
+    """Changes since this, as an earlier page's ``watermark`` said; None: everything."""
+    page: str | None
+    """The ``next_page`` of the page before; None: the first one."""
+    validator: str | None
+    """Given with a first page: nothing newer is one answer without rows."""
+    limit: int
+    """Rows a page at most, as far as the remote can be told."""
+
+
+class Document(NamedTuple):
+    """One object of the remote's; None: it was deleted there."""
+
+    remote_id: str
+    document: Mapping[str, Any] | None
+    version: str | None = None
+
+
+class Page(NamedTuple):
+    """Some of what was asked for, in the remote's own order."""
+
+    documents: Sequence[Document]
+    next_page: str | None = None
+    """None: this is the last one."""
+    watermark: str | None = None
+    """Of a first page: this pull tells everything up to here. It becomes the cursor after the last page."""
+    validator: str | None = None
+    """Of a first page: what a conditional request may say the next time."""
+    complete: bool = False
+    """This pull tells everything there is, so that absence means deletion."""
+    not_modified: bool = False
+    """Nothing has changed: no rows, and no pages follow."""
+    total: int | None = None
+    """How many rows this pull will tell, where the remote says so."""
+    max_age_s: float | None = None
+    """How long the remote says that this stays fresh."""
+
+
+# ── push ───────────────────────────────────────────────────────────────────────────────────────────
+class Outgoing(NamedTuple):
+    """One sealed change, as a remote needs it."""
+
+    key: Key
+    op: str
+    """``insert``, ``update``, ``delete``, or the type of an explicit operation."""
+    mutation_id: str
+    """The same in every resend: for ``Idempotency-Key``."""
+    remote_id: str | None
+    """The remote's id; None for an insert whose id the remote makes."""
+    changed: Mapping[str, Any]
+    """The changed fields alone; of an insert all of them."""
+    document: Mapping[str, Any]
+    """The whole document as it is to be."""
+    base_version: str | None
+    """The version it was made upon, for ``If-Match``; None: none is known, or there is none yet."""
+    resend: bool = False
+    """It was sent before, and nobody knows what became of it."""
+
+
+class Accepted(NamedTuple):
+    """The remote has it. ``document`` is what it made of it, where it says so."""
+
+    document: Mapping[str, Any] | None = None
+    version: str | None = None
+    remote_id: str | None = None
+
+
+class Stale(NamedTuple):
+    """The remote holds a newer version. ``current`` is that one; None: it must be fetched."""
+
+    current: Document | None = None
+
+
+class Gone(NamedTuple):
+    """The remote does not have it any more: what a delete wanted, and a conflict for anything else."""
+
+
+class Rejected(NamedTuple):
+    """No resend can help: a person must look."""
+
+    reason: str
+    problem: str | None = None
+    """The remote's own problem document, as JSON text."""
+
+
+class Faulty(NamedTuple):
+    """The remote was reached and failed: counts as an attempt. ``applied`` None: it may have been applied."""
+
+    reason: str
+    after_s: float | None = None
+    applied: bool | None = None
+
+
+class Undelivered(NamedTuple):
+    """The network, or who we are, stood in the way: the error says which. Counts no attempt."""
+
+    error: RemoteError
+    applied: bool | None = None
+    """False: it cannot have been applied. None: it may have been."""
+
+
+Verdict = Accepted | Stale | Gone | Rejected | Faulty | Undelivered
+
+
+class Remote(Protocol):
+    """The other side of a resource. Called by one thread of one process at a time; blocking is fine."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what pauses, budgets and circuits go by."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many changes one ``push`` takes at most."""
+        ...
+
+    @property
+    def dedupes(self) -> bool:
+        """True where a resend with the same mutation id has one effect. False: it is probed first."""
+        ...
+
+    def pull(self, ask: Ask) -> Page:
+        """One page.
+
+        Raises:
+            RemoteError: whichever of them says what is to be done about it.
+        """
+        ...
+
+    def push(self, changes: Sequence[Outgoing]) -> Sequence[Verdict]:
+        """Sends them in order, and says of each what became of it. Raises nothing that it can tell."""
+        ...
+
+    def fetch(self, remote_id: str) -> Document:
+        """One object as it is now.
+
+        Raises:
+            RemoteError: as ``pull``.
+        """
+        ...
+
+    def probe(self, change: Outgoing) -> Verdict | None:
+        """Whether a change that was sent before has been applied; None: it was not, send it.
+
+        Asked only where the remote does not dedupe.
+        """
+        ...
