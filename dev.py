@@ -37,13 +37,14 @@ TOOLS, VENV, BENCH_VENV, SYSTEM_VENV = (
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 # name of the lock → what uv resolves it from. The later ones agree with the versions of dev.
-SHARED = "pyproject.toml --extra cli --constraints requirements/dev.txt --group"
+SHARED = "pyproject.toml --extra cli --extra sync --constraints requirements/dev.txt --group"
 LOCK_INPUTS = {
     "tools": "--group tools",
-    "dev": "pyproject.toml --extra cli --group dev",
+    "dev": "pyproject.toml --all-extras --group dev",
     "run": f"{SHARED} run",
     "bench": f"{SHARED} bench",
     "bench-optional": "--group bench-optional",
+    "servers": "--group servers",
 }
 
 # Debian package → the command that shows it is there. Tests that need one fail without it.
