@@ -186,6 +186,10 @@ class Ledger(Protocol):
         """When the next change that only waits for its time may be sent; None: none does."""
         ...
 
+    def held(self, resource: str, *, after: int = 0, limit: int = 500) -> list[Change]:
+        """Pending changes that are on hold, by ``seq``, beyond that one."""
+        ...
+
     def unsent(self, resource: str, keys: Sequence[Key]) -> dict[Key, str]:
         """Of these keys: those that the remote does not have yet because their insert is ``pending`` or
         ``failed``."""

@@ -1,0 +1,89 @@
+"""What a push and a pull have in common: a resource with everything it needs, and the look-then-write step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from windlass.change import Effect, Key, Row, Standing, Table
+from windlass.clock import Clock
+from windlass.errors import SyncError
+from windlass.store.ledger import Hold, Ledger
+from windlass.sync.mapping import Mapper
+from windlass.sync.origins import Origin
+from windlass.sync.remote import Remote
+from windlass.sync.resource import Settings
+
+ROUNDS = 50
+"""So often a step is worked out again for rows that are edited faster than that; then the job comes back."""
+
+
+class Reference(NamedTuple):
+    """A column of this resource that refers to the key of another resource."""
+
+    column: str
+    resource: str
+    server_ids: bool
+    """The remote knows the parent by another id than its local key."""
+
+
+class Cycle(NamedTuple):
+    """One resource, ready to be pushed or pulled."""
+
+    settings: Settings
+    table: Table
+    mapper: Mapper
+    remote: Remote
+    ledger: Ledger
+    origin: Origin
+    clock: Clock
+    parents: tuple[Reference, ...] = ()
+    children: tuple[Reference, ...] = ()
+    """Columns of other resources that refer to this one: ``resource`` is the child's name."""
+
+    @property
+    def name(self) -> str:
+        """The resource's name."""
+        return self.settings.name
+
+    def step(
+        self, hold: Hold, keys: Sequence[Key], work: Callable[[Standing], Effect | None], **more: Any
+    ) -> list[Effect]:
+        """Looks, works out, writes; again for each key that was edited meanwhile. The effects carried out.
+
+        Raises:
+            SyncError: the rows are edited faster than they can be read.
+        """
+        done: list[Effect] = []
+        todo: Sequence[Key] = list(dict.fromkeys(keys))
+        for _ in range(ROUNDS):
+            if not todo:
+                return done
+            look = self.ledger.look(self.name, todo)
+            effects = [effect for standing in look.standings if (effect := work(standing)) is not None]
+            moved = set(self.ledger.write(hold, look.mark, effects, **more))
+            done += [effect for effect in effects if effect.key not in moved]
+            todo = [key for key in todo if key in moved]
+        raise SyncError(f"{self.name}: {len(todo)} rows are edited faster than they can be read")
+
+    def remote_form(self, row: Row) -> Row:
+        """The row with references as the remote knows them."""
+        changed: dict[str, Any] = {}
+        for reference in self.parents:
+            value = row.get(reference.column)
+            if reference.server_ids and value is not None:
+                known = self.ledger.remote_ids_of(reference.resource, [value])
+                if value in known:
+                    changed[reference.column] = known[value]
+        return {**row, **changed} if changed else row
+
+    def local_form(self, rows: Iterable[Row]) -> Mapping[str, Mapping[Any, Key]]:
+        """For each reference's column: the local key of each of the parents' remote ids in these rows."""
+        found: dict[str, Mapping[Any, Key]] = {}
+        rows = list(rows)
+        for reference in self.parents:
+            if reference.server_ids:
+                values = {row[reference.column] for row in rows if row.get(reference.column) is not None}
+                known = self.ledger.keys_of(reference.resource, [str(value) for value in values])
+                found[reference.column] = {value: known[str(value)] for value in values if str(value) in known}
+        return found
