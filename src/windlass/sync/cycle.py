@@ -1,4 +1,4 @@
-"""What a push and a pull have in common: a resource with everything it needs, and the look-then-write step."""
+"""What a push and a pull have in common: a resource with all it needs, and the look-then-write step."""
 
 from __future__ import annotations
 
@@ -85,5 +85,7 @@ class Cycle(NamedTuple):
             if reference.server_ids:
                 values = {row[reference.column] for row in rows if row.get(reference.column) is not None}
                 known = self.ledger.keys_of(reference.resource, [str(value) for value in values])
-                found[reference.column] = {value: known[str(value)] for value in values if str(value) in known}
+                found[reference.column] = {
+                    value: known[str(value)] for value in values if str(value) in known
+                }
         return found

@@ -1,7 +1,7 @@
 """Row ↔ document: names, types, and what a column would make of a value.
 
-What a remote sends is brought into the form in which SQLite would keep it, by the column's affinity, before it
-is compared with anything. A row that was just written then equals its shadow when it is read back, and a
+What a remote sends is brought into the form in which SQLite would keep it, by the column's affinity, before
+it is compared with anything. A row that was just written then equals its shadow when it is read back, and a
 remote that says ``"5"`` where the column keeps 5 does not start an echo.
 """
 
@@ -34,9 +34,9 @@ class Unmappable(SyncError):
 class Mapper:
     """Turns rows of one table into documents and back.
 
-    ``rename`` maps columns to the remote's fields. ``to_remote`` and ``from_remote`` are called last and first,
-    with a dictionary of the remote's fields, and give another. ``model`` is a type by which ``msgspec`` checks
-    each document that arrives.
+    ``rename`` maps columns to the remote's fields. ``to_remote`` and ``from_remote`` are called last and
+    first, with a dictionary of the remote's fields, and give another. ``model`` is a type by which
+    ``msgspec`` checks each document that arrives.
     """
 
     def __init__(

@@ -163,6 +163,6 @@ def _maker(remote: Any) -> Callable[[], Remote]:
     if callable(remote):
         return remote
     raise ConfigError(
-        f"expected remote to be a RestRemote, another object with pull() and push(), or a function that makes "
-        f"one, got {remote!r:.80}"
+        "expected remote to be a RestRemote, another object with pull() and push(), or a function that "
+        f"makes one, got {remote!r:.80}"
     )

@@ -1,4 +1,4 @@
-"""Parents before children, and a child's delete before its parent's: who must wait for whom, and until when."""
+"""Parents before children, and a child's delete before its parent's: who must wait for whom."""
 
 from __future__ import annotations
 

@@ -1,0 +1,340 @@
+"""Pull: one page after the other, each applied together with the cursor behind it (L1).
+
+A pull under way is a ``PullState``: it can end after any page and goes on from there. Three kinds of state:
+
+* ``next_page`` is None: the next request is a first page, with the cursor and the validator.
+* ``next_page`` is a token of the remote's: the pull goes on with it.
+* ``next_page`` is ``SWEEPING``: every page of a complete pull is applied, and what it did not mention is
+  being deleted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from windlass.change import KEEP, Effect, Key, RemoteRow, Row, Standing
+from windlass.errors import CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
+from windlass.store.ledger import Hold, PullState, Quarantined
+from windlass.sync.cycle import ROUNDS, Cycle
+from windlass.sync.identity import new_key
+from windlass.sync.mapping import Unmappable
+from windlass.sync.push import fields_of
+from windlass.sync.reconcile import receive
+from windlass.sync.remote import Ask, Document, Page
+
+SWEEPING = "windlass:sweep"
+_RETRIED = 100
+"""Rows of the quarantine that each pull fetches again: what was missing may be there by now."""
+replace = msgspec.structs.replace
+
+
+class Pulled(msgspec.Struct, kw_only=True):
+    """What a pull did."""
+
+    pages: int = 0
+    received: int = 0
+    """Documents, unchanged ones included."""
+    written: int = 0
+    """Rows that changed here."""
+    deleted: int = 0
+    quarantined: int = 0
+    not_modified: bool = False
+    fresh: bool = False
+    """Nothing was asked: what is here is young enough."""
+    sweep_refused: str | None = None
+    asked: list[tuple[Key, tuple[str, ...]]] = []
+    """Keys, with the fields, for which a person is asked about a conflict."""
+    max_age_s: float | None = None
+
+
+class Pull:
+    """One pull of one resource."""
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        *,
+        report: Callable[[int, int | None], None],
+        stopping: Callable[[], bool],
+        may_sweep_all: bool = False,
+    ) -> None:
+        self._cycle = cycle
+        self._report = report
+        self._stopping = stopping
+        self._may_sweep_all = may_sweep_all
+        self._total: int | None = None
+        self._state = PullState()
+        self.done = Pulled()
+
+    def run(self, hold: Hold) -> Pulled:
+        """Pulls until the remote has told everything, or until it is to stop.
+
+        Raises:
+            RemoteError: the remote must be left alone for a while; every page before is kept.
+        """
+        ledger, name = self._cycle.ledger, self._cycle.name
+        self._state = ledger.state(name)
+        self._retry_quarantined(hold)
+        while not self._stopping():
+            if self._state.next_page == SWEEPING:
+                self._sweep(hold)
+                break
+            page = self._ask(hold)
+            self._cycle.origin.answered()
+            if page is None:
+                continue
+            self._apply(hold, page)
+            self.done.pages += 1
+            self._report(self._state.received, self._total)
+            if page.not_modified or self._state.next_page is None:
+                break
+        return self.done
+
+    # ── one page ───────────────────────────────────────────────────────────────────────────────
+    def _ask(self, hold: Hold) -> Page | None:
+        """The next page; None: it could not be had so, and the state says how to ask now."""
+        state = self._state
+        first = state.next_page is None
+        size = state.page_size or self._cycle.settings.page_size
+        validator = state.validator if first else None
+        try:
+            return self._cycle.remote.pull(Ask(state.cursor, state.next_page, validator, size))
+        except CursorExpired:
+            if first and state.cursor is None:
+                raise
+            # L3: everything anew. The queue stays, and what is deleted there is found by its absence.
+            self._keep(hold, PullState(generation=state.generation, pulled_at_us=state.pulled_at_us))
+        except PageTooLarge:
+            if size <= 1:
+                raise
+            self._keep(hold, replace(state, page_size=size // 2))
+        return None
+
+    def _apply(self, hold: Hold, page: Page) -> None:
+        state = self._state
+        if page.not_modified:
+            self.done.not_modified = True
+            self._keep(hold, replace(state, pulled_at_us=self._cycle.clock.wall_us(), next_page=None))
+            return
+        first = state.next_page is None
+        if first:
+            self._total = page.total
+            self.done.max_age_s = page.max_age_s
+            whole = page.complete
+            state = replace(
+                state,
+                watermark=page.watermark,
+                watermark_validator=page.validator,
+                enumerating=whole,
+                generation=state.generation + 1 if whole else state.generation,
+                received=0,
+            )
+        elif page.watermark is not None:
+            state = replace(state, watermark=page.watermark)
+        after = replace(state, received=state.received + len(page.documents), next_page=page.next_page)
+        if page.next_page is None:
+            after = replace(after, next_page=SWEEPING) if state.enumerating else self._ended(after)
+        self._receive(hold, page.documents, after)
+        self.done.received += len(page.documents)
+
+    def _ended(self, state: PullState) -> PullState:
+        """The state after a pull that told everything: the watermark becomes the cursor."""
+        return replace(
+            state,
+            cursor=state.watermark if state.watermark is not None else state.cursor,
+            validator=state.watermark_validator,
+            watermark=None,
+            watermark_validator=None,
+            next_page=None,
+            enumerating=False,
+            pulled_at_us=self._cycle.clock.wall_us(),
+        )
+
+    # ── its rows ───────────────────────────────────────────────────────────────────────────────
+    def _receive(self, hold: Hold, documents: Sequence[Document], after: PullState) -> None:
+        """Applies a page's rows with the state behind it; rows that are edited meanwhile go first."""
+        rows, bad = self._mapped(documents)
+        now_us = self._cycle.clock.wall_us()
+        bad = [replace(one, seen_at_us=now_us) for one in bad]
+        for _ in range(ROUNDS):
+            look, standings = self._look(rows)
+            effects: list[Effect] = []
+            for row in rows:
+                effect = self._effect(standings.get(row.remote_id), row, now_us)
+                if after.enumerating or not _is_nothing(effect):
+                    effects.append(effect)
+            # The state goes in with the rows it speaks of. Where a row is edited at this moment, it and its
+            # page are applied again before the state: an effect that is applied twice changes nothing.
+            released = [row.remote_id for row in rows]
+            moved = self._write(hold, look, effects, bad, released, after)
+            if not moved:
+                self._count(effects, bad)
+                return
+        raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
+
+    def _write(
+        self,
+        hold: Hold,
+        look: int,
+        effects: Sequence[Effect],
+        bad: Sequence[Quarantined],
+        released: Sequence[str],
+        after: PullState,
+    ) -> list[Key]:
+        ledger = self._cycle.ledger
+        moved = ledger.write(
+            hold, look, effects, state=after, quarantine=bad, released=released, all_or_nothing=True
+        )
+        if not moved:
+            self._state = after
+        return moved
+
+    def _look(self, rows: Sequence[RemoteRow]) -> tuple[int, dict[str, Standing]]:
+        """The standings by remote id; a row that is new here has none."""
+        cycle = self._cycle
+        if cycle.settings.ids == "client":
+            keys = {row.remote_id: self._key(row) for row in rows}
+            look = cycle.ledger.look(cycle.name, list(keys.values()))
+            by_key = {standing.key: standing for standing in look.standings}
+            return look.mark, {remote_id: by_key[key] for remote_id, key in keys.items()}
+        look = cycle.ledger.look(cycle.name, remote_ids=[row.remote_id for row in rows])
+        return look.mark, {
+            standing.shadow.remote_id: standing
+            for standing in look.standings
+            if standing.shadow is not None and standing.shadow.remote_id is not None
+        }
+
+    def _key(self, row: RemoteRow) -> Key:
+        mapper = self._cycle.mapper
+        return mapper.key_of(row.remote_id) if row.row is None else mapper.key(row)
+
+    def _effect(self, standing: Standing | None, row: RemoteRow, now_us: int) -> Effect:
+        policy = self._cycle.settings.on_conflict
+        if standing is not None:
+            return receive(standing, row, policy, now_us)
+        if row.row is None:
+            return Effect(None)
+        if self._cycle.table.makes_keys:
+            return receive(Standing(0, None, None), row, policy, now_us)._replace(key=None)
+        key = new_key(self._cycle.table, self._cycle.clock)
+        whole = row._replace(row=self._cycle.mapper.with_key(row.row, key))
+        return receive(Standing(key, None, None), whole, policy, now_us)
+
+    def _mapped(self, documents: Sequence[Document]) -> tuple[list[RemoteRow], list[Quarantined]]:
+        mapper = self._cycle.mapper
+        rows: dict[str, RemoteRow] = {}
+        bad: dict[str, Quarantined] = {}
+        for document in documents:
+            # The last word counts where a page tells a row twice.
+            rows.pop(document.remote_id, None)
+            bad.pop(document.remote_id, None)
+            try:
+                row = mapper.row(document)
+                if self._cycle.settings.ids == "client":
+                    row = self._keyed(row)
+                rows[document.remote_id] = row
+            except Unmappable as error:
+                bad[document.remote_id] = _quarantined(document, str(error))
+        self._refer(rows, bad, {one.remote_id: one for one in documents})
+        return list(rows.values()), list(bad.values())
+
+    def _keyed(self, row: RemoteRow) -> RemoteRow:
+        mapper = self._cycle.mapper
+        if row.row is None:
+            mapper.key_of(row.remote_id)
+            return row
+        return row._replace(row=mapper.with_key(row.row, mapper.key(row)))
+
+    def _refer(
+        self, rows: dict[str, RemoteRow], bad: dict[str, Quarantined], documents: dict[str, Document]
+    ) -> None:
+        """Parents' remote ids become local keys; a row whose parent is not here yet waits for it."""
+        cycle = self._cycle
+        if not any(reference.server_ids for reference in cycle.parents):
+            return
+        known = cycle.local_form(row.row for row in rows.values() if row.row is not None)
+        for remote_id, row in list(rows.items()):
+            if row.row is None:
+                continue
+            changed: dict[str, Any] = dict(row.row)
+            for reference in cycle.parents:
+                value = changed.get(reference.column)
+                if reference.column not in known or value is None:
+                    continue
+                if value not in known[reference.column]:
+                    reason = f"{reference.column}: {reference.resource} has no {value!r} yet"
+                    bad[remote_id] = _quarantined(documents[remote_id], reason)
+                    del rows[remote_id]
+                    break
+                changed[reference.column] = known[reference.column][value]
+            else:
+                rows[remote_id] = row._replace(row=changed)
+
+    # ── what is absent ─────────────────────────────────────────────────────────────────────────
+    def _sweep(self, hold: Hold) -> None:
+        """Deletes what a complete enumeration has not mentioned, unless so much is absent that it may be a
+        mistake."""
+        cycle = self._cycle
+        share = 1.0 if self._may_sweep_all else cycle.settings.sweep_share
+        policy, now_us = cycle.settings.on_conflict, cycle.clock.wall_us()
+
+        def absent(standing: Standing) -> Effect:
+            remote_id = standing.shadow.remote_id if standing.shadow else None
+            return receive(standing, RemoteRow(remote_id or str(standing.key), None), policy, now_us)
+
+        try:
+            while keys := cycle.ledger.sweep(hold, max_share=share):
+                effects = cycle.step(hold, keys, absent, state=self._state)
+                self._count(effects, ())
+                # From the first step on the share is settled: what is left is smaller.
+                share = 1.0
+        except SweepRefused as error:
+            self.done.sweep_refused = str(error)
+        self._keep(hold, self._ended(self._state))
+
+    # ── what could not be applied before ───────────────────────────────────────────────────────
+    def _retry_quarantined(self, hold: Hold) -> None:
+        cycle = self._cycle
+        documents: list[Document] = []
+        for one in cycle.ledger.quarantined(cycle.name, _RETRIED):
+            try:
+                documents.append(cycle.remote.fetch(one.remote_id))
+            except RemoteError:
+                # Not now, then: the pull itself tells what is wrong with the remote.
+                break
+        if documents:
+            self._receive(hold, documents, self._state)
+
+    def _keep(self, hold: Hold, state: PullState) -> None:
+        self._cycle.ledger.write(hold, 0, (), state=state)
+        self._state = state
+
+    def _count(self, effects: Sequence[Effect], bad: Sequence[Quarantined]) -> None:
+        self.done.quarantined += len(bad)
+        for effect in effects:
+            if effect.row is None:
+                self.done.deleted += 1
+            elif effect.row is not KEEP:
+                self.done.written += 1
+            if effect.conflict is not KEEP and effect.conflict is not None and effect.key is not None:
+                self.done.asked.append((effect.key, fields_of(effect)))
+
+
+def _is_nothing(effect: Effect) -> bool:
+    return (
+        effect.row is KEEP
+        and effect.shadow is KEEP
+        and effect.pending is KEEP
+        and effect.sent is KEEP
+        and effect.conflict is KEEP
+    )
+
+
+def _quarantined(document: Document, reason: str) -> Quarantined:
+    told: Row | None = document.document
+    return Quarantined(
+        remote_id=document.remote_id, document=msgspec.json.encode(told).decode(), reason=reason
+    )

@@ -1,0 +1,380 @@
+"""Push: the journal becomes the queue, the heads of the queue are sealed and sent, the answers settled.
+
+In this order, each step in a commit of its own, so that it can end anywhere:
+
+1. *Fold* the journal: for each edited key, compare the row with what the remote will hold, and write down the
+   difference.
+2. *Seal* the oldest change of each key: mutation id and version are committed before anything is sent (P2).
+3. *Send* the batch. Nothing is held but the resource.
+4. *Settle* each change by its own verdict; whatever was edited meanwhile stays queued (P5).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from windlass.change import KEEP, Change, Effect, Key, RemoteRow, Standing
+from windlass.errors import RemoteError
+from windlass.store.ledger import Hold
+from windlass.sync import operations
+from windlass.sync.cycle import Cycle
+from windlass.sync.mapping import Unmappable
+from windlass.sync.reconcile import (
+    Answer,
+    Failing,
+    Limits,
+    Met,
+    Refused,
+    Took,
+    Waiting,
+    fold,
+    receive,
+    seal,
+    settle,
+)
+from windlass.sync.remote import (
+    Accepted,
+    Document,
+    Faulty,
+    Gone,
+    Outgoing,
+    Rejected,
+    Stale,
+    Undelivered,
+    Verdict,
+)
+from windlass.sync.waiting import blocked, let_go, put_hold
+
+_FOLD = 500
+
+
+class Sealed(NamedTuple):
+    """A change that is about to be sent, with the standing it was sealed in."""
+
+    standing: Standing
+    change: Change
+    resend: bool
+
+
+class Pushed(msgspec.Struct, kw_only=True):
+    """What a push did."""
+
+    sent: int = 0
+    accepted: int = 0
+    conflicts: int = 0
+    rejected: list[tuple[Key, str]] = []
+    """Keys, with the remote's reason, that a person must look at."""
+    asked: list[tuple[Key, tuple[str, ...]]] = []
+    """Keys, with the fields, for which a person is asked about a conflict."""
+
+
+class Push:
+    """One push of one resource."""
+
+    def __init__(
+        self, cycle: Cycle, *, report: Callable[[int, int], None], stopping: Callable[[], bool]
+    ) -> None:
+        self._cycle = cycle
+        self._report = report
+        self._stopping = stopping
+        self._limits = Limits(
+            max_attempts=cycle.settings.max_attempts, max_conflicts=cycle.settings.max_conflicts
+        )
+        self.done = Pushed()
+
+    def run(self, hold: Hold) -> Pushed:
+        """Sends until nothing is left that may be sent now.
+
+        Raises:
+            RemoteError: the remote must be left alone for a while; what was under way is written down.
+        """
+        cycle = self._cycle
+        while not self._stopping():
+            self._fold(hold)
+            if cycle.ledger.counts(cycle.name).held:
+                let_go(cycle, hold)
+            changes = self._next(hold)
+            if not changes:
+                break
+            sealed = self._seal(hold, changes)
+            if not sealed:
+                continue
+            verdicts = self._send(sealed)
+            self._settle(hold, sealed, verdicts)
+            for verdict in verdicts:
+                if isinstance(verdict, Undelivered):
+                    raise verdict.error
+            cycle.origin.answered()
+            self._report(self.done.accepted, self.done.accepted + cycle.ledger.counts(cycle.name).pending)
+        return self.done
+
+    # ── 1. fold ────────────────────────────────────────────────────────────────────────────────
+    def _fold(self, hold: Hold) -> None:
+        cycle = self._cycle
+        while keys := cycle.ledger.journal(cycle.name, _FOLD):
+            now_us = cycle.clock.wall_us()
+            cycle.step(hold, keys, lambda standing, now_us=now_us: fold(standing, now_us))
+
+    # ── 2. seal ────────────────────────────────────────────────────────────────────────────────
+    def _next(self, hold: Hold) -> list[Change]:
+        """The next batch, without what has to wait for other rows: that is put on hold."""
+        cycle = self._cycle
+        limit = min(cycle.settings.batch, cycle.remote.batch)
+        while changes := cycle.ledger.due(cycle.name, cycle.clock.wall_us(), limit):
+            waiting = blocked(cycle, [change for change in changes if change.mutation_id is None])
+            if not waiting:
+                return changes
+            cycle.step(hold, list(waiting), lambda one, waiting=waiting: put_hold(one, waiting[one.key]))
+            if free := [change for change in changes if change.key not in waiting]:
+                return free
+        return []
+
+    def _seal(self, hold: Hold, changes: Sequence[Change]) -> list[Sealed]:
+        cycle = self._cycle
+        heads = {change.key: change for change in changes}
+        now_us = cycle.clock.wall_us()
+        standings: dict[Key, Standing] = {}
+
+        def work(standing: Standing) -> Effect | None:
+            head = heads[standing.key]
+            standings[standing.key] = standing
+            if head.captured:
+                return None if standing.sent is not None else seal(standing, uuid4().hex, now_us)
+            version = standing.shadow.version if standing.shadow else None
+            return Effect(standing.key, explicit=(operations.sealed(head, uuid4().hex, version),))
+
+        written = {effect.key: effect for effect in cycle.step(hold, list(heads), work)}
+        found: list[Sealed] = []
+        for key, standing in standings.items():
+            head, effect = heads[key], written.get(key)
+            if head.captured:
+                change = standing.sent if effect is None or effect.sent is KEEP else effect.sent
+            else:
+                change = effect.explicit[0] if effect else None
+            if change is not None:
+                resend = (standing.sent if head.captured else head.mutation_id) is not None
+                found.append(Sealed(standing, change, resend))
+        return found
+
+    # ── 3. send ────────────────────────────────────────────────────────────────────────────────
+    def _send(self, sealed: Sequence[Sealed]) -> list[Verdict]:
+        remote = self._cycle.remote
+        verdicts: list[Verdict | None] = [None] * len(sealed)
+        fresh: list[tuple[int, Outgoing]] = []
+        for place, one in enumerate(sealed):
+            outgoing = self._outgoing(one)
+            if isinstance(outgoing, Rejected):
+                verdicts[place] = outgoing
+                continue
+            if one.resend and not remote.dedupes:
+                verdicts[place] = _guarded(remote.probe, outgoing)
+            if verdicts[place] is None:
+                fresh.append((place, outgoing))
+        if fresh:
+            self.done.sent += len(fresh)
+            for (place, _), verdict in zip(fresh, self._push([one for _, one in fresh]), strict=True):
+                verdicts[place] = verdict
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    def _push(self, outgoing: Sequence[Outgoing]) -> list[Verdict]:
+        try:
+            verdicts = list(self._cycle.remote.push(outgoing))[: len(outgoing)]
+        except RemoteError as error:
+            verdicts = [Undelivered(error, getattr(error, "applied", None)) for _ in outgoing]
+        missing = len(outgoing) - len(verdicts)
+        return [*verdicts, *[Faulty("the remote's answer did not mention this change")] * missing]
+
+    def _outgoing(self, one: Sealed) -> Outgoing | Rejected:
+        cycle, change, shadow = self._cycle, one.change, one.standing.shadow
+        remote_id = shadow.remote_id if shadow else None
+        if remote_id is None and (cycle.settings.ids == "client" or not change.captured):
+            remote_id = str(change.key)
+        try:
+            whole = (
+                dict(change.data) if change.op == "insert" or not shadow else {**shadow.row, **change.data}
+            )
+            changed = cycle.mapper.document(cycle.remote_form(change.data))
+            extra = shadow.extra if shadow else {}
+            document = (
+                changed if change.op == "insert" else cycle.mapper.document(cycle.remote_form(whole), extra)
+            )
+        except Exception as error:  # noqa: BLE001 - the program's own hook: this row is parked, others go on
+            return Rejected(f"it cannot be made a document: {type(error).__name__}: {error}")
+        return Outgoing(
+            change.key,
+            change.op,
+            change.mutation_id or "",
+            remote_id,
+            changed if change.op != "delete" else {},
+            document if change.op != "delete" else {},
+            change.base_version,
+            one.resend,
+        )
+
+    # ── 4. settle ──────────────────────────────────────────────────────────────────────────────
+    def _settle(self, hold: Hold, sealed: Sequence[Sealed], verdicts: Sequence[Verdict]) -> None:
+        answers = {
+            one.change.key: (one, self._answer(one, verdict))
+            for one, verdict in zip(sealed, verdicts, strict=True)
+        }
+        taken = self._taken_by_others(hold, answers)
+        now_us = self._cycle.clock.wall_us()
+
+        def work(standing: Standing) -> Effect:
+            one, answer = answers[standing.key]
+            if one.change.captured:
+                policy = self._cycle.settings.on_conflict
+                if twin := taken.get(standing.key):
+                    standing = _with_edits_of(twin, standing)
+                    effect = settle(standing, answer, policy, now_us, self._limits)
+                    return effect._replace(row=standing.row) if effect.row is KEEP else effect
+                return settle(standing, answer, policy, now_us, self._limits)
+            return self._operation(standing, one.change, answer, now_us)
+
+        for effect in self._cycle.step(hold, list(answers), work):
+            assert effect.key is not None
+            self._count(effect, answers[effect.key][1])
+
+    def _operation(self, standing: Standing, change: Change, answer: Answer, now_us: int) -> Effect:
+        effect = operations.answered(change, answer, self._limits)
+        told: RemoteRow | None = None
+        if isinstance(answer, Met):
+            told = answer.theirs
+        elif isinstance(answer, Took) and (answer.row is not None or change.op == "delete"):
+            told = RemoteRow(answer.remote_id or str(change.key), answer.row, answer.version, answer.extra)
+        if told is None or (told.row is None and standing.shadow is None):
+            return effect
+        received = receive(standing, told, self._cycle.settings.on_conflict, now_us)
+        return received._replace(ended=effect.ended, explicit=effect.explicit)
+
+    def _answer(self, one: Sealed, verdict: Verdict) -> Answer:
+        """The verdict in local form. Never raises: what cannot be read is an answer, too (P3)."""
+        change = one.change
+        match verdict:
+            case Accepted():
+                return self._accepted(one, verdict)
+            case Stale():
+                return self._met(one, verdict.current)
+            case Gone():
+                return Took() if change.op == "delete" else Met(RemoteRow(self._remote_id(one), None))
+            case Rejected():
+                return Refused(verdict.reason, verdict.problem)
+            case Faulty():
+                return Failing(verdict.reason, self._due_at_us(change, verdict.after_s), verdict.applied)
+            case Undelivered():
+                return Waiting(verdict.applied)
+
+    def _accepted(self, one: Sealed, verdict: Accepted) -> Answer:
+        cycle, change = self._cycle, one.change
+        remote_id = verdict.remote_id
+        if cycle.settings.ids == "server" and change.captured and change.op == "insert" and not remote_id:
+            return Refused(
+                "the remote accepted the row and did not say by which id it knows it: let its answer name "
+                'one, or declare the resource with ids="client"'
+            )
+        if verdict.document is None or change.op == "delete":
+            return Took(None, verdict.version, remote_id)
+        told = Document(remote_id or self._remote_id(one), verdict.document, verdict.version)
+        try:
+            row = self._local(cycle.mapper.row(told))
+        except Unmappable:
+            # It was accepted, whatever came back: the next pull shows, and quarantines, what it made of it.
+            return Took(None, verdict.version, remote_id)
+        return Took(row.row, row.version, remote_id, row.extra)
+
+    def _met(self, one: Sealed, current: Document | None) -> Answer:
+        cycle = self._cycle
+        try:
+            if current is None:
+                current = cycle.remote.fetch(self._remote_id(one))
+            return Met(self._local(cycle.mapper.row(current)))
+        except Unmappable as error:
+            return Refused(f"the remote holds a newer version, which cannot be read here: {error}")
+        except RemoteError:
+            # Known not to have been applied; which version it met is asked the next time.
+            return Failing(
+                "it met a newer version, which could not be fetched", self._due_at_us(one.change, None), False
+            )
+
+    def _local(self, row: RemoteRow) -> RemoteRow:
+        if row.row is None or not self._cycle.parents:
+            return row
+        changed = dict(row.row)
+        for column, known in self._cycle.local_form([row.row]).items():
+            changed[column] = known.get(changed.get(column), changed.get(column))
+        return row._replace(row=changed)
+
+    def _remote_id(self, one: Sealed) -> str:
+        shadow = one.standing.shadow
+        return shadow.remote_id if shadow and shadow.remote_id else str(one.change.key)
+
+    def _due_at_us(self, change: Change, after_s: float | None) -> int:
+        wait_us = self._cycle.settings.backoff.delay_us(max(change.attempts, 1), chance=random.random())
+        if after_s is not None:
+            wait_us = int(after_s * 1_000_000)
+        return self._cycle.clock.wall_us() + wait_us
+
+    def _taken_by_others(self, hold: Hold, answers: dict[Key, tuple[Sealed, Answer]]) -> dict[Key, Standing]:
+        """A pull may have brought our own insert, whose answer was lost, as a row of its own: that row goes,
+        and what was edited in it since is given to the one that was here first."""
+        inserted = {
+            answer.remote_id: key
+            for key, (one, answer) in answers.items()
+            if isinstance(answer, Took) and answer.remote_id and one.change.op == "insert"
+        }
+        if self._cycle.settings.ids == "client" or not inserted:
+            return {}
+        known = self._cycle.ledger.keys_of(self._cycle.name, list(inserted))
+        twins = {key: inserted[remote_id] for remote_id, key in known.items() if key != inserted[remote_id]}
+        found: dict[Key, Standing] = {}
+
+        def leave(standing: Standing) -> Effect:
+            found[twins[standing.key]] = standing
+            return Effect(
+                standing.key, row=None, shadow=None, sent=None, pending=None, conflict=None, remote=True
+            )
+
+        self._cycle.step(hold, list(twins), leave)
+        return found
+
+    def _count(self, effect: Effect, answer: Answer) -> None:
+        assert effect.key is not None
+        if isinstance(answer, Took):
+            self.done.accepted += 1
+        if isinstance(answer, Met):
+            self.done.conflicts += 1
+        failed = [effect.pending, effect.sent, *effect.explicit]
+        for change in failed:
+            if isinstance(change, Change) and change.status == "failed":
+                self.done.rejected.append((effect.key, change.error or "rejected"))
+        if effect.conflict is not KEEP and effect.conflict is not None:
+            self.done.asked.append((effect.key, fields_of(effect)))
+
+
+def fields_of(effect: Effect) -> tuple[str, ...]:
+    """The columns that a new conflict is about."""
+    conflict = effect.conflict
+    if conflict is KEEP or conflict is None or conflict.mine is None or conflict.theirs is None:
+        return ()
+    mine, theirs = conflict.mine, conflict.theirs
+    return tuple(name for name in mine if name in theirs and mine[name] != theirs[name])
+
+
+def _with_edits_of(twin: Standing, standing: Standing) -> Standing:
+    """The standing with what was edited in its twin put on top of its row."""
+    if twin.row is None or twin.shadow is None or standing.row is None:
+        return standing
+    edited = {name: value for name, value in twin.row.items() if twin.shadow.row.get(name, value) != value}
+    return standing._replace(row={**standing.row, **edited}) if edited else standing
+
+
+def _guarded(probe: Callable[[Outgoing], Verdict | None], outgoing: Outgoing) -> Verdict | None:
+    try:
+        return probe(outgoing)
+    except RemoteError as error:
+        return Undelivered(error, None)
