@@ -17,6 +17,7 @@ WindlassError
 ├── SyncError                what keeps a resource from being synced
 │   ├── ResourceBusy         another process pushes or pulls it now
 │   ├── LostHold             another holder has taken over: nothing was written
+│   ├── InvalidDocument      what was to be sent cannot be JSON: nothing was sent
 │   ├── SweepRefused         so many rows are absent that a person must say whether they are deleted
 │   └── RemoteError          a remote that does not answer as hoped
 │       ├── Offline          … because it cannot be reached
@@ -104,6 +105,10 @@ class LostHold(SyncError):
     """Another holder of the resource has taken over. Nothing was written."""
 
 
+class InvalidDocument(SyncError, ValueError):
+    """What was to be sent cannot be JSON: a NaN, a lone surrogate, a value of no JSON type. Nothing was sent."""
+
+
 class SweepRefused(SyncError):
     """So many rows are absent from a complete pull that deleting them wants a person's word."""
 
@@ -117,7 +122,14 @@ class RemoteError(SyncError):
 
 
 class Offline(RemoteError):
-    """The remote cannot be reached: no network, no such name, refused, or no answer in time."""
+    """The remote cannot be reached: no network, no such name, refused, or no answer in time.
+
+    ``applied`` False: the request cannot have reached it. None: it may have, and may have had its effect.
+    """
+
+    def __init__(self, message: str, *, after_s: float | None = None, applied: bool | None = None) -> None:
+        super().__init__(message, after_s=after_s)
+        self.applied = applied
 
 
 class Throttled(RemoteError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import threading
 from collections import deque
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import cast
+from urllib.parse import quote
 
 MAX_BYTES = 16 * 1024
 """The longest error text, as UTF-8."""
@@ -32,6 +35,31 @@ _SCHEMES = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/=_.~-]{8,}", re
 _USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@'\"]{1,512}@", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
+# Texts that are known to be secret, the latest last. Bounded: tokens come anew all day.
+_known: dict[str, None] = {}
+_KNOWN_MAX = 256
+_KNOWN_LENGTH_MIN = 6
+_mutex = threading.Lock()
+
+
+def conceal(secret: str) -> None:
+    """From now on ``clean`` lets no text through that holds this secret, whatever stands beside it.
+
+    Also as it is spelled in a URL and in base64. Under six characters it would shred ordinary text, and is
+    left to the patterns.
+
+    >>> conceal("xyzzy-42"); clean("the server said: no such key xyzzy-42")
+    'the server said: no such key [redacted]'
+    """
+    if len(secret) < _KNOWN_LENGTH_MIN or secret in _known:
+        return
+    storable = secret.encode(errors="replace")
+    spellings = (secret, quote(storable, safe=""), base64.b64encode(storable).decode())
+    with _mutex:
+        _known.update(dict.fromkeys(spellings))
+        for old in list(_known)[:-_KNOWN_MAX]:
+            del _known[old]
+
 
 def clean(text: str, limit: int = MAX_BYTES) -> str:
     """The text without secrets, storable as UTF-8, and at most ``limit`` bytes long.
@@ -39,7 +67,10 @@ def clean(text: str, limit: int = MAX_BYTES) -> str:
     >>> clean("connect to https://ann:hunter2@example.com failed, token=abc")
     'connect to https://[redacted]@example.com failed, token=[redacted]'
     """
-    # Cut first with room to spare: the patterns then work on a bounded text.
+    # Longest first: one secret may be a part of another's spelling.
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    # Cut with room to spare: the patterns then work on a bounded text.
     text = text if len(text) <= 2 * limit else f"{text[:limit]}{text[-limit:]}"
     text = _UNSTORABLE.sub(
         lambda found: f"\\x{ord(found[0]):02x}" if found[0] == "\0" else ascii(found[0])[1:-1], text
