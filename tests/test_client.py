@@ -311,6 +311,7 @@ def test_a_known_handler_judges_what_is_enqueued_by_its_key(app: Windlass, paylo
         ({"meta": [1]}, "expected meta to be a dict or None, got list"),
         ({"meta": {"x": float("nan")}}, r"meta\.x is NaN"),
         ({"idempotency_key": ""}, "expected idempotency_key to be a printable text"),
+        ({"unique": ""}, "expected unique to be a printable text"),
         ({"idempotency_key": "a\0"}, "expected idempotency_key to be a printable text"),
         ({"durability": "Full"}, 'expected durability to be "full" or "fast", got \'Full\''),
     ],
@@ -338,6 +339,21 @@ def test_a_job_key_that_is_no_name_is_refused(app: Windlass, key: Any) -> None:
     with pytest.raises(RegistrationError):
         app.registry.add(key, lambda: None)
     assert nothing_written(app)
+
+
+def test_a_unique_job_is_made_once_until_it_is_over(app: Windlass) -> None:
+    """J2."""
+    first = app.enqueue("a", {"n": 1}, unique="one")
+    again = app.enqueue("b", {"n": 2}, unique="one")
+    assert (again.id, again.key, again.payload, again.created) == (first.id, "a", {"n": 1}, False)
+    assert (first.unique, again.unique) == ("one", "one")
+    app.jobs.cancel(first.id)
+    assert app.enqueue("b", unique="one").created
+
+
+def test_one_unique_key_for_many_jobs_is_refused(app: Windlass) -> None:
+    with pytest.raises(InvalidJob, match="expected no unique key for many jobs at once"):
+        app.enqueue_many("a", [{}, {}], unique="k")
 
 
 def test_one_idempotency_key_for_many_jobs_is_refused(app: Windlass) -> None:

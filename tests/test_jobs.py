@@ -230,6 +230,20 @@ def test_every_state_has_its_sentence(app: Windlass, clock: ManualClock) -> None
     assert jobs.why(held.id).until is None
 
 
+def test_a_job_that_is_not_retried_because_of_its_unique_key_says_which_one_has_it(app: Windlass) -> None:
+    old = app.enqueue("work", unique="order-7")
+    app.jobs.cancel(old.id)
+    new = app.enqueue("work", unique="order-7")
+    assert app.jobs.retry(old.id) == []
+    assert app.jobs.why(old.id).reason == (
+        f"it is CANCELLED (cancelled); it cannot be retried before job {new.id}, which has its unique key "
+        "'order-7' now, is over"
+    )
+    app.jobs.delete(new.id)
+    assert app.jobs.why(old.id).reason == "it is CANCELLED (cancelled)"
+    assert app.jobs.retry(old.id) == [old.id]
+
+
 def claim_one(app: Windlass, owner: int) -> None:
     store = app.store
     request = ClaimRequest(owner, 1, dict.fromkeys(store.lanes(), 1), lambda _: True)

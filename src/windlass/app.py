@@ -221,6 +221,7 @@ class Windlass:
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        unique: str | None = None,
         connection: Any = None,
         durability: Durability | None = None,
     ) -> Job:
@@ -235,6 +236,7 @@ class Windlass:
             tags=tags,
             meta=meta,
             idempotency_key=idempotency_key,
+            unique=unique,
             connection=connection,
             durability=durability,
         )

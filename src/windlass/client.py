@@ -47,6 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tags: Iterable[str] = ()
     meta: Mapping[str, Any] | None = None
     idempotency_key: str | None = None
+    unique: str | None = None
     connection: Any = None
     durability: Durability | None = None
 
@@ -93,6 +94,8 @@ class Client:
         encode = check_json if handler is None else handler.encode_mapping
         if options.idempotency_key is not None:
             raise InvalidJob("expected no idempotency_key for many jobs at once: they would all be one job")
+        if options.unique is not None:
+            raise InvalidJob("expected no unique key for many jobs at once: all but one would find that one")
         template = self._build(key, None, handler, options)
         jobs = [msgspec.structs.replace(template, payload=encode(payload)) for payload in payloads]
         return self.submit(jobs, options)
@@ -137,6 +140,7 @@ class Client:
             meta={} if job.meta is None else msgspec.json.decode(job.meta),
             timeout_s=None if job.timeout_us is None else job.timeout_us / 1_000_000,
             idempotency_key=job.idempotency_key,
+            unique=job.unique,
             created=row.created,
         )
 
@@ -165,6 +169,7 @@ class Client:
             run_at_us=None if options.run_at is None else _checked_moment("run_at", options.run_at),
             timeout_us=checked_timeout(options.timeout),
             idempotency_key=checked_text("idempotency_key", options.idempotency_key),
+            unique=checked_text("unique", options.unique),
             tags=msgspec.json.encode(tags).decode() if tags else None,
             meta=check_json(options.meta, name="meta"),
         )
@@ -234,6 +239,7 @@ class JobFunction(Call[P], Generic[P, R]):
         tags: Iterable[str] = (),
         meta: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        unique: str | None = None,
         connection: Any = None,
         durability: Durability | None = None,
     ) -> Call[P]:
@@ -244,6 +250,9 @@ class JobFunction(Call[P], Generic[P, R]):
 
         ``idempotency_key``: a second enqueue of this job key with it finds the first job and makes none, for
         as long as that job is kept (see the retention settings).
+
+        ``unique``: while a job with this name is unfinished, whatever its job key, an enqueue finds that one
+        and makes none; once it is over, the next one is made.
 
         ``durability``: ``"full"`` is on the disk before the call returns; ``"fast"`` is there within about a
         second, and a power cut before that loses the job.
@@ -261,6 +270,7 @@ class JobFunction(Call[P], Generic[P, R]):
             tags=tags,
             meta=meta,
             idempotency_key=idempotency_key,
+            unique=unique,
             connection=connection,
             durability=durability,
         )

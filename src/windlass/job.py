@@ -79,6 +79,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     meta: dict[str, Any] = {}
     timeout_s: float | None = None
     idempotency_key: str | None = None
+    unique: str | None = None
+    """Its unique key: no other unfinished job has it."""
     hold: str | None = None
     """Why it is held, where it is."""
     reason: str | None = None
@@ -88,7 +90,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How often the process that ran it died under it."""
     cancel_requested: bool = False
     created: bool = True
-    """False where an enqueue found a job with the same idempotency key and made none."""
+    """False where an enqueue found a job with the same idempotency key, or an unfinished one with the same
+    unique key, and made none."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

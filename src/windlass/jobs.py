@@ -82,7 +82,10 @@ class JobManager:
         return self._store.cancel(_ids(job_ids))
 
     def retry(self, job_ids: Ids) -> list[int]:
-        """Makes ended, held and waiting jobs ready now, an attempt left to each; the ids it changed."""
+        """Makes ended, held and waiting jobs ready now, an attempt left to each; the ids it changed.
+
+        An ended job whose unique key another one has by now is left as it is, and ``why`` says so.
+        """
         return self._store.retry(_ids(job_ids))
 
     def delete(self, job_ids: Ids) -> list[int]:
@@ -152,7 +155,7 @@ class JobManager:
     def _explain(self, job: Job) -> tuple[str, str]:
         if job.status.is_final:
             told = f": {_first_line(job.last_error)}" if job.status is JobStatus.FAILED else ""
-            return "final", f"it is {job.status} ({job.reason or 'done'}){told}"
+            return "final", f"it is {job.status} ({job.reason or 'done'}){told}{self._in_its_place(job)}"
         if job.status is JobStatus.RUNNING:
             asked = ", and was asked to stop" if job.cancel_requested else ""
             return "running", f"it is running, attempt {job.attempts} of {job.max_attempts}{asked}"
@@ -166,6 +169,14 @@ class JobManager:
                 )
             return "scheduled", f"it is due {job.run_at:%Y-%m-%d %H:%M:%S} UTC"
         return self._explain_ready(job)
+
+    def _in_its_place(self, job: Job) -> str:
+        other = None if job.unique is None else self._store.holder_of(job.unique)
+        if other is None:
+            return ""
+        return (
+            f"; it cannot be retried before job {other}, which has its unique key {job.unique!r} now, is over"
+        )
 
     def _explain_ready(self, job: Job) -> tuple[str, str]:
         switch = self._store.switches().get(job.queue)

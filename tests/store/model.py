@@ -73,32 +73,33 @@ class StoreMachine(RuleBasedStateMachine):
         when=st.sampled_from([None, "delay", "date"]),
         seconds=st.integers(-2, 5),
         idempotency_key=st.sampled_from([None, None, "x", "y"]),
+        unique=st.sampled_from([None, None, "u", "v"]),
         copies=st.integers(1, 3),
     )
     def insert(
         self, key: str, queue: str, priority: int, max_attempts: int, when: str | None, seconds: int,
-        idempotency_key: str | None, copies: int,
+        idempotency_key: str | None, unique: str | None, copies: int,
     ) -> None:  # fmt: skip
         wall = self.clock.wall_us()
         delay = max(seconds, 0) * SECOND if when == "delay" else None
         date = wall + seconds * SECOND if when == "date" else None
         job = NewJob(
             key=key, queue=queue, priority=priority, max_attempts=max_attempts, delay_us=delay,
-            run_at_us=date, idempotency_key=idempotency_key,
+            run_at_us=date, idempotency_key=idempotency_key, unique=unique,
         )  # fmt: skip
         for told in self.store.insert([job] * (1 if idempotency_key else copies)):
             kept = [
                 known
                 for known in self.jobs.values()
                 if idempotency_key and (known.key, known.idempotency_key) == (key, idempotency_key)
-            ]
+            ] or [known for known in self.jobs.values() if known.is_in_the_way_of(unique)]
             assert told.created is not bool(kept)
             if kept:
                 assert told.job_id == kept[0].id
                 continue
             assert told.job_id > self.newest_id
             self.newest_id = told.job_id
-            made = ModelJob(told.job_id, key, queue, priority, max_attempts, idempotency_key)
+            made = ModelJob(told.job_id, key, queue, priority, max_attempts, idempotency_key, unique)
             if delay:
                 self.put_off(made, delay)
             elif date is not None and date > wall:
@@ -281,6 +282,9 @@ class StoreMachine(RuleBasedStateMachine):
         changed = self.store.retry(found)
         expected: list[int] = []
         for job in self.existing(found):
+            rivals = [one.id for one in self.jobs.values() if one.is_in_the_way_of(job.unique)]
+            if not {*rivals} <= {job.id}:
+                continue
             if job.status in FINAL or (job.status is PENDING and (job.hold or job.due_wall)):
                 expected.append(job.id)
                 allowed = max(job.max_attempts, job.attempts + 1)
@@ -332,6 +336,13 @@ class StoreMachine(RuleBasedStateMachine):
             if job.status is PENDING:
                 assert (job.run_at and to_wall_us(job.run_at)) == model.due_wall
             assert job.attempts <= job.max_attempts or job.status is not PENDING
+
+    @invariant()
+    def a_unique_key_has_at_most_one_unfinished_job(self) -> None:
+        for name in ("u", "v"):
+            unfinished = [job.id for job in self.jobs.values() if job.is_in_the_way_of(name)]
+            assert len(unfinished) <= 1
+            assert self.store.holder_of(name) == next(iter(unfinished), None)
 
     @invariant()
     def counts_lanes_and_queues_agree(self) -> None:

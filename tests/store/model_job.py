@@ -23,6 +23,7 @@ class ModelJob:
     priority: int
     max_attempts: int
     idempotency_key: str | None
+    unique: str | None = None
     due_wall: int | None = None
     due_boot: int | None = None
     boot: str | None = None
@@ -42,6 +43,9 @@ class ModelJob:
     @property
     def is_ready(self) -> bool:
         return self.status is PENDING and self.due_wall is None and self.hold is None
+
+    def is_in_the_way_of(self, unique: str | None) -> bool:
+        return unique is not None and self.unique == unique and self.status in (PENDING, RUNNING)
 
     @property
     def lane(self) -> Lane:

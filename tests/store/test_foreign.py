@@ -286,3 +286,39 @@ def test_a_hundred_thousand_foreign_rows_in_one_statement_are_claimed_in_order(
     request = ClaimRequest(1, 50, dict.fromkeys(store.lanes(), 100), accept_any)
     claimed = store.settle_and_claim([], request).claimed
     assert [one.job_id for one in claimed] == list(range(9, 500, 10))
+
+
+# ── unique keys ────────────────────────────────────────────────────────────────────────────────────
+def test_a_row_of_no_known_status_does_not_stop_upkeep_though_its_unique_key_is_taken(
+    store: SqliteStore, other: sqlite3.Connection
+) -> None:
+    odd = put(other, status="queued", unique_key="u")
+    kept = add(store, unique="u")
+    assert store.hold_odd() == 1
+    assert (the(store, odd).unique, the(store, kept).unique) == (None, "u")
+    assert the(store, odd).hold == "status is 'queued', expected PENDING"
+
+
+def test_a_row_that_cannot_be_read_keeps_its_unique_key_where_it_stood_in_the_way(
+    store: SqliteStore, other: sqlite3.Connection
+) -> None:
+    text = "INSERT INTO background_service_jobs (job_key, payload, status, unique_key) VALUES ('k', {}, ?, ?)"
+    bad = text.format("CAST(x'47e47374' AS TEXT)")
+    pending = other.execute(bad, ("PENDING", "u")).lastrowid or 0
+    odd = other.execute(bad, ("queued", "u")).lastrowid or 0
+    claim(store)
+    assert [the(store, one).hold is not None for one in (pending, odd)] == [True, True]
+    assert [the(store, one).unique for one in (pending, odd)] == ["u", None]
+    assert store.holder_of("u") == pending
+
+
+def test_a_foreign_insert_of_a_taken_unique_key_fails_or_does_nothing_as_it_asks(
+    store: SqliteStore, other: sqlite3.Connection
+) -> None:
+    add(store, unique="u")
+    with pytest.raises(sqlite3.IntegrityError):
+        put(other, unique_key="u")
+    other.execute(
+        "INSERT INTO background_service_jobs (job_key, unique_key) VALUES ('k', 'u') ON CONFLICT DO NOTHING"
+    )
+    assert store.counts()[JobStatus.PENDING] == 1

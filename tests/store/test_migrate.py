@@ -13,6 +13,7 @@ from tests.store.conformance.steps import add
 from tests.store.test_log import sound
 from windlass.errors import NewerSchema, StoreUnavailable, UnsafeDatabase
 from windlass.store import open_store
+from windlass.store.protocol import NewJob
 from windlass.store.sqlite.migrate import Migration, migrate, migrations, statements
 from windlass.store.sqlite.store import SqliteStore
 
@@ -29,6 +30,7 @@ def tamper(path: Path, statement: str) -> bytes:
     return path.read_bytes()
 
 
+ALL = [migration.name for migration in migrations()]
 NEWER = "INSERT INTO windlass_migrations (number, name, checksum) VALUES (9999, '9999_future', 'x')"
 
 
@@ -97,7 +99,7 @@ def test_migrations_raced_by_eight_processes_are_applied_once(path: Path) -> Non
         told = {racer.heard() for racer in racers}
         for racer in racers:
             racer.finish()
-    assert sorted(applied) == ["['0001_jobs']"] + ["[]"] * 7
+    assert sorted(applied) == sorted([str(ALL), *["[]"] * 7])
     assert len(told) == 8
     assert sound(path)
 
@@ -126,7 +128,7 @@ def test_a_kill_in_mid_migration_leaves_the_old_or_the_new_and_nothing_between(p
             assert doomed.process.wait(60) == -9
         assert schema(path) == []
     store = SqliteStore(path)
-    assert store.migrate() == ["0001_jobs"]
+    assert store.migrate() == ALL
     assert add(store) == 1
     store.close()
     assert sound(path)
@@ -136,17 +138,33 @@ def test_a_later_migration_is_applied_alone_and_one_that_fails_changes_nothing(
     store: SqliteStore, path: Path
 ) -> None:
     known = migrations()
-    second = Migration(2, "0002_colour", "ALTER TABLE windlass_queues ADD COLUMN colour TEXT;")
+    second = Migration(9001, "9001_colour", "ALTER TABLE windlass_queues ADD COLUMN colour TEXT;")
     broken = Migration(
-        3, "0003_broken", "CREATE TABLE windlass_new (a);\nALTER TABLE windlass_none ADD COLUMN b;"
+        9002, "9002_broken", "CREATE TABLE windlass_new (a);\nALTER TABLE windlass_none ADD COLUMN b;"
     )
-    with pytest.raises(UnsafeDatabase, match="0003_broken does not fit"):
+    with pytest.raises(UnsafeDatabase, match="9002_broken does not fit"):
         migrate(store.database, [*known, second, broken])
     assert "windlass_new" not in schema(path)
-    assert migrate(store.database, [*known, second]) == ["0002_colour"]
+    assert migrate(store.database, [*known, second]) == ["9001_colour"]
     assert migrate(store.database, [*known, second]) == []
     with pytest.raises(NewerSchema):
         store.migrate()
+
+
+def test_a_database_of_the_first_schema_keeps_its_jobs_and_learns_what_is_unique(path: Path) -> None:
+    old = SqliteStore(path)
+    migrate(old.database, migrations()[:1])
+    old.close()
+    tamper(path, "INSERT INTO background_service_jobs (job_key, idempotency_key) VALUES ('k', 'once')")
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(UnsafeDatabase, match="older Windlass"):
+        open_store(connection).get(1)
+    store = SqliteStore(path)
+    assert store.migrate() == ALL[1:]
+    assert store.insert([NewJob(key="k", idempotency_key="once")])[0].job_id == 1
+    first, again = store.insert([NewJob(key="k", unique="u")] * 2)
+    assert (first.created, again.created, again.job_id) == (True, False, first.job_id)
+    store.close()
+    assert sound(path)
 
 
 def test_a_script_is_split_into_its_statements(tmp_path: Path) -> None:

@@ -36,12 +36,15 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """Due at this wall time. At most one of the two is given."""
     timeout_us: int | None = None
     idempotency_key: str | None = None
+    unique: str | None = None
+    """At most one unfinished job has it, whatever its key."""
     tags: str | None = None
     meta: str | None = None
 
 
 class Inserted(NamedTuple):
-    """What an insert did: ``created`` is False where the idempotency key already had a job."""
+    """What an insert did: ``created`` is False where the idempotency key had a job, or the unique key an
+    unfinished one."""
 
     job_id: int
     created: bool
@@ -298,7 +301,11 @@ class Store(Protocol):
 
     def retry(self, job_ids: Sequence[int]) -> list[int]:
         """Makes FAILED, CANCELLED, COMPLETED, held and waiting jobs ready now, with at least one attempt
-        left; the ids it changed."""
+        left; the ids it changed. Skips those whose unique key another unfinished job has by now."""
+        ...
+
+    def holder_of(self, unique: str) -> int | None:
+        """The id of the unfinished job with that unique key."""
         ...
 
     def delete(self, job_ids: Sequence[int]) -> list[int]:

@@ -13,7 +13,8 @@ from tests.store.conformance.listening import Listening
 from tests.store.conformance.managing import Managing
 from tests.store.conformance.recovering import Recovering
 from tests.store.conformance.settling import Settling
+from tests.store.conformance.unique import Unique
 
 
-class StoreConformance(Enqueueing, Claiming, Settling, Delaying, Recovering, Managing, Listening):
+class StoreConformance(Enqueueing, Unique, Claiming, Settling, Delaying, Recovering, Managing, Listening):
     """The suite. ``store`` is empty and migrated; its time is ``clock``."""

@@ -21,11 +21,12 @@ class Enqueueing:
     def test_every_field_is_kept(self, store: Store) -> None:
         job_id = add(
             store, "k", payload=None, queue="mail", priority=-(2**63), max_attempts=7, timeout_us=3 * SECOND,
-            idempotency_key="once", tags='["a","b"]', meta='{"m":[1]}',
+            idempotency_key="once", unique="one", tags='["a","b"]', meta='{"m":[1]}',
         )  # fmt: skip
         job = the(store, job_id)
         assert (job.key, job.payload, job.queue, job.priority) == ("k", None, "mail", -(2**63))
         assert (job.max_attempts, job.timeout_s, job.idempotency_key) == (7, 3.0, "once")
+        assert job.unique == "one"
         assert (job.tags, job.meta) == (("a", "b"), {"m": [1]})
 
     def test_many_jobs_have_their_ids_in_order(self, store: Store) -> None:

@@ -21,6 +21,7 @@ _CANNOT_NOW = {
     sqlite3.SQLITE_INTERRUPT: "was closed by another thread",
 }
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_OUR_COLUMN = re.compile(r"(?:no such column: (?:\w+\.)?|.* has no column named )unique_key$")
 _OUR_TABLE = re.compile(r"no such table: (?:main\.)?(?:windlass_|background_service_jobs)")
 
 
@@ -52,6 +53,11 @@ def translate(error: sqlite3.DatabaseError, path: str) -> Exception:
         return UnsafeDatabase(
             f"{path} has no tables of Windlass yet ({error}): make them with windlass migrate, or by one use "
             "of the Windlass app on this file"
+        )
+    if _OUR_COLUMN.match(str(error)):
+        return UnsafeDatabase(
+            f"{path} has the tables of an older Windlass ({error}): bring them up to date with windlass "
+            "migrate, or by one use of the Windlass app on this file"
         )
     return error
 

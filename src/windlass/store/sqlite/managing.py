@@ -102,6 +102,11 @@ class Managing(Role):
         self.ring()
         return changed
 
+    def holder_of(self, unique: str) -> int | None:
+        with self._look() as connection:
+            row = connection.execute(SQL["find_unique"], (unique,)).fetchone()
+        return None if row is None else row[0]
+
     def delete(self, job_ids: Sequence[int]) -> list[int]:
         deleted: list[int] = []
         for step in _steps(job_ids):

@@ -58,7 +58,10 @@ def _mended(row: dict[str, Any]) -> dict[str, str]:
 def _hold(writer: sqlite3.Connection, job_id: int, mended: dict[str, str], now: str) -> None:
     reason = f"{' and '.join(mended)}: expected UTF-8 text; the bytes that are none are now written as \\x.."
     values = mended | {"hold": reason, "status": "PENDING", "updated_at": now}
-    columns = ", ".join(f'"{name}" = ?' for name in values)
+    # A row of a status that is none of ours stood in nobody's way: its unique key may be another's by now.
+    unique = values.pop("unique_key", None)
+    kept = "NULL" if unique else "iif(status = 'PENDING' OR status = 'RUNNING', unique_key, NULL)"
+    columns = ", ".join([f"unique_key = {kept}", *(f'"{name}" = ?' for name in values)])
     writer.execute(
         f"UPDATE background_service_jobs SET {columns}, lease_owner = NULL, lease_token = NULL, "  # noqa: S608
         "run_at = NULL, run_at_boot = NULL, boot_id = NULL WHERE id = ?",

@@ -184,19 +184,22 @@ class Producing(Role):
         for job in jobs:
             payload = job.payload
             run_at, run_at_boot, boot_id = self._due(job, now_us)
-            cursor = execute(
-                statement,
-                (job.key, payload, job.priority, job.max_attempts, now, now, job.queue,
-                 run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta),
+            row = (
+                job.key, payload, job.priority, job.max_attempts, now, now, job.queue,
+                run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta,
             )  # fmt: skip
+            unique = job.unique
+            cursor = (
+                execute(statement, row) if unique is None else execute(SQL["insert_unique"], (*row, unique))
+            )
             if payload is not None:
                 self._written += len(payload) if len(payload) < _LONG else len(payload) + _LONG_BYTES
             self._written += _ROW_BYTES
             if cursor.rowcount == 1:
                 inserted.append(Inserted(cursor.lastrowid or 0, True, now))
             else:
-                row = execute(SQL["find_idempotent"], (job.key, job.idempotency_key)).fetchone()
-                inserted.append(Inserted(row[0], False, row[1] if moment(row[1]) else iso(now_us)))
+                kept = _kept(connection, job)
+                inserted.append(Inserted(kept[0], False, kept[1] if moment(kept[1]) else iso(now_us)))
         return inserted
 
     def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:
@@ -205,6 +208,16 @@ class Producing(Role):
         if job.run_at_us is not None and job.run_at_us > now_us:
             return job.run_at_us, None, None
         return _AT_ONCE
+
+
+def _kept(connection: sqlite3.Connection, job: NewJob) -> tuple[int, Any]:
+    """The id and the time of the job that is there in its place."""
+    row = None
+    if job.idempotency_key is not None:
+        row = connection.execute(SQL["find_idempotent"], (job.key, job.idempotency_key)).fetchone()
+    if row is None:
+        row = connection.execute(SQL["find_unique"], (job.unique,)).fetchone()
+    return row[0], row[1]
 
 
 class _Ticket:
