@@ -1,0 +1,322 @@
+"""The engine: every declared resource made ready, and one push or pull of one of them, from start to end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
+
+import msgspec
+
+from windlass.change import Key, Table
+from windlass.clock import Clock, from_us, monotonic, sleep
+from windlass.duration import describe
+from windlass.errors import ConfigError, RemoteError, ResourceBusy, SyncError
+from windlass.events import ConflictWaiting, Event, SyncFailed, SyncFailing, SyncRecovered
+from windlass.store.ledger import Hold, Ledger, OriginState
+from windlass.sync.cycle import Cycle, Reference
+from windlass.sync.origins import Origin
+from windlass.sync.pull import Pull, Pulled
+from windlass.sync.push import Push, Pushed
+from windlass.sync.resource import Declared
+
+log = logging.getLogger("windlass.sync")
+
+_SOON_S, _NAP_S = 10.0, 0.05
+FAILING_AFTER_US = 900_000_000
+"""An outage is told to people when it has lasted this long."""
+
+
+class Tell(Protocol):
+    """Brings events to people; see ``notify``."""
+
+    def tell(self, event: Event, *, subject: str) -> bool:
+        """Tells it, unless its subject was told already and has not been cleared since."""
+        ...
+
+    def clear(self, subject: str, event: Event | None = None) -> bool:
+        """The subject is over; ``event`` says so, where it had been told."""
+        ...
+
+
+class Postponed(SyncError):
+    """Nothing can be done now: the job comes back after ``wait_us``. Counts no attempt."""
+
+    def __init__(self, message: str, wait_us: int) -> None:
+        super().__init__(message)
+        self.wait_us = wait_us
+
+
+class Engine:
+    """Pushes and pulls the resources of one program. Thread-safe."""
+
+    def __init__(
+        self, ledger: Callable[[], Ledger], clock: Callable[[], Clock], tell: Callable[[], Tell]
+    ) -> None:
+        self.declared: dict[str, Declared] = {}
+        self._ledger = ledger
+        self._clock_now = clock
+        self._tell = tell
+        self._cycles: dict[str, Cycle] = {}
+        self._tables: dict[str, Table] = {}
+        self._remotes: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it is all written down."""
+        return self._ledger()
+
+    @property
+    def _clock(self) -> Clock:
+        return self._clock_now()
+
+    def now_us(self) -> int:
+        """The wall time, by the program's clock."""
+        return self._clock.wall_us()
+
+    @contextmanager
+    def hold_soon(self, name: str) -> Generator[Hold]:
+        """The hold of a resource, waiting a little for a push or pull under way.
+
+        Raises:
+            ResourceBusy: it goes on for longer than that.
+        """
+        deadline = monotonic() + _SOON_S
+        with ExitStack() as stack:
+            while True:
+                try:
+                    hold = stack.enter_context(self.cycle(name).ledger.hold(name))
+                    break
+                except ResourceBusy:
+                    if monotonic() > deadline:
+                        raise
+                    sleep(_NAP_S)
+            yield hold
+
+    def forget(self) -> None:
+        """Looks at the tables anew before their next use: the database is another one, or was changed."""
+        with self._lock:
+            self._cycles.clear()
+            self._tables.clear()
+
+    def add(self, declared: Declared) -> None:
+        """Makes a declaration known.
+
+        Raises:
+            ConfigError: another resource has its name or its table.
+        """
+        for other in self.declared.values():
+            if other.name == declared.name or other.settings.table == declared.settings.table:
+                raise ConfigError(
+                    f"the table {declared.settings.table} is synced already, as the resource {other.name!r}: "
+                    "a table has one remote"
+                )
+        self.declared[declared.name] = declared
+        self.forget()
+
+    def get(self, name: str) -> Declared:
+        """The declaration of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        try:
+            return self.declared[name]
+        except KeyError:
+            known = ", ".join(sorted(self.declared)) or "none"
+            raise ConfigError(f"there is no resource {name!r}: this program declares {known}") from None
+
+    # ── ready ──────────────────────────────────────────────────────────────────────────────────
+    def install(self, name: str) -> Table:
+        """Puts a resource's capture in place, where it is not yet, and gives its table.
+
+        Raises:
+            ConfigError: the table is missing or cannot be synced as declared.
+        """
+        with self._lock:
+            if name not in self._tables:
+                declared = self.get(name)
+                ledger = self.ledger
+                table = declared.synced(ledger.describe(declared.settings.table))
+                if ledger.install(name, table, ids=declared.settings.ids):
+                    log.info("%s: the capture of %s is in place", name, table.name)
+                    found = ledger.recapture(name)
+                    if found:
+                        log.info("%s: %d rows of %s were not known to sync", name, found, table.name)
+                self._tables[name] = table
+            return self._tables[name]
+
+    def cycle(self, name: str) -> Cycle:
+        """A resource with all it needs.
+
+        Raises:
+            ConfigError: it is not declared, or its table cannot be synced.
+        """
+        with self._lock:
+            if name not in self._cycles:
+                self._cycles[name] = self._make(name)
+            return self._cycles[name]
+
+    def _make(self, name: str) -> Cycle:
+        declared, ledger = self.get(name), self.ledger
+        table = self.install(name)
+        if name not in self._remotes:
+            self._remotes[name] = declared.make_remote()
+        remote = self._remotes[name]
+        return Cycle(
+            settings=declared.settings,
+            table=table,
+            mapper=declared.mapper(table),
+            remote=remote,
+            ledger=ledger,
+            origin=Origin(remote.origin, ledger, self._clock),
+            clock=self._clock,
+            parents=self._references(table),
+            children=self._referrers(table),
+        )
+
+    def _references(self, table: Table) -> tuple[Reference, ...]:
+        by_table = {one.settings.table: one for one in self.declared.values()}
+        return tuple(
+            Reference(key.column, parent.name, parent.settings.ids == "server")
+            for key in table.foreign_keys
+            if (parent := by_table.get(key.table)) is not None
+        )
+
+    def _referrers(self, table: Table) -> tuple[Reference, ...]:
+        found: list[Reference] = []
+        for name in self.declared:
+            child = self.install(name)
+            found += [
+                Reference(key.column, name, False) for key in child.foreign_keys if key.table == table.name
+            ]
+        return tuple(found)
+
+    def related(self, name: str) -> set[str]:
+        """The resources whose rows may have waited for this one's."""
+        cycle = self.cycle(name)
+        return {one.resource for one in (*cycle.parents, *cycle.children)} - {name}
+
+    # ── run ────────────────────────────────────────────────────────────────────────────────────
+    def push(
+        self,
+        name: str,
+        *,
+        report: Callable[[int, int], None] = lambda *_: None,
+        stopping: Callable[[], bool] = lambda: False,
+        force: bool = False,
+    ) -> Pushed:
+        """Sends what is pending.
+
+        Raises:
+            Postponed: the remote is to be left alone for a while.
+            ResourceBusy: another process is at it.
+        """
+        cycle = self.cycle(name)
+        push = Push(cycle, report=report, stopping=stopping)
+        try:
+            self._refuse_early(cycle, force=force)
+            with cycle.ledger.hold(name) as hold:
+                push.run(hold)
+        except RemoteError as error:
+            raise self._failed(cycle, error) from error
+        finally:
+            self._tell_pushed(name, push.done)
+        self._went_well(cycle, "pushed_at_us")
+        return push.done
+
+    def pull(
+        self,
+        name: str,
+        *,
+        report: Callable[[int, int | None], None] = lambda *_: None,
+        stopping: Callable[[], bool] = lambda: False,
+        force: bool = False,
+        sweep_all: bool = False,
+    ) -> Pulled:
+        """Brings what is new at the remote, unless what is here is fresh enough and nothing forces it.
+
+        Raises:
+            Postponed: the remote is to be left alone for a while.
+            ResourceBusy: another process is at it.
+        """
+        cycle = self.cycle(name)
+        if not force and self._is_fresh(cycle):
+            return Pulled(fresh=True)
+        pull = Pull(cycle, report=report, stopping=stopping, may_sweep_all=sweep_all)
+        try:
+            self._refuse_early(cycle, force=force)
+            with cycle.ledger.hold(name) as hold:
+                pull.run(hold)
+        except RemoteError as error:
+            raise self._failed(cycle, error) from error
+        finally:
+            self._tell_conflicts(name, pull.done.asked)
+        self._note_pulled(cycle, pull.done)
+        self._went_well(cycle, None)
+        return pull.done
+
+    def _refuse_early(self, cycle: Cycle, *, force: bool) -> None:
+        if force:
+            cycle.origin.forgive()
+        elif wait_us := cycle.origin.wait_us():
+            state = cycle.origin.state()
+            raise Postponed(f"{state.origin} is {state.state}: {state.reason}", wait_us)
+
+    def _is_fresh(self, cycle: Cycle) -> bool:
+        state, chosen = cycle.ledger.state(cycle.name), cycle.settings
+        if state.pulled_at_us is None or state.next_page is not None:
+            return False
+        fresh_for_us = chosen.fresh_for_us
+        if chosen.obey_max_age:
+            fresh_for_us = max(fresh_for_us, int(cycle.ledger.notes(cycle.name).get("max_age_us") or 0))
+        return 0 <= self._clock.wall_us() - state.pulled_at_us < fresh_for_us
+
+    # ── what people hear of it ─────────────────────────────────────────────────────────────────
+    def _failed(self, cycle: Cycle, error: RemoteError) -> Postponed:
+        wait_us = cycle.origin.failed(error)
+        state = cycle.origin.state()
+        cycle.ledger.note(cycle.name, "last_error", f"{type(error).__name__}: {error}")
+        lasts_us = self._clock.wall_us() - state.since_us
+        if lasts_us >= FAILING_AFTER_US or state.state == "unauthorized":
+            event = SyncFailing(cycle.name, state.origin, f"{state.state}: {error}", from_us(state.since_us))
+            self._tell().tell(event, subject=_subject(state))
+        log.info("%s: %s; again in %s", cycle.name, error, describe(wait_us))
+        return Postponed(f"{state.state}: {error}", wait_us)
+
+    def _went_well(self, cycle: Cycle, noted: str | None) -> None:
+        state = cycle.origin.state()
+        recovered = SyncRecovered(cycle.name, state.origin)
+        self._tell().clear(_subject(state), recovered)
+        cycle.ledger.note(cycle.name, "last_error", None)
+        if noted is not None:
+            cycle.ledger.note(cycle.name, noted, self._clock.wall_us())
+
+    def _tell_pushed(self, name: str, done: Pushed) -> None:
+        for key, reason in done.rejected:
+            self._tell().tell(SyncFailed(name, key, reason), subject=f"dead:{name}:{key}")
+        self._tell_conflicts(name, done.asked)
+
+    def _tell_conflicts(self, name: str, asked: list[tuple[Key, tuple[str, ...]]]) -> None:
+        for key, fields in asked:
+            self._tell().tell(ConflictWaiting(name, key, fields), subject=f"conflict:{name}:{key}")
+
+    def _note_pulled(self, cycle: Cycle, done: Pulled) -> None:
+        if done.max_age_s is not None:
+            cycle.ledger.note(cycle.name, "max_age_us", int(done.max_age_s * 1_000_000))
+        cycle.ledger.note(cycle.name, "sweep_refused", done.sweep_refused)
+        if done.sweep_refused:
+            log.warning("%s: %s", cycle.name, done.sweep_refused)
+
+
+def _subject(state: OriginState) -> str:
+    return f"origin:{state.origin}"
+
+
+def as_result(done: msgspec.Struct) -> Mapping[str, Any]:
+    """What a job keeps of it: the figures."""
+    told = msgspec.to_builtins(done)
+    return {name: len(value) if isinstance(value, list) else value for name, value in told.items()}

@@ -1,0 +1,205 @@
+"""One synced table in a program's hands: what ``app.sync.resource(...)`` gives."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from windlass.change import Effect, Key, Standing
+from windlass.errors import SyncError
+from windlass.job import Job
+from windlass.store.ledger import Quarantined
+from windlass.store.protocol import Store
+from windlass.sync import reconcile
+from windlass.sync.engine import Engine, Tell
+from windlass.sync.pull import Pulled
+from windlass.sync.push import Pushed
+from windlass.sync.status import Status, Statuses
+from windlass.sync.tasks import Tasks
+from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, dead_letter_of, pending_of
+
+
+class Resource:
+    """A table that is kept in step with a remote collection.
+
+    A row's key is its primary key; of a key of several columns, the JSON array of their values.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        engine: Engine,
+        tasks: Tasks,
+        statuses: Statuses,
+        store: Callable[[], Store],
+        tell: Callable[[], Tell],
+        poll_s: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self._engine = engine
+        self._tasks = tasks
+        self._statuses = statuses
+        self._store = store
+        self._tell = tell
+        self._poll_s = poll_s
+
+    def __repr__(self) -> str:
+        return f"<resource {self.name!r}>"
+
+    # ── look ───────────────────────────────────────────────────────────────────────────────────
+    def status(self) -> Status:
+        """How it stands now."""
+        return self._statuses.read(self.name)
+
+    def pending(self, limit: int = 50) -> list[PendingChange]:
+        """Changes that the remote does not have yet, oldest first, each with the reason."""
+        self._engine.install(self.name)
+        now_us = self._engine.now_us()
+        found = self._engine.ledger.changes(self.name, status="pending", limit=limit)
+        return [pending_of(resource, change, now_us) for resource, change in found]
+
+    def conflicts(self, limit: int = 50) -> list[OpenConflict]:
+        """Conflicts that wait for a person, oldest first."""
+        self._engine.install(self.name)
+        return [
+            OpenConflict(resource=resource, key=key, conflict=conflict)
+            for resource, key, conflict in self._engine.ledger.conflicts(self.name, limit)
+        ]
+
+    def dead(self, limit: int = 50) -> list[DeadLetter]:
+        """Changes that the remote rejected, or that failed too often, oldest first."""
+        self._engine.install(self.name)
+        found = self._engine.ledger.changes(self.name, status="failed", limit=limit)
+        return [dead_letter_of(resource, change) for resource, change in found]
+
+    def quarantine(self, limit: int = 50) -> list[Quarantined]:
+        """Remote rows that could not be written here, each with the reason; every pull tries them again."""
+        self._engine.install(self.name)
+        return self._engine.ledger.quarantined(self.name, limit)
+
+    def changes(self, *, after: int | None = None) -> Iterator[Key]:
+        """The keys that pulls write, as they are written, whichever process pulls; without end."""
+        self._engine.install(self.name)
+        bell = self._store().bell("watch")
+        try:
+            ledger = self._engine.ledger
+            seq = ledger.arrivals(self.name, after).seq if after is None else after
+            while True:
+                bell.drain()
+                found = ledger.arrivals(self.name, seq)
+                seq = found.seq
+                yield from found.keys
+                if not found.keys:
+                    poller = select.poll()
+                    poller.register(bell.fileno(), select.POLLIN)
+                    poller.poll(self._poll_s() * 1000)
+        finally:
+            bell.close()
+
+    # ── put right ──────────────────────────────────────────────────────────────────────────────
+    def resolve(self, key: Key, choice: Literal["mine", "theirs"] | Mapping[str, Any]) -> None:
+        """Settles a conflict: with this side's row, the remote's, or a row of your own (by column).
+
+        Raises:
+            SyncError: there is no conflict about that key.
+        """
+
+        def work(standing: Standing) -> Effect:
+            if standing.conflict is None:
+                raise SyncError(f"{self.name} has no conflict about {key!r}: see conflicts()")
+            return reconcile.resolve(standing, choice, self._engine.now_us())
+
+        self._change(key, work)
+        self._tell().clear(f"conflict:{self.name}:{key}")
+
+    def retry(self, key: Key) -> None:
+        """Sends a dead letter again, as it is.
+
+        Raises:
+            SyncError: there is none for that key.
+        """
+        self._put_right(key, lambda standing: reconcile.retry(standing, self._engine.now_us()))
+
+    def edit(self, key: Key, **columns: Any) -> None:
+        """Changes columns of a rejected row here, and sends it again.
+
+        Raises:
+            SyncError: there is no dead letter for that key, or no such column.
+        """
+        known = {column.name for column in self._engine.cycle(self.name).table.columns}
+        for name in columns:
+            if name not in known:
+                raise SyncError(
+                    f"{self.name} has no synced column {name!r}: it has {', '.join(sorted(known))}"
+                )
+        self._put_right(key, lambda standing: reconcile.edit(standing, columns, self._engine.now_us()))
+
+    def discard(self, key: Key) -> None:
+        """Gives a dead letter up, and leaves the row here as it is, until it is edited again.
+
+        Raises:
+            SyncError: there is none for that key.
+        """
+        self._put_right(key, lambda standing: reconcile.discard(standing, self._engine.now_us()))
+
+    def revert(self, key: Key) -> None:
+        """Gives a dead letter up, and puts the row back to what the remote has.
+
+        Raises:
+            SyncError: there is none for that key.
+        """
+        self._put_right(key, lambda standing: reconcile.revert(standing, self._engine.now_us()))
+
+    def _put_right(self, key: Key, work: Callable[[Standing], Effect]) -> None:
+        def checked(standing: Standing) -> Effect:
+            failed = [standing.pending, *standing.explicit]
+            if not any(change is not None and change.status == "failed" for change in failed):
+                raise SyncError(f"{self.name} has no dead letter for {key!r}: see dead()")
+            return work(standing)
+
+        self._change(key, checked)
+        self._tell().clear(f"dead:{self.name}:{key}")
+
+    def _change(self, key: Key, work: Callable[[Standing], Effect]) -> None:
+        cycle = self._engine.cycle(self.name)
+        with self._engine.hold_soon(self.name) as hold:
+            cycle.step(hold, [key], work)
+        self._store().ring()
+
+    # ── run ────────────────────────────────────────────────────────────────────────────────────
+    def now(self) -> list[Job]:
+        """Asks the service to push and to pull at once, also where it would have waited; the two jobs."""
+        return self._tasks.now(self.name)
+
+    def push(self) -> Pushed:
+        """Pushes here, in this thread, and says what it did.
+
+        Raises:
+            Postponed: the remote cannot be reached, or wants to be left alone.
+            ResourceBusy: another process is at it.
+        """
+        return self._engine.push(self.name, force=True)
+
+    def pull(self, *, sweep_all: bool = False) -> Pulled:
+        """Pulls here, in this thread, and says what it did.
+
+        ``sweep_all``: delete what is absent, however much it is.
+
+        Raises:
+            Postponed: the remote cannot be reached, or wants to be left alone.
+            ResourceBusy: another process is at it.
+        """
+        return self._engine.pull(self.name, force=True, sweep_all=sweep_all)
+
+    def pause(self) -> None:
+        """Neither pushes nor pulls until ``resume``, in every process; edits are still captured."""
+        self._engine.install(self.name)
+        self._engine.ledger.switch(self.name, paused=True)
+
+    def resume(self) -> None:
+        """Goes on, and asks the remote at once."""
+        self._engine.install(self.name)
+        self._engine.ledger.switch(self.name, paused=False)
+        self._tasks.now(self.name)

@@ -1,0 +1,226 @@
+"""``app.sync``: declare what is synced, see how it stands, and put right what waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from windlass.backoff import Backoff
+from windlass.client import Client
+from windlass.clock import Clock
+from windlass.duration import Duration
+from windlass.errors import ConfigError
+from windlass.handlers import Registry
+from windlass.job import Job
+from windlass.jobs import JobManager
+from windlass.store.protocol import Store
+from windlass.sync.engine import Engine, Tell
+from windlass.sync.handle import Resource
+from windlass.sync.merge import Policy
+from windlass.sync.remote import Remote
+from windlass.sync.resource import FIRST_RETRY, FromRemote, Ids, ToRemote, declare
+from windlass.sync.status import Status, Statuses
+from windlass.sync.tasks import PULL, SyncSource, Tasks
+from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, SyncOperation
+
+
+class SyncManager:
+    """The synced tables of an app."""
+
+    def __init__(
+        self,
+        *,
+        store: Callable[[], Store],
+        registry: Registry,
+        client: Client,
+        jobs: JobManager,
+        clock: Callable[[], Clock],
+        tell: Callable[[], Tell],
+        declare_schedule: Callable[..., Any],
+        poll_s: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._declare_schedule = declare_schedule
+        self._tell = tell
+        self._poll_s = poll_s
+        self.engine = Engine(lambda: store().ledger, clock, tell)
+        self._tasks = Tasks(self.engine, client, jobs)
+        self._statuses = Statuses(self.engine, store)
+        self._resources: dict[str, Resource] = {}
+
+    # ── declare ────────────────────────────────────────────────────────────────────────────────
+    def resource(
+        self,
+        table: str,
+        *,
+        remote: Remote | Callable[[], Remote],
+        name: str | None = None,
+        on_conflict: Policy = "ask",
+        every: Duration | None = None,
+        ids: Ids = "client",
+        columns: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        rename: Mapping[str, str] | None = None,
+        to_remote: ToRemote | None = None,
+        from_remote: FromRemote | None = None,
+        model: Any = None,
+        batch: int = 50,
+        page_size: int = 1000,
+        max_attempts: int = 5,
+        backoff: Backoff = FIRST_RETRY,
+        debounce: Duration = "30ms",
+        fresh_for: Duration | None = None,
+        obey_max_age: bool = False,
+        sweep_share: float = 0.5,
+        direction: Literal["both", "pull", "push"] = "both",
+    ) -> Resource:
+        """Keeps a table in step with a remote collection. Nothing is opened or sent yet.
+
+        ``remote``: a ``RestRemote``, an object with the calls of ``windlass.sync.remote.Remote``, or a function
+        that makes one in the process that syncs.
+
+        ``on_conflict``: what happens when a row was edited here and there: ``"ask"`` keeps both until someone
+        calls ``resolve``; ``"client"``, ``"server"``, ``latest("column")``, ``merge(fields=...)`` and a
+        function decide by themselves.
+
+        ``ids``: ``"client"`` where the row's key is the remote's id, too; ``"server"`` where the remote makes ids
+        of its own, which are then kept beside the row.
+
+        ``rename``, ``to_remote``, ``from_remote``: the remote's names for columns; functions from and to the
+        remote's documents, for what names alone cannot do. ``model``: a type by which each document is checked;
+        what does not fit it is quarantined.
+
+        ``every``: pulls so often; an edit is pushed at once in any case. ``fresh_for``: a pull within this time
+        after the last one sends nothing. ``sweep_share``: where more than this share of all rows is absent
+        from a complete pull, nothing is deleted before someone says so.
+
+        Raises:
+            ConfigError: something in it cannot be right.
+        """
+        declared = declare(
+            table, remote, name=name, on_conflict=on_conflict, every=every, ids=ids, columns=columns,
+            exclude=exclude, rename=rename, to_remote=to_remote, from_remote=from_remote, model=model,
+            batch=batch, page_size=page_size, max_attempts=max_attempts, backoff=backoff, debounce=debounce,
+            fresh_for=fresh_for, obey_max_age=obey_max_age, sweep_share=sweep_share, direction=direction,
+        )  # fmt: skip
+        self.engine.add(declared)
+        self._tasks.register(self._registry)
+        if every is not None and direction != "push":
+            self._declare_schedule(
+                f"sync:{declared.name}", job=PULL, payload={"resource": declared.name}, every=every
+            )
+        made = self._resources[declared.name] = Resource(
+            declared.name, engine=self.engine, tasks=self._tasks, statuses=self._statuses, store=self._store,
+            tell=self._tell, poll_s=self._poll_s,
+        )  # fmt: skip
+        return made
+
+    def __getitem__(self, name: str) -> Resource:
+        """The resource of that name.
+
+        Raises:
+            ConfigError: it is not declared.
+        """
+        self.engine.get(name)
+        return self._resources[name]
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._resources.values())
+
+    def source(self) -> SyncSource | None:
+        """What makes its jobs, for a dispatcher; None where nothing is synced."""
+        return SyncSource(self.engine, self._tasks) if self._resources else None
+
+    def install(self) -> None:
+        """Puts the capture of every resource in place now. A service does so when it starts, and everything
+        here does so when it is first used.
+
+        Raises:
+            ConfigError: a table is missing or cannot be synced.
+        """
+        for name in self._resources:
+            self.engine.install(name)
+
+    # ── see ────────────────────────────────────────────────────────────────────────────────────
+    def status(self) -> list[Status]:
+        """How every resource stands, by name."""
+        return self._statuses.all()
+
+    def watch(self, resource: str | None = None) -> Iterator[Status]:
+        """Each status as it is now, then each that changes; without end."""
+        return self._statuses.watch(resource, self._poll_s())
+
+    def pending(self, limit: int = 50) -> list[PendingChange]:
+        """Changes that are not at a remote yet, oldest first within each resource, with the reason."""
+        return [one for resource in self for one in resource.pending(limit)]
+
+    def conflicts(self, limit: int = 50) -> list[OpenConflict]:
+        """Conflicts that wait for a person."""
+        return [one for resource in self for one in resource.conflicts(limit)]
+
+    def dead(self, limit: int = 50) -> list[DeadLetter]:
+        """Changes that a remote rejected, or that failed too often."""
+        return [one for resource in self for one in resource.dead(limit)]
+
+    # ── do ─────────────────────────────────────────────────────────────────────────────────────
+    def now(self, resource: str | None = None) -> list[Job]:
+        """Asks the service to push and pull at once, also where it would have waited; the jobs."""
+        return [job for one in self._chosen(resource) for job in one.now()]
+
+    def pause(self, resource: str | None = None) -> None:
+        """Neither pushes nor pulls until ``resume``, in every process; edits are still captured."""
+        for one in self._chosen(resource):
+            one.pause()
+
+    def resume(self, resource: str | None = None) -> None:
+        """Goes on, and asks the remotes at once."""
+        for one in self._chosen(resource):
+            one.resume()
+
+    def enqueue(self, operation: SyncOperation, *, connection: Any = None) -> str:
+        """Queues an operation to be sent as it is; its id. It takes its turn after what is pending for its row.
+
+        ``connection``: a ``sqlite3`` connection of your own: then it is kept if its transaction is.
+
+        Raises:
+            ConfigError: no resource has that table.
+        """
+        names = [one.name for one in self.engine.declared.values() if one.settings.table == operation.table]
+        if not names:
+            raise ConfigError(
+                f"no resource has the table {operation.table!r}: declare it with app.sync.resource"
+            )
+        if connection is None:
+            self.engine.install(names[0])
+        made = self.engine.ledger.enqueue(
+            op=operation.type, table=operation.table, local_id=operation.local_id,
+            data=operation.data, connection=connection,
+        )  # fmt: skip
+        if connection is None:
+            self._store().ring()
+        return made
+
+    @contextmanager
+    def schema_change(self, resource: str | None = None) -> Iterator[None]:
+        """Lifts the capture while a table is rebuilt, and finds afterwards what was changed meanwhile.
+
+        Edits by other programs during the block are found, too, by comparing the table with what the remote is
+        known to have.
+        """
+        names = [one.name for one in self._chosen(resource)]
+        for name in names:
+            self.engine.install(name)
+            self.engine.ledger.lift(name)
+        try:
+            yield
+        finally:
+            self.engine.forget()
+            for name in names:
+                self.engine.install(name)
+                self.engine.ledger.recapture(name)
+            self._store().ring()
+
+    def _chosen(self, resource: str | None) -> list[Resource]:
+        return list(self) if resource is None else [self[resource]]

@@ -1,0 +1,129 @@
+"""How a resource stands: what ``app.sync.status()`` tells, and ``watch`` as it changes."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from windlass.clock import from_us
+from windlass.job import JobStatus
+from windlass.store.protocol import JobFilter, Store
+from windlass.sync.engine import Engine
+from windlass.sync.tasks import PULL, PUSH, QUEUE
+
+_TOGETHER = 200
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """One resource, at one moment. Times are aware UTC datetimes."""
+
+    resource: str
+    state: str
+    """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized``, ``failing``."""
+    reason: str | None = None
+    """The remote's, where the state is its doing."""
+    until: datetime | None = None
+    """When it is asked again, where that waits."""
+    rows: int = 0
+    """Rows that the remote is known to have."""
+    pending: int = 0
+    held: int = 0
+    """Of the pending: those that wait for another row or for a conflict."""
+    failed: int = 0
+    """Changes that the remote rejected: they wait for a person."""
+    conflicts: int = 0
+    quarantined: int = 0
+    """Remote rows that could not be written here."""
+    oldest_pending: datetime | None = None
+    lag_s: float | None = None
+    """Age of the oldest pending change, in seconds."""
+    last_pull: datetime | None = None
+    last_push: datetime | None = None
+    last_error: str | None = None
+    sweep_refused: str | None = None
+    """So much was absent from a complete pull that a person must say whether it is deleted."""
+
+
+class Statuses:
+    """Reads them."""
+
+    def __init__(self, engine: Engine, store: Callable[[], Store]) -> None:
+        self._engine = engine
+        self._store = store
+
+    def read(self, name: str) -> Status:
+        """The resource as it stands now.
+
+        Raises:
+            ConfigError: it is not declared, or its table cannot be synced.
+        """
+        cycle = self._engine.cycle(name)
+        ledger, now_us = cycle.ledger, self._engine.now_us()
+        counts, notes, pulled = ledger.counts(name), ledger.notes(name), ledger.state(name)
+        origin = cycle.origin.state()
+        waits = cycle.origin.wait_us() > 0
+        state = self._running().get(name, "idle")
+        if ledger.is_paused(name):
+            state = "paused"
+        elif state == "idle" and origin.state != "ok":
+            state = origin.state
+        return Status(
+            resource=name,
+            state=state,
+            reason=origin.reason if origin.state != "ok" else None,
+            until=_moment(origin.until_us) if waits else None,
+            rows=counts.rows,
+            pending=counts.pending,
+            held=counts.held,
+            failed=counts.failed,
+            conflicts=counts.conflicts,
+            quarantined=counts.quarantined,
+            oldest_pending=_moment(counts.oldest_us),
+            lag_s=None if counts.oldest_us is None else max(now_us - counts.oldest_us, 0) / 1_000_000,
+            last_pull=_moment(pulled.pulled_at_us),
+            last_push=_moment(notes.get("pushed_at_us")),
+            last_error=notes.get("last_error"),
+            sweep_refused=notes.get("sweep_refused"),
+        )
+
+    def all(self) -> list[Status]:
+        """Every declared resource, by name."""
+        return [self.read(name) for name in sorted(self._engine.declared)]
+
+    def watch(self, name: str | None, poll_s: float) -> Iterator[Status]:
+        """Each status as it is, then each that changed; without end."""
+        told: dict[str, Status] = {}
+        bell = self._store().bell("watch")
+        try:
+            while True:
+                bell.drain()
+                for status in self.all() if name is None else [self.read(name)]:
+                    if _without_age(told.get(status.resource)) != _without_age(status):
+                        told[status.resource] = status
+                        yield status
+                poller = select.poll()
+                poller.register(bell.fileno(), select.POLLIN)
+                poller.poll(poll_s * 1000)
+        finally:
+            bell.close()
+
+    def _running(self) -> dict[str, str]:
+        where = JobFilter(status=(JobStatus.RUNNING,), queue=QUEUE)
+        found: dict[str, str] = {}
+        for job in self._store().select(where, limit=_TOGETHER):
+            resource: Any = (job.payload or {}).get("resource")
+            if isinstance(resource, str) and job.key in (PUSH, PULL):
+                found[resource] = "pushing" if job.key == PUSH else "pulling"
+        return found
+
+
+def _without_age(status: Status | None) -> Status | None:
+    return None if status is None else msgspec.structs.replace(status, lag_s=None)
+
+
+def _moment(wall_us: Any) -> datetime | None:
+    return from_us(wall_us) if isinstance(wall_us, int) else None

@@ -1,0 +1,186 @@
+"""Push and pull as jobs, and what makes them: an edit in the journal, a change whose time has come.
+
+The jobs have retry, progress, cancel and history like any other. What keeps a remote from being reached is no
+failure of theirs: they snooze until it is worth another try, which counts no attempt (P6).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from windlass.client import Client, Options
+from windlass.clock import monotonic
+from windlass.context import Context
+from windlass.errors import ConfigError, LostHold, ResourceBusy
+from windlass.handlers import Registry
+from windlass.job import Job, JobStatus
+from windlass.jobs import JobManager
+from windlass.outcome import Cancel, Snooze
+from windlass.sync.engine import Engine, Postponed, as_result
+
+log = logging.getLogger("windlass.sync")
+
+PUSH, PULL = "windlass.sync.push", "windlass.sync.pull"
+QUEUE = "sync"
+_BUSY_S = 0.5
+_REST_S = 1.0
+"""Between two pushes that no edit asked for: what one could not send, the next cannot at once."""
+_MISSING_S = 5.0
+"""A table that is not there yet is looked for again."""
+
+
+class Tasks:
+    """The jobs of sync, in one program."""
+
+    def __init__(self, engine: Engine, client: Client, jobs: JobManager) -> None:
+        self._engine = engine
+        self._client = client
+        self._jobs = jobs
+
+    def register(self, registry: Registry) -> None:
+        """Makes both job keys known to the program's workers; once is enough."""
+        if registry.get_own(PUSH) is not None:
+            return
+        engine, wake = self._engine, self.push_soon
+
+        def push(ctx: Context, resource: str, force: bool = False) -> Any:
+            """Sends what is pending in a resource."""
+            _refuse_paused(engine, resource)
+            done = _run(lambda: engine.push(
+                resource, report=lambda done, total: ctx.progress(done, total, resource),
+                stopping=lambda: ctx.cancelled, force=force,
+            ))  # fmt: skip
+            if done.accepted:
+                for other in engine.related(resource):
+                    if engine.ledger.counts(other).held:
+                        wake(other)
+            return as_result(done)
+
+        def pull(ctx: Context, resource: str, force: bool = False, sweep_all: bool = False) -> Any:
+            """Brings what is new at a resource's remote."""
+            _refuse_paused(engine, resource)
+            done = _run(lambda: engine.pull(
+                resource, report=lambda done, total: ctx.progress(done, total, resource),
+                stopping=lambda: ctx.cancelled, force=force, sweep_all=sweep_all,
+            ))  # fmt: skip
+            return as_result(done)
+
+        registry.add(PUSH, push, queue=QUEUE, max_attempts=20)
+        registry.add(PULL, pull, queue=QUEUE, max_attempts=20)
+
+    def push_soon(self, resource: str, *, delay_us: int = 0, force: bool = False) -> Job:
+        """One push job of the resource; the one that waits or runs already, where there is one."""
+        return self._enqueue(PUSH, resource, {"resource": resource, "force": force}, delay_us)
+
+    def pull_soon(self, resource: str, *, force: bool = False, sweep_all: bool = False) -> Job:
+        """One pull job of the resource, likewise."""
+        payload = {"resource": resource, "force": force, "sweep_all": sweep_all}
+        return self._enqueue(PULL, resource, payload, 0)
+
+    def now(self, resource: str) -> list[Job]:
+        """Both, at once: jobs that wait already are not waited for."""
+        direction = self._engine.get(resource).settings.direction
+        made: list[Job] = []
+        if direction != "pull":
+            made.append(self.push_soon(resource, force=True))
+        if direction != "push":
+            made.append(self.pull_soon(resource, force=True))
+        self._engine.cycle(resource).origin.forgive()
+        waiting = [job.id for job in made if not job.created and job.status is JobStatus.PENDING]
+        if waiting:
+            self._jobs.retry(waiting)
+        return made
+
+    def _enqueue(self, key: str, resource: str, payload: dict[str, Any], delay_us: int) -> Job:
+        delay = timedelta(microseconds=delay_us) if delay_us else None
+        # A push that is lost with the power is made again from the journal: nothing is waited for.
+        options = Options(unique=f"{key}:{resource}", delay=delay, durability="fast")
+        return self._client.enqueue(key, payload, options)
+
+
+def _run(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except Postponed as error:
+        raise Snooze(error.wait_us / 1_000_000, str(error)) from error
+    except (ResourceBusy, LostHold) as error:
+        raise Snooze(_BUSY_S, str(error)) from error
+
+
+def _refuse_paused(engine: Engine, resource: str) -> None:
+    engine.install(resource)
+    if engine.ledger.is_paused(resource):
+        raise Cancel(f"{resource} is paused: app.sync.resume({resource!r}) lets it go on")
+
+
+class SyncSource:
+    """Makes push jobs of edits, and the first pull of a resource; see ``worker/sources.py``."""
+
+    def __init__(self, engine: Engine, tasks: Tasks) -> None:
+        self._engine = engine
+        self._tasks = tasks
+        self._missing: dict[str, str] = {}
+        self._look_at: dict[str, float] = {}
+        self._pushed_at: dict[str, float] = {}
+
+    @property
+    def job_keys(self) -> frozenset[str]:
+        """Those of sync."""
+        return frozenset((PUSH, PULL))
+
+    def look(self) -> float | None:
+        """Enqueues what is due; see the protocol."""
+        names = [name for name in self._engine.declared if self._is_ready(name)]
+        if not names:
+            return _MISSING_S if self._missing else None
+        ledger = self._engine.ledger
+        news = set(ledger.has_news())
+        wait_s: float | None = _MISSING_S if self._missing else None
+        for name in names:
+            if ledger.is_paused(name):
+                continue
+            next_s = self._look_at_one(name, has_news=name in news)
+            if next_s is not None:
+                wait_s = next_s if wait_s is None else min(wait_s, next_s)
+        return wait_s
+
+    def _look_at_one(self, name: str, *, has_news: bool) -> float | None:
+        engine, now = self._engine, monotonic()
+        chosen = engine.get(name).settings
+        if chosen.direction != "push" and engine.ledger.state(name).pulled_at_us is None:
+            # Not yet pulled to its end: a job for it, which comes back by itself until it is.
+            self._tasks.pull_soon(name)
+        if chosen.direction == "pull":
+            return None
+        if has_news:
+            self._tasks.push_soon(name, delay_us=chosen.debounce_us)
+            self._pushed_at[name] = now
+            return None
+        due_us = engine.ledger.next_due_us(name)
+        if due_us is None:
+            return None
+        rest_s = self._pushed_at.get(name, 0.0) + _REST_S - now
+        wait_s = max((due_us - engine.now_us()) / 1_000_000, rest_s)
+        if wait_s > 0:
+            return wait_s
+        self._tasks.push_soon(name)
+        self._pushed_at[name] = now
+        return _REST_S
+
+    def _is_ready(self, name: str) -> bool:
+        if monotonic() < self._look_at.get(name, 0.0):
+            return False
+        try:
+            self._engine.install(name)
+        except ConfigError as error:
+            # Said once: the program may make its tables a little later.
+            if self._missing.get(name) != str(error):
+                log.warning("%s is not synced yet: %s", name, error)
+            self._missing[name] = str(error)
+            self._look_at[name] = monotonic() + _MISSING_S
+            return False
+        self._missing.pop(name, None)
+        return True
