@@ -78,23 +78,23 @@ class SyncManager:
     ) -> Resource:
         """Keeps a table in step with a remote collection. Nothing is opened or sent yet.
 
-        ``remote``: a ``RestRemote``, an object with the calls of ``windlass.sync.remote.Remote``, or a function
-        that makes one in the process that syncs.
+        ``remote``: a ``RestRemote``, an object with the calls of ``windlass.sync.remote.Remote``, or a
+        function that makes one in the process that syncs.
 
-        ``on_conflict``: what happens when a row was edited here and there: ``"ask"`` keeps both until someone
-        calls ``resolve``; ``"client"``, ``"server"``, ``latest("column")``, ``merge(fields=...)`` and a
-        function decide by themselves.
+        ``on_conflict``: what happens when a row was edited here and there: ``"ask"`` keeps both until
+        someone calls ``resolve``; ``"client"``, ``"server"``, ``latest("column")``, ``merge(fields=...)``
+        and a function decide by themselves.
 
-        ``ids``: ``"client"`` where the row's key is the remote's id, too; ``"server"`` where the remote makes ids
-        of its own, which are then kept beside the row.
+        ``ids``: ``"client"`` where the row's key is the remote's id, too; ``"server"`` where the remote
+        makes ids of its own, which are then kept beside the row.
 
-        ``rename``, ``to_remote``, ``from_remote``: the remote's names for columns; functions from and to the
-        remote's documents, for what names alone cannot do. ``model``: a type by which each document is checked;
-        what does not fit it is quarantined.
+        ``rename``, ``to_remote``, ``from_remote``: the remote's names for columns; functions from and to
+        the remote's documents, for what names alone cannot do. ``model``: a type by which each document is
+        checked; what does not fit it is quarantined.
 
-        ``every``: pulls so often; an edit is pushed at once in any case. ``fresh_for``: a pull within this time
-        after the last one sends nothing. ``sweep_share``: where more than this share of all rows is absent
-        from a complete pull, nothing is deleted before someone says so.
+        ``every``: pulls so often; an edit is pushed at once in any case. ``fresh_for``: a pull within this
+        time after the last one sends nothing. ``sweep_share``: where more than this share of all rows is
+        absent from a complete pull, nothing is deleted before someone says so.
 
         Raises:
             ConfigError: something in it cannot be right.
@@ -180,7 +180,7 @@ class SyncManager:
             one.resume()
 
     def enqueue(self, operation: SyncOperation, *, connection: Any = None) -> str:
-        """Queues an operation to be sent as it is; its id. It takes its turn after what is pending for its row.
+        """Queues an operation to be sent as it is; its id. It goes after what is pending for its row.
 
         ``connection``: a ``sqlite3`` connection of your own: then it is kept if its transaction is.
 
@@ -206,8 +206,8 @@ class SyncManager:
     def schema_change(self, resource: str | None = None) -> Iterator[None]:
         """Lifts the capture while a table is rebuilt, and finds afterwards what was changed meanwhile.
 
-        Edits by other programs during the block are found, too, by comparing the table with what the remote is
-        known to have.
+        Edits by other programs during the block are found, too, by comparing the table with what the remote
+        is known to have.
         """
         names = [one.name for one in self._chosen(resource)]
         for name in names:

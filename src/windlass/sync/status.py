@@ -23,7 +23,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     resource: str
     state: str
-    """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized``, ``failing``."""
+    """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized`` or
+    ``failing``."""
     reason: str | None = None
     """The remote's, where the state is its doing."""
     until: datetime | None = None

@@ -15,8 +15,8 @@ from windlass.sync.waiting import sentence
 class SyncOperation(msgspec.Struct, frozen=True, kw_only=True):
     """What a program wants to be sent as it is.
 
-    ``type`` is ``insert``, ``update``, ``delete``, or a word of the remote's own. ``data`` is in local form, by
-    column; ``local_id`` is the row's key.
+    ``type`` is ``insert``, ``update``, ``delete``, or a word of the remote's own. ``data`` is in local form,
+    by column; ``local_id`` is the row's key.
 
     >>> SyncOperation(type="update", table="tasks", local_id=7, data={"done": 1}).type
     'update'
