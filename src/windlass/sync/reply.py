@@ -205,7 +205,7 @@ class Reply:
                 value = self.json()
             except RemoteError:
                 return None
-            return value if isinstance(value, (dict, list)) else None
+            return cast("Any", value) if isinstance(value, (dict, list)) else None
         return None
 
     def _unreadable(self, what: str) -> BadResponse:

@@ -1,0 +1,45 @@
+"""Documents as they are sent: JSON that every server reads as it was meant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from windlass.errors import InvalidDocument
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(document: Any, depth_max: int = 64) -> bytes:
+    """The document as JSON.
+
+    >>> encode({"title": "Ä"}).decode()
+    '{"title":"Ä"}'
+
+    Raises:
+        InvalidDocument: a NaN or infinity, a lone surrogate, nested too deeply, or of no JSON type.
+    """
+    level: list[Any] = [document]
+    depth = 0
+    while level:
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidDocument(f"a document to be sent holds {value!r}, which JSON cannot hold")
+            if isinstance(value, Mapping):
+                below.extend(cast("Mapping[Any, Any]", value).values())
+            elif isinstance(value, (list, tuple)):
+                below.extend(cast("list[Any]", value))
+        depth += bool(below)
+        if depth > depth_max:
+            raise InvalidDocument(f"a document to be sent is nested deeper than {depth_max} levels")
+        level = below
+    try:
+        return _ENCODER.encode(document)
+    except UnicodeEncodeError:
+        raise InvalidDocument("a document to be sent holds a lone surrogate, which is not text") from None
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidDocument(f"a document to be sent is no JSON: {error}") from None
