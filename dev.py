@@ -8,6 +8,7 @@ the locks in requirements/ (every file checked against its hash), and skips that
     .venv         holds Windlass (editable) and what runs it; tests and linters are added on first need
     .venv-bench   holds Windlass and the libraries it is measured against
     .venv-system  holds Windlass for the system's own Python, whose apsw and sqlite3 share one SQLite
+    .venv-servers holds the real servers that sync is tested with, and no Windlass
 """
 
 from __future__ import annotations
@@ -30,30 +31,17 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parent
-TOOLS, VENV, BENCH_VENV, SYSTEM_VENV = (
-    ROOT / name for name in (".tools", ".venv", ".venv-bench", ".venv-system")
+from dev_parts import (
+    BENCH_VENV,
+    LOCK_INPUTS,
+    ROOT,
+    SERVERS_VENV,
+    SYSTEM_PARTS,
+    SYSTEM_PYTHON,
+    SYSTEM_VENV,
+    TOOLS,
+    VENV,
 )
-SYSTEM_PYTHON = "/usr/bin/python3"
-
-# name of the lock → what uv resolves it from. The later ones agree with the versions of dev.
-SHARED = "pyproject.toml --extra cli --extra sync --constraints requirements/dev.txt --group"
-LOCK_INPUTS = {
-    "tools": "--group tools",
-    "dev": "pyproject.toml --all-extras --group dev",
-    "run": f"{SHARED} run",
-    "bench": f"{SHARED} bench",
-    "bench-optional": "--group bench-optional",
-    "servers": "--group servers",
-}
-
-# Debian package → the command that shows it is there. Tests that need one fail without it.
-SYSTEM_PARTS: dict[str, list[str]] = {
-    # The power-cut tests put a fault-injecting VFS under the same SQLite library that the store uses.
-    "python3-apsw": [SYSTEM_PYTHON, "-c", "import apsw, sys; sys.exit(sys.version_info < (3, 11))"],
-    # The contract is a plain INSERT from any language: the tests issue it from the SQLite shell.
-    "sqlite3": ["sqlite3", "--version"],
-}
 
 
 class Failed(Exception):
@@ -178,7 +166,7 @@ def ensure_tools() -> None:
 
 
 def ensure_venv(venv: Path, lock_name: str, *, interpreter: str = sys.executable) -> None:
-    """The environment of a lock, with Windlass itself editable in it."""
+    """The environment of a lock, with Windlass itself editable in it (but where only servers are)."""
     ensure_tools()
     with turn():
         born = Stamp(venv, "python", identity(interpreter))
@@ -196,6 +184,8 @@ def ensure_venv(venv: Path, lock_name: str, *, interpreter: str = sys.executable
                 stale.unlink()  # first: an install that is interrupted must not look finished
             install(venv, "sync", "--require-hashes", f"requirements/{lock_name}.txt")
             packages.write()
+        if venv == SERVERS_VENV:
+            return
         # Only what decides the install: a change of a linter's settings must not cost a new one.
         tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
         windlass = Stamp(venv, "windlass", repr([tables["build-system"], tables["project"]]))
@@ -260,6 +250,7 @@ def ensure_all_for_tests() -> None:
     ensure_system_parts()
     if works(SYSTEM_PARTS["python3-apsw"]):
         ensure_venv(SYSTEM_VENV, "run", interpreter=SYSTEM_PYTHON)
+    ensure_venv(SERVERS_VENV, "servers")
 
 
 # ── what the system must bring ───────────────────────────────────────────────────────────────────
