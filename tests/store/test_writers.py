@@ -22,6 +22,7 @@ from tests.store.test_log import ids, sound
 from windlass.errors import OutcomeUnknown, StoreError, StoreUnavailable
 from windlass.job import JobStatus
 from windlass.store.protocol import Inserted, NewJob
+from windlass.store.sqlite import producing
 from windlass.store.sqlite.store import SqliteStore
 
 EIGHT_THREADS = """
@@ -131,6 +132,33 @@ def test_threads_that_collide_share_commits(store: SqliteStore, path: Path) -> N
     assert {type(came[0]) for _, came in threads} == {int}
     assert len(ids(store)) == 20
     assert commits_in_log(path) - before == 2, "the leader's own, and one for all who came meanwhile"
+
+
+def test_a_crowd_is_served_by_one_commit_each_time_it_comes_back(store: SqliteStore, path: Path) -> None:
+    """Not by two, for those who were served by the last one and for those who came while it was written."""
+    store._crowd, store._commit_ns = 4, 4_000_000_000
+    before = commits_in_log(path)
+    threads = [in_thread(lambda: add(store)) for _ in range(4)]
+    for thread, _ in threads:
+        thread.join(30)
+    assert commits_in_log(path) - before == 1
+    add(store)
+    assert store._crowd == 1, "nobody came with it: the next one waits for nobody"
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_who_is_interrupted_while_waiting_for_company_stops_nobody(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store._crowd, store._commit_ns = 2, 4_000_000_000
+    monkeypatch.setattr(producing, "sleep", lambda _: os.kill(os.getpid(), signal.SIGUSR1))
+    with pytest.raises(Interrupted):
+        add(store)
+    monkeypatch.undo()
+    assert not store._led
+    assert not store._waiting
+    add(store)
+    assert len(ids(store)) == 1
 
 
 def test_a_fast_one_that_shares_a_commit_with_a_full_one_is_as_safe(store: SqliteStore, path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from windlass.clock import Clock, iso
+from windlass.clock import Clock, iso, sleep, stopwatch_ns
 from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.sqlite.base import Role
@@ -29,6 +29,9 @@ _ROW_BYTES = 300
 _LONG, _LONG_BYTES = 2000, 4500
 """… and one whose payload is this long, because it needs a page of its own."""
 _AT_ONCE = (None, None, None)
+_PATIENCE, _PATIENCE_NS = 4, 1_000_000
+"""A leader waits for company for this part of a commit's time, and never for longer than a millisecond."""
+_COMPANY_NAP_S = 0.00005
 
 
 class Producing(Role):
@@ -39,6 +42,11 @@ class Producing(Role):
         self._mutex = threading.Lock()
         self._waiting: list[_Ticket] = []
         self._led = False
+        self._crowd = 1
+        """How many callers came together the last time: those served by one commit, and those who waited for
+        the next."""
+        self._commit_ns = 0
+        """How long the last shared commit took, in nanoseconds."""
         self._sealer = Sealer(database)
         self._written = 0
 
@@ -52,8 +60,8 @@ class Producing(Role):
         full = durability == "full"
         with self._mutex:
             company = None
-            if self._led:
-                company = _Ticket(jobs, full=full)
+            if self._led or self._crowd > 1:
+                company = _Ticket(jobs, full=full, leads=not self._led)
                 self._waiting.append(company)
             self._led = True
         if company is not None:
@@ -86,7 +94,7 @@ class Producing(Role):
     def _insert_together(self, ticket: _Ticket) -> list[Inserted]:
         self._wait_for_turn(ticket)
         if ticket.leads:
-            self._lead()
+            self._lead(ticket)
             self._after_commit(full=ticket.full)
         if ticket.error is not None:
             raise ticket.error
@@ -105,19 +113,26 @@ class Producing(Role):
             raise
 
     def _withdraw(self, ticket: _Ticket) -> None:
-        with self._mutex:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
+        self._forget(ticket)
         if ticket.leads:
             self._hand_over()
 
-    def _lead(self) -> None:
-        tickets: list[_Ticket] = []
+    def _forget(self, ticket: _Ticket) -> None:
+        with self._mutex:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+
+    def _lead(self, own: _Ticket) -> None:
+        tickets = [own]
         try:
+            self._wait_for_company()
             with self._mutex:
                 tickets, self._waiting = self._waiting, []
+            begun_ns = stopwatch_ns()
             self._commit(tickets)
+            self._commit_ns = stopwatch_ns() - begun_ns
         except BaseException:
+            self._forget(own)
             for ticket in tickets:
                 ticket.error = ticket.error or OutcomeUnknown(
                     "the thread that committed for others was interrupted: the jobs may or may not be kept; "
@@ -126,6 +141,14 @@ class Producing(Role):
             raise
         finally:
             self._hand_over(tickets)
+
+    def _wait_for_company(self) -> None:
+        """Whoever was served by the last commit is likely to be back at once: better one commit for all than
+        two for half of them each. Waits for a fraction of what a commit takes."""
+        patience_ns = min(self._commit_ns // _PATIENCE, _PATIENCE_NS)
+        begun_ns = stopwatch_ns()
+        while len(self._waiting) < self._crowd and stopwatch_ns() - begun_ns < patience_ns:
+            sleep(_COMPANY_NAP_S)
 
     def _commit(self, tickets: Sequence[_Ticket]) -> None:
         try:
@@ -151,6 +174,7 @@ class Producing(Role):
     def _hand_over(self, served: Sequence[_Ticket] = ()) -> None:
         with self._mutex:
             successor = self._waiting[0] if self._waiting else None
+            self._crowd = max(len(served), 1) + len(self._waiting)
             self._led = successor is not None
             if successor is not None:
                 successor.leads = True
@@ -225,11 +249,12 @@ class _Ticket:
 
     __slots__ = ("error", "full", "inserted", "jobs", "leads", "turn")
 
-    def __init__(self, jobs: Sequence[NewJob], *, full: bool) -> None:
+    def __init__(self, jobs: Sequence[NewJob], *, full: bool, leads: bool) -> None:
         self.jobs = jobs
         self.full = full
         self.turn = threading.Lock()
-        self.turn.acquire()
-        self.leads = False
+        if not leads:
+            self.turn.acquire()
+        self.leads = leads
         self.inserted: list[Inserted] = []
         self.error: Exception | None = None
