@@ -134,8 +134,11 @@ def test_threads_that_collide_share_commits(store: SqliteStore, path: Path) -> N
     assert commits_in_log(path) - before == 2, "the leader's own, and one for all who came meanwhile"
 
 
-def test_a_crowd_is_served_by_one_commit_each_time_it_comes_back(store: SqliteStore, path: Path) -> None:
+def test_a_crowd_is_served_by_one_commit_each_time_it_comes_back(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not by two, for those who were served by the last one and for those who came while it was written."""
+    monkeypatch.setattr(producing, "_PATIENCE_NS", 1_000_000_000)
     store._crowd, store._commit_ns = 4, 4_000_000_000
     before = commits_in_log(path)
     threads = [in_thread(lambda: add(store)) for _ in range(4)]
