@@ -1,0 +1,190 @@
+"""Changes as requests, sent one by one or several in one envelope, with a verdict for each.
+
+An envelope says nothing about what is in it. Where it fails as a whole in a way that one item may have
+caused, it is halved until the guilty one is alone; where the server as a whole is in trouble, what was not
+sent yet stays unsent, and counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import quote
+
+from windlass.errors import (
+    BadResponse,
+    InvalidDocument,
+    Offline,
+    RemoteError,
+    RemoteFault,
+    Throttled,
+    Unauthorized,
+)
+from windlass.sync.answers import GATEWAY, answered, is_portal, meaning_for_push
+from windlass.sync.remote import Faulty, Outgoing, Rejected, Undelivered, Verdict
+from windlass.sync.reply import Reply, shown
+
+
+class Request(NamedTuple):
+    """One HTTP request."""
+
+    method: str
+    url: str
+    """Absolute."""
+    params: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    json: Any = None
+
+
+class Batch(Protocol):
+    """How several requests travel as one."""
+
+    @property
+    def size(self) -> int:
+        """How many at most."""
+        ...
+
+    def kind(self, request: Request) -> Hashable | None:
+        """Neighbours of one kind travel together; None: this one travels alone."""
+        ...
+
+    def envelope(self, requests: Sequence[Request]) -> Request:
+        """The one request."""
+        ...
+
+    def replies(self, reply: Reply, requests: Sequence[Request]) -> Sequence[Reply]:
+        """What it says to each of them.
+
+        Raises:
+            BadResponse: it cannot be read.
+        """
+        ...
+
+
+class Parcel(NamedTuple):
+    """A change, and the request that it became."""
+
+    change: Outgoing
+    request: Request
+
+
+Send = Callable[[Request], Reply]
+Judge = Callable[[Outgoing, Reply], Verdict]
+
+
+class Sender:
+    """One push. It ends early where the rest could not fare better."""
+
+    def __init__(self, send: Send, judge: Judge, batch: Batch | None) -> None:
+        self._send = send
+        self._judge = judge
+        self._batch = batch
+        self._stopped: RemoteError | None = None
+
+    def push(self, parcels: Sequence[Parcel]) -> list[Verdict]:
+        """A verdict for each, in their order."""
+        if self._batch is None:
+            return [self._alone(parcel) for parcel in parcels]
+        verdicts: list[Verdict] = []
+        for kind, group in groupby(parcels, key=self._kind):
+            run = list(group)
+            if kind is None:
+                verdicts += [self._alone(parcel) for parcel in run]
+                continue
+            for begin in range(0, len(run), self._batch.size):
+                verdicts += self._together(run[begin : begin + self._batch.size])
+        return verdicts
+
+    def _kind(self, parcel: Parcel) -> Hashable | None:
+        assert self._batch is not None
+        return self._batch.kind(parcel.request)
+
+    def _alone(self, parcel: Parcel) -> Verdict:
+        if self._stopped is not None:
+            return Undelivered(self._stopped, False)
+        reply = self._sent(parcel.request)
+        if not isinstance(reply, Reply):
+            return reply
+        verdict = self._judge(parcel.change, reply)
+        self._heed(reply, verdict)
+        return verdict
+
+    def _together(self, parcels: Sequence[Parcel]) -> list[Verdict]:
+        if len(parcels) == 1:
+            return [self._alone(parcels[0])]
+        if self._stopped is not None:
+            return [Undelivered(self._stopped, False)] * len(parcels)
+        assert self._batch is not None
+        requests = [parcel.request for parcel in parcels]
+        reply = self._sent(self._batch.envelope(requests))
+        if isinstance(reply, Rejected):
+            return self._halved(parcels)
+        if not isinstance(reply, Reply):
+            return [reply] * len(parcels)
+        meaning = meaning_for_push(reply, {})
+        if meaning == "accepted" and not is_portal(reply):
+            return self._opened(reply, parcels)
+        if meaning in ("throttled", "unauthorized", "faulty") or is_portal(reply):
+            verdicts = [self._judge(parcel.change, reply) for parcel in parcels]
+            self._heed(reply, verdicts[0])
+            return verdicts
+        return self._halved(parcels)
+
+    def _halved(self, parcels: Sequence[Parcel]) -> list[Verdict]:
+        """Too large, or something in it is wrong: nothing was carried out."""
+        middle = len(parcels) // 2
+        return [*self._together(parcels[:middle]), *self._together(parcels[middle:])]
+
+    def _opened(self, envelope: Reply, parcels: Sequence[Parcel]) -> list[Verdict]:
+        assert self._batch is not None
+        try:
+            replies = self._batch.replies(envelope, [parcel.request for parcel in parcels])
+            if len(replies) != len(parcels):
+                raise BadResponse(
+                    f"{answered(envelope)}, with {len(replies)} answers to {len(parcels)} changes"
+                )
+        except BadResponse as error:
+            return [Faulty(str(error), envelope.retry_after_s)] * len(parcels)
+        verdicts = [self._judge(parcel.change, reply) for parcel, reply in zip(parcels, replies, strict=True)]
+        for reply, verdict in zip(replies, verdicts, strict=True):
+            self._heed(reply, verdict)
+        return verdicts
+
+    def _sent(self, request: Request) -> Reply | Undelivered | Faulty | Rejected:
+        try:
+            return self._send(request)
+        except InvalidDocument as error:
+            return Rejected(str(error))
+        except BadResponse as error:
+            return Faulty(str(error), error.after_s)
+        except (Offline, Throttled, Unauthorized) as error:
+            self._stopped = error
+            # What refuses us has not carried it out; a connection that broke says itself what is known.
+            known = getattr(error, "applied", None) if isinstance(error, Offline) else False
+            return Undelivered(error, known)
+        except RemoteError as error:
+            return Faulty(str(error), error.after_s)
+
+    def _heed(self, reply: Reply, verdict: Verdict) -> None:
+        if isinstance(verdict, Undelivered):
+            self._stopped = verdict.error
+        elif isinstance(verdict, Faulty) and reply.status in GATEWAY:
+            self._stopped = RemoteFault(verdict.reason, after_s=verdict.after_s)
+
+
+def item_url(collection: str, template: str, remote_id: str) -> str:
+    """The address of one item; ``template`` comes after the collection's, with ``{id}`` in it.
+
+    >>> item_url("https://example.com/tasks", "{id}", "a/b")
+    'https://example.com/tasks/a%2Fb'
+    >>> item_url("https://example.com/tasks", "?id=eq.{id}", "7")
+    'https://example.com/tasks?id=eq.7'
+
+    Raises:
+        BadResponse: an id that an address would read as a step up or down.
+    """
+    if remote_id in ("", ".", ".."):
+        raise BadResponse(f"{shown(collection)}: an item whose id is {remote_id!r} has no address")
+    item = template.replace("{id}", quote(remote_id, safe=""))
+    return f"{collection}{item}" if item.startswith("?") else f"{collection.rstrip('/')}/{item}"
