@@ -108,7 +108,6 @@ class Guard(httpcore2.NetworkBackend):
         """Raises BadResponse where no address of the host may be reached."""
         exchange = self.current()
         exchange.dialled = True
-        exchange.left_s(timeout)
         try:
             found = self._lookup(host, port)
         except (OSError, UnicodeError) as error:

@@ -1,0 +1,1 @@
+"""Servers for tests, on loopback: a good one (``store``), a bad one (``faulty``), a bad way (``proxy``)."""
