@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Postponed(SyncError):
     def __init__(self, message: str, wait_us: int) -> None:
         super().__init__(message)
         self.wait_us = wait_us
+
+
+def _unreported(done: int, total: int | None) -> None:
+    """Where nobody wants to know how far it is."""
 
 
 class Engine:
@@ -205,7 +209,7 @@ class Engine:
         self,
         name: str,
         *,
-        report: Callable[[int, int], None] = lambda *_: None,
+        report: Callable[[int, int], None] = _unreported,
         stopping: Callable[[], bool] = lambda: False,
         force: bool = False,
     ) -> Pushed:
@@ -232,7 +236,7 @@ class Engine:
         self,
         name: str,
         *,
-        report: Callable[[int, int | None], None] = lambda *_: None,
+        report: Callable[[int, int | None], None] = _unreported,
         stopping: Callable[[], bool] = lambda: False,
         force: bool = False,
         sweep_all: bool = False,
@@ -318,5 +322,8 @@ def _subject(state: OriginState) -> str:
 
 def as_result(done: msgspec.Struct) -> Mapping[str, Any]:
     """What a job keeps of it: the figures."""
-    told = msgspec.to_builtins(done)
-    return {name: len(value) if isinstance(value, list) else value for name, value in told.items()}
+    told: dict[str, Any] = msgspec.to_builtins(done)
+    return {
+        name: len(cast("list[Any]", value)) if isinstance(value, list) else value
+        for name, value in told.items()
+    }

@@ -14,7 +14,7 @@ from windlass.store.protocol import Store
 from windlass.sync import reconcile
 from windlass.sync.engine import Engine, Tell
 from windlass.sync.pull import Pulled
-from windlass.sync.push import Pushed
+from windlass.sync.push import Pushed, limits_of
 from windlass.sync.status import Status, Statuses
 from windlass.sync.tasks import Tasks
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, dead_letter_of, pending_of
@@ -72,7 +72,8 @@ class Resource:
         """Changes that the remote rejected, or that failed too often, oldest first."""
         self._engine.install(self.name)
         found = self._engine.ledger.changes(self.name, status="failed", limit=limit)
-        return [dead_letter_of(resource, change) for resource, change in found]
+        given_up = reconcile.DISCARDED
+        return [dead_letter_of(name, change) for name, change in found if change.hold != given_up]
 
     def quarantine(self, limit: int = 50) -> list[Quarantined]:
         """Remote rows that could not be written here, each with the reason; every pull tries them again."""
@@ -99,17 +100,19 @@ class Resource:
             bell.close()
 
     # ── put right ──────────────────────────────────────────────────────────────────────────────
-    def resolve(self, key: Key, choice: Literal["mine", "theirs"] | Mapping[str, Any]) -> None:
-        """Settles a conflict: with this side's row, the remote's, or a row of your own (by column).
+    def resolve(self, key: Key, choice: Literal["mine", "theirs"] | Mapping[str, Any] | None) -> None:
+        """Settles a conflict: with this side's row, the remote's, one of your own, or none (None).
 
         Raises:
             SyncError: there is no conflict about that key.
         """
 
+        limits = limits_of(self._engine.cycle(self.name))
+
         def work(standing: Standing) -> Effect:
             if standing.conflict is None:
                 raise SyncError(f"{self.name} has no conflict about {key!r}: see conflicts()")
-            return reconcile.resolve(standing, choice, self._engine.now_us())
+            return reconcile.resolve(standing, choice, self._engine.now_us(), limits)
 
         self._change(key, work)
         self._tell().clear(f"conflict:{self.name}:{key}")
@@ -134,7 +137,8 @@ class Resource:
                 raise SyncError(
                     f"{self.name} has no synced column {name!r}: it has {', '.join(sorted(known))}"
                 )
-        self._put_right(key, lambda standing: reconcile.edit(standing, columns, self._engine.now_us()))
+        limits = limits_of(self._engine.cycle(self.name))
+        self._put_right(key, lambda one: reconcile.edit(one, columns, self._engine.now_us(), limits))
 
     def discard(self, key: Key) -> None:
         """Gives a dead letter up, and leaves the row here as it is, until it is edited again.
@@ -153,13 +157,7 @@ class Resource:
         self._put_right(key, lambda standing: reconcile.revert(standing, self._engine.now_us()))
 
     def _put_right(self, key: Key, work: Callable[[Standing], Effect]) -> None:
-        def checked(standing: Standing) -> Effect:
-            failed = [standing.pending, *standing.explicit]
-            if not any(change is not None and change.status == "failed" for change in failed):
-                raise SyncError(f"{self.name} has no dead letter for {key!r}: see dead()")
-            return work(standing)
-
-        self._change(key, checked)
+        self._change(key, work)
         self._tell().clear(f"dead:{self.name}:{key}")
 
     def _change(self, key: Key, work: Callable[[Standing], Effect]) -> None:

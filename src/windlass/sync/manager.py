@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -203,7 +203,7 @@ class SyncManager:
         return made
 
     @contextmanager
-    def schema_change(self, resource: str | None = None) -> Iterator[None]:
+    def schema_change(self, resource: str | None = None) -> Generator[None]:
         """Lifts the capture while a table is rebuilt, and finds afterwards what was changed meanwhile.
 
         Edits by other programs during the block are found, too, by comparing the table with what the remote

@@ -21,7 +21,7 @@ from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.sync.cycle import ROUNDS, Cycle
 from windlass.sync.identity import new_key
 from windlass.sync.mapping import Unmappable
-from windlass.sync.push import fields_of
+from windlass.sync.push import fields_of, limits_of
 from windlass.sync.reconcile import receive
 from windlass.sync.remote import Ask, Document, Page
 
@@ -65,6 +65,7 @@ class Pull:
         self._report = report
         self._stopping = stopping
         self._may_sweep_all = may_sweep_all
+        self._limits = limits_of(cycle)
         self._total: int | None = None
         self._state = PullState()
         self.done = Pulled()
@@ -214,14 +215,14 @@ class Pull:
     def _effect(self, standing: Standing | None, row: RemoteRow, now_us: int) -> Effect:
         policy = self._cycle.settings.on_conflict
         if standing is not None:
-            return receive(standing, row, policy, now_us)
+            return receive(standing, row, policy, now_us, self._limits)
         if row.row is None:
             return Effect(None)
         if self._cycle.table.makes_keys:
-            return receive(Standing(0, None, None), row, policy, now_us)._replace(key=None)
+            return receive(Standing(0, None, None), row, policy, now_us, self._limits)._replace(key=None)
         key = new_key(self._cycle.table, self._cycle.clock)
         whole = row._replace(row=self._cycle.mapper.with_key(row.row, key))
-        return receive(Standing(key, None, None), whole, policy, now_us)
+        return receive(Standing(key, None, None), whole, policy, now_us, self._limits)
 
     def _mapped(self, documents: Sequence[Document]) -> tuple[list[RemoteRow], list[Quarantined]]:
         mapper = self._cycle.mapper
@@ -283,7 +284,9 @@ class Pull:
 
         def absent(standing: Standing) -> Effect:
             remote_id = standing.shadow.remote_id if standing.shadow else None
-            return receive(standing, RemoteRow(remote_id or str(standing.key), None), policy, now_us)
+            return receive(
+                standing, RemoteRow(remote_id or str(standing.key), None), policy, now_us, self._limits
+            )
 
         try:
             while keys := cycle.ledger.sweep(hold, max_share=share):

@@ -33,6 +33,7 @@ from windlass.sync.reconcile import (
     Took,
     Waiting,
     fold,
+    held,
     receive,
     seal,
     settle,
@@ -48,7 +49,7 @@ from windlass.sync.remote import (
     Undelivered,
     Verdict,
 )
-from windlass.sync.waiting import blocked, let_go, put_hold
+from windlass.sync.waiting import blocked, let_go
 
 _FOLD = 500
 
@@ -82,9 +83,7 @@ class Push:
         self._cycle = cycle
         self._report = report
         self._stopping = stopping
-        self._limits = Limits(
-            max_attempts=cycle.settings.max_attempts, max_conflicts=cycle.settings.max_conflicts
-        )
+        self._limits = limits_of(cycle)
         self.done = Pushed()
 
     def run(self, hold: Hold) -> Pushed:
@@ -129,7 +128,12 @@ class Push:
             waiting = blocked(cycle, [change for change in changes if change.mutation_id is None])
             if not waiting:
                 return changes
-            cycle.step(hold, list(waiting), lambda one, waiting=waiting: put_hold(one, waiting[one.key]))
+            now_us = cycle.clock.wall_us()
+            cycle.step(
+                hold,
+                list(waiting),
+                lambda one, waiting=waiting, now_us=now_us: held(one, waiting[one.key], now_us),
+            )
             if free := [change for change in changes if change.key not in waiting]:
                 return free
         return []
@@ -144,7 +148,7 @@ class Push:
             head = heads[standing.key]
             standings[standing.key] = standing
             if head.captured:
-                return None if standing.sent is not None else seal(standing, uuid4().hex, now_us)
+                return seal(standing, uuid4().hex, now_us)
             version = standing.shadow.version if standing.shadow else None
             return Effect(standing.key, explicit=(operations.sealed(head, uuid4().hex, version),))
 
@@ -152,11 +156,10 @@ class Push:
         found: list[Sealed] = []
         for key, standing in standings.items():
             head, effect = heads[key], written.get(key)
-            if head.captured:
-                change = standing.sent if effect is None or effect.sent is KEEP else effect.sent
-            else:
-                change = effect.explicit[0] if effect else None
-            if change is not None:
+            if effect is None:
+                continue
+            change = effect.sent if head.captured else effect.explicit[0]
+            if isinstance(change, Change):
                 resend = (standing.sent if head.captured else head.mutation_id) is not None
                 found.append(Sealed(standing, change, resend))
         return found
@@ -199,10 +202,9 @@ class Push:
                 dict(change.data) if change.op == "insert" or not shadow else {**shadow.row, **change.data}
             )
             changed = cycle.mapper.document(cycle.remote_form(change.data))
-            extra = shadow.extra if shadow else {}
-            document = (
-                changed if change.op == "insert" else cycle.mapper.document(cycle.remote_form(whole), extra)
-            )
+            document = changed
+            if change.op != "insert":
+                document = cycle.mapper.document(cycle.remote_form(whole), shadow.extra if shadow else None)
         except Exception as error:  # noqa: BLE001 - the program's own hook: this row is parked, others go on
             return Rejected(f"it cannot be made a document: {type(error).__name__}: {error}")
         return Outgoing(
@@ -249,7 +251,7 @@ class Push:
             told = RemoteRow(answer.remote_id or str(change.key), answer.row, answer.version, answer.extra)
         if told is None or (told.row is None and standing.shadow is None):
             return effect
-        received = receive(standing, told, self._cycle.settings.on_conflict, now_us)
+        received = receive(standing, told, self._cycle.settings.on_conflict, now_us, self._limits)
         return received._replace(ended=effect.ended, explicit=effect.explicit)
 
     def _answer(self, one: Sealed, verdict: Verdict) -> Answer:
@@ -265,9 +267,10 @@ class Push:
             case Rejected():
                 return Refused(verdict.reason, verdict.problem)
             case Faulty():
-                return Failing(verdict.reason, self._due_at_us(change, verdict.after_s), verdict.applied)
+                applied = None if one.resend else verdict.applied
+                return Failing(verdict.reason, self._due_at_us(change, verdict.after_s), applied)
             case Undelivered():
-                return Waiting(verdict.applied)
+                return Waiting(None if one.resend else verdict.applied)
 
     def _accepted(self, one: Sealed, verdict: Accepted) -> Answer:
         cycle, change = self._cycle, one.change
@@ -354,6 +357,12 @@ class Push:
                 self.done.rejected.append((effect.key, change.error or "rejected"))
         if effect.conflict is not KEEP and effect.conflict is not None:
             self.done.asked.append((effect.key, fields_of(effect)))
+
+
+def limits_of(cycle: Cycle) -> Limits:
+    """How patient the resource is, and what never changes in it."""
+    chosen = cycle.settings
+    return Limits(chosen.max_attempts, chosen.max_conflicts, cycle.table.key)
 
 
 def fields_of(effect: Effect) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from windlass.change import Change, Effect, RemoteRow, Row, Shadow, Standing
 from windlass.sync.choices import discard, edit, resolve, retry, revert
 from windlass.sync.merge import Policy, is_known, same
 from windlass.sync.pending import (
+    DISCARDED,
     PATIENT,
     Limits,
     base_of,
@@ -35,7 +36,7 @@ from windlass.sync.pending import (
 )
 
 __all__ = [
-    "Answer", "Failing", "Limits", "Met", "Refused", "Took", "Waiting",
+    "DISCARDED", "Answer", "Failing", "Limits", "Met", "Refused", "Took", "Waiting",
     "basis", "difference", "discard", "edit", "fold", "held", "receive", "resolve", "retry", "revert", "seal",
     "settle",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -161,7 +161,7 @@ def _maker(remote: Any) -> Callable[[], Remote]:
     if callable(getattr(remote, "pull", None)) and callable(getattr(remote, "push", None)):
         return lambda: remote
     if callable(remote):
-        return remote
+        return cast("Callable[[], Remote]", remote)
     raise ConfigError(
         "expected remote to be a RestRemote, another object with pull() and push(), or a function that "
         f"makes one, got {remote!r:.80}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
-from windlass.change import Change, Effect, Key, Standing
+from windlass.change import Change, Key
 from windlass.store.ledger import Hold
 from windlass.sync.cycle import Cycle, Reference
+from windlass.sync.reconcile import held
 
 _PAGE = 500
 
@@ -50,14 +49,8 @@ def let_go(cycle: Cycle, hold: Hold) -> None:
         if waiting:
             still = blocked(cycle, list(waiting.values()))
             free = [key for key in waiting if key not in still]
-            cycle.step(hold, free, lambda standing: put_hold(standing, None))
-
-
-def put_hold(standing: Standing, reason: str | None) -> Effect | None:
-    """Holds the pending change of a key, or lets it go (None)."""
-    if standing.pending is None or standing.conflict is not None:
-        return None
-    return Effect(standing.key, pending=msgspec.structs.replace(standing.pending, hold=reason))
+            now_us = cycle.clock.wall_us()
+            cycle.step(hold, free, lambda standing, now_us=now_us: held(standing, None, now_us))
 
 
 def _waits_for_row(change: Change) -> bool:
@@ -79,4 +72,6 @@ def sentence(hold: str) -> str:
         return f"waits for {key} of {resource}, {why}"
     if kind == "child":
         return f"waits until the rows of {rest} that refer to it are deleted there"
+    if hold == "discarded":
+        return "was given up: it stays here as it is until it is edited again"
     return "waits for a conflict to be resolved" if hold == "conflict" else hold
