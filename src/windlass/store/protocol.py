@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from windlass.job import Attempt, Job, JobStatus
 from windlass.outcome import AnyOutcome
+
+if TYPE_CHECKING:
+    from windlass.store.ledger import Ledger
 
 Durability = Literal["full", "fast"]
 """``full``: on the disk before the call returns. ``fast``: within about a second; a power cut may lose it."""
@@ -328,6 +331,11 @@ class Store(Protocol):
 
     def apart(self) -> Store:
         """The same database on connections of its own: itself, unless it works on a caller's."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Sync's half of the same database."""
         ...
 
     def version(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from windlass.clock import Clock, SystemClock
 from windlass.errors import ConfigError, StoreUnavailable
@@ -20,6 +21,9 @@ from windlass.store.sqlite.joining import file_of, joined, plain
 from windlass.store.sqlite.migrate import vet
 from windlass.store.sqlite.producing import Producing
 from windlass.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from windlass.store.ledger import Ledger
 
 
 class BorrowedStore(SqliteStore):
@@ -42,6 +46,11 @@ class BorrowedStore(SqliteStore):
         if self._apart is None:
             self._apart = SqliteStore(self.path, self.clock)
         return self._apart
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of that file, on connections of its own."""
+        return self.apart().ledger
 
     def close(self) -> None:
         """Closes what was opened beside the caller's connection, which stays open."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from windlass.clock import Clock, SystemClock
 from windlass.errors import StoreUnavailable, UnsafeDatabase
@@ -16,6 +16,9 @@ from windlass.store.sqlite.doorbell import FifoBell
 from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.managing import Managing
 from windlass.store.sqlite.producing import Producing
+
+if TYPE_CHECKING:
+    from windlass.store.ledger import Ledger
 
 QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
@@ -42,6 +45,18 @@ class SqliteStore(Producing, Dispatching, Managing):
 
     def apart(self) -> SqliteStore:
         return self
+
+    @property
+    def ledger(self) -> Ledger:
+        """Sync's ledger of this file, on this store's connections."""
+        ledger = self._ledger
+        if ledger is None:
+            from windlass.store.sqlite.ledger.ledger import SqliteLedger
+
+            ledger = self._ledger = SqliteLedger(self.database, self.clock, self.bells)
+        return ledger
+
+    _ledger: Ledger | None = None
 
     def version(self) -> int:
         return self.database.version()

@@ -1,0 +1,214 @@
+"""One batch of effects inside a transaction: all at once, or, where a row is refused, one by one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from windlass.change import KEEP, Effect, Key, Row
+from windlass.store.ledger import Quarantined
+from windlass.store.sqlite.ledger.base import Resource
+from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.sqlite.ledger.values import (
+    columns_of,
+    encode,
+    encode_or_null,
+    key_text,
+)
+
+_REFUSALS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeError,
+    msgspec.MsgspecError,
+    TypeError,
+)
+"""What a row can be refused with: a constraint, or a value that neither SQLite nor JSON can hold."""
+
+Done = list[tuple[Key, Effect]]
+"""Effects that were carried out, each with its key, which the database may only now have made."""
+
+
+class Batch:
+    """Effects on one resource, on a connection inside a transaction."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, found: Resource, *, generation: int | None, now_us: int
+    ) -> None:
+        self._connection = connection
+        self._resource = found.id
+        self._user_table = found.user_table
+        self._table_name = found.table_name
+        self._ids = found.ids
+        self._generation = generation
+        self._now_us = now_us
+
+    def carry_out(self, effects: Sequence[Effect]) -> tuple[Done, list[Quarantined]]:
+        """What was done, and what the table refused."""
+        if not effects:
+            return [], []
+        try:
+            return self._apart(effects), []
+        except _REFUSALS:
+            done: Done = []
+            refused: list[Quarantined] = []
+            for effect in effects:
+                try:
+                    done += self._apart([effect])
+                except _REFUSALS as error:
+                    refused.append(_refusal(effect, error, self._now_us))
+                    if effect.key is not None:
+                        self.mark_seen([effect.key])
+            return done, refused
+
+    def _apart(self, effects: Sequence[Effect]) -> Done:
+        """All of them, or none."""
+        self._connection.execute("SAVEPOINT windlass_batch")
+        try:
+            done = self._rows(effects)
+            self._shadows(done)
+            self._changes(done)
+            self._conflicts(done)
+        except _REFUSALS:
+            self._connection.execute("ROLLBACK TO windlass_batch")
+            self._connection.execute("RELEASE windlass_batch")
+            raise
+        self._connection.execute("RELEASE windlass_batch")
+        return done
+
+    def _rows(self, effects: Sequence[Effect]) -> Done:
+        done: Done = []
+        gone: list[Key] = []
+        rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for effect in effects:
+            key, row = effect.key, effect.row
+            if key is None:
+                if row is KEEP or row is None:
+                    # Something that the remote deleted and that was never here.
+                    continue
+                key = self._user_table.add(self._connection, row)
+            elif row is None:
+                gone.append(key)
+            elif row is not KEEP:
+                rows.setdefault(tuple(row), []).append(tuple(row.values()))
+            done.append((key, effect))
+        if gone:
+            self._user_table.remove(self._connection, gone)
+        for columns, values in rows.items():
+            self._user_table.put(self._connection, columns, values)
+        return done
+
+    def _shadows(self, done: Done) -> None:
+        resource, generation = self._resource, self._generation
+        gone: list[Key] = []
+        kept: list[Key] = []
+        written: list[tuple[Any, ...]] = []
+        for key, effect in done:
+            shadow = effect.shadow
+            if shadow is KEEP:
+                kept.append(key)
+            elif shadow is None:
+                gone.append(key)
+            else:
+                remote_id = shadow.remote_id
+                if self._ids == "client" and remote_id == key_text(key):
+                    remote_id = None
+                extra = encode(shadow.extra) if shadow.extra else None
+                row = (
+                    shadow.row
+                    if effect.key is not None
+                    else _with_key(shadow.row, self._user_table.table.key, key)
+                )
+                written.append(
+                    (resource, key, encode(row), shadow.version, remote_id, extra, generation or 0)
+                )
+        if gone:
+            self._connection.executemany(SQL["shadow_remove"], [(resource, key) for key in gone])
+        if written:
+            self._connection.executemany(SQL["shadow_write"], written)
+        self.mark_seen(kept)
+
+    def mark_seen(self, keys: Sequence[Key]) -> None:
+        """Notes that the enumeration under way has told of these keys, whatever became of it here."""
+        generation = self._generation
+        if keys and generation is not None:
+            self._connection.executemany(
+                SQL["shadow_seen"], [(generation, self._resource, key, generation) for key in keys]
+            )
+
+    def _changes(self, done: Done) -> None:
+        resource = self._resource
+        sealed: list[tuple[Any, ...]] = []
+        unsealed: list[tuple[Any, ...]] = []
+        ended: list[tuple[Any, ...]] = []
+        written: list[dict[str, Any]] = []
+        for key, effect in done:
+            for change, gone in ((effect.sent, sealed), (effect.pending, unsealed)):
+                if change is KEEP:
+                    continue
+                gone.append((resource, key, 0 if change is None else change.seq))
+                if change is not None:
+                    written.append(self._columns(change, key))
+            ended += [(resource, seq) for seq in effect.ended]
+            written += [self._columns(change, key) for change in effect.explicit]
+        for name, values in (
+            ("change_remove_sealed", sealed),
+            ("change_remove_unsealed", unsealed),
+            ("change_remove", ended),
+        ):
+            if values:
+                self._connection.executemany(SQL[name], values)
+        if written:
+            self._connection.executemany(SQL["change_write"], written)
+
+    def _columns(self, change: Any, key: Key) -> dict[str, Any]:
+        return columns_of(
+            change, resource=self._resource, table=self._table_name, key=key, now_us=self._now_us
+        )
+
+    def _conflicts(self, done: Done) -> None:
+        gone: list[tuple[Any, ...]] = []
+        written: list[tuple[Any, ...]] = []
+        for key, effect in done:
+            conflict = effect.conflict
+            if conflict is KEEP:
+                continue
+            if conflict is None:
+                gone.append((self._resource, key))
+                continue
+            sides = map(encode_or_null, (conflict.base, conflict.mine, conflict.theirs))
+            raised_at = conflict.raised_at_us or self._now_us
+            written.append((self._resource, key, *sides, conflict.version, raised_at))
+        if gone:
+            self._connection.executemany(SQL["conflict_remove"], gone)
+        if written:
+            self._connection.executemany(SQL["conflict_write"], written)
+
+
+def _with_key(row: Row, names: tuple[str, ...], key: Key) -> Row:
+    return {**row, names[0]: key}
+
+
+def _refusal(effect: Effect, error: Exception, now_us: int) -> Quarantined:
+    shadow, row = effect.shadow, effect.row
+    remote_id = None if shadow is KEEP or shadow is None else shadow.remote_id
+    if remote_id is None:
+        remote_id = "" if effect.key is None else key_text(effect.key)
+    try:
+        document = "{}" if row is KEEP or row is None else encode(row)
+        remote_id.encode()
+    except (UnicodeError, msgspec.MsgspecError, TypeError):
+        document = msgspec.json.encode({"unreadable": ascii(row)}).decode()
+        remote_id = ascii(remote_id)
+    return Quarantined(
+        remote_id=remote_id,
+        document=document,
+        reason=f"the table refuses it: {error}"[:1000],
+        seen_at_us=now_us,
+    )

@@ -1,0 +1,273 @@
+"""Putting the capture in place, checking it, and finding what got past it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from windlass.change import Key, Table
+from windlass.errors import ConfigError
+from windlass.store.sqlite.ledger.base import LedgerRole, Resource
+from windlass.store.sqlite.ledger.describing import describe
+from windlass.store.sqlite.ledger.reading import shadow_rows, untracked
+from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.sqlite.ledger.tables import Known, differ, known_of, user_table
+from windlass.store.sqlite.ledger.triggers import PATTERN, triggers_of
+
+_PAGE = 1000
+_FORGOTTEN_AT_ONCE = 5000
+_FORGOTTEN_IN_STEPS = ("journal_forget", "shadow_forget", "change_forget")
+_FORGOTTEN = ("forget_conflicts", "forget_quarantine", "forget_arrivals", "forget_around")
+
+
+class Capture(LedgerRole):
+    """The table's side of the ledger."""
+
+    def describe(self, table: str) -> Table:
+        """See the protocol."""
+        with self.reading() as connection:
+            return describe(connection, table)
+
+    def install(self, resource: str, table: Table, *, ids: str = "client") -> bool:
+        """See the protocol. Where triggers were missing, or the schema has changed, ``recapture`` follows."""
+        with self.reading() as connection:
+            actual = describe(connection, table.name)
+            _check(resource, table, actual)
+            found = self.find(connection, resource)
+            if found is not None and not self._outdated(connection, found, table, actual, ids):
+                return False
+        with self.database.write(full=True) as connection:
+            changed = self._install(connection, resource, table, ids)
+        self.recapture(resource)
+        return changed
+
+    def _outdated(
+        self, connection: sqlite3.Connection, found: Resource, table: Table, actual: Table, ids: str
+    ) -> bool:
+        definition, known = _texts(table, actual)
+        return (
+            (found.definition, found.known_columns, found.ids) != (definition, known, ids)
+            or found.captured_at != connection.execute(SQL["schema_version"]).fetchone()[0]
+            or bool(_crooked(connection, found))
+        )
+
+    def _install(self, connection: sqlite3.Connection, resource: str, table: Table, ids: str) -> bool:
+        definition, known = _texts(table, describe(connection, table.name))
+        other = connection.execute(SQL["resource_of_table"], (table.name, resource)).fetchone()
+        if other is not None:
+            raise ConfigError(
+                f"the table {table.name!r} is synced by the resource {other[0]!r} already: one table has one "
+                "remote, so remove that resource first"
+            )
+        numeric = len(table.key) == 1 and any(
+            column.name == table.key[0] and column.affinity in ("INTEGER", "NUMERIC")
+            for column in table.columns
+        )
+        found = self.find(connection, resource)
+        changed = True
+        if found is None:
+            connection.execute(
+                SQL["add_resource"], (resource, table.name, definition, known, ids, int(numeric))
+            )
+        elif found.table_name != table.name:
+            raise ConfigError(
+                f"the resource {resource!r} syncs the table {found.table_name!r}, not {table.name!r}: give "
+                "the new one a name of its own, or remove the old one first"
+            )
+        elif (found.definition, found.known_columns, found.ids) != (definition, known, ids):
+            connection.execute(SQL["change_resource"], (definition, known, ids, int(numeric), found.id))
+        else:
+            changed = False
+        found = self.resource(connection, resource)
+        if _crooked(connection, found):
+            _drop_triggers(connection, found.id)
+            for text in _wanted(found).values():
+                connection.execute(text)
+            # Until a recapture has come to its end: edits may have gone unheard.
+            connection.execute(SQL["uncaptured"], (found.id,))
+            changed = True
+        adopted = connection.execute(
+            SQL["adopt"], {"resource": found.id, "numeric": int(numeric), "table": table.name}
+        ).fetchall()
+        connection.executemany(SQL["journal_add"], [(found.id, key, "explicit") for (key,) in adopted])
+        return changed
+
+    def faults(self, resource: str) -> list[str]:
+        """See the protocol."""
+        with self.reading() as connection:
+            found = self.resource(connection, resource)
+            try:
+                actual = describe(connection, found.table_name)
+            except ConfigError as error:
+                return [str(error)]
+            faults = _crooked(connection, found)
+            if actual.key != found.table.key:
+                faults.append(
+                    f"the primary key of {found.table_name!r} was {_list(found.table.key)} and is "
+                    f"{_list(actual.key)}: remove the resource and install it anew"
+                )
+            known = msgspec.json.decode(found.known_columns, type=Known)
+            columns = known_of(actual).columns
+            if columns != known.columns:
+                faults.append(
+                    f"the columns of {found.table_name!r} were {_list(known.columns)} and are "
+                    f"{_list(columns)}: install the resource again"
+                )
+            if found.captured_at is None:
+                faults.append(f"not all rows of {found.table_name!r} are known to be captured: run recapture")
+            if found.user_table.has_nameless(connection):
+                faults.append(
+                    f"rows of {found.table_name!r} whose key is NULL are not synced: give them a key"
+                )
+            return faults
+
+    def recapture(self, resource: str) -> int:
+        """See the protocol. In steps of a transaction each; an edit meanwhile is heard by the triggers."""
+        with self.reading() as connection:
+            found = self.resource(connection, resource)
+            version = connection.execute(SQL["schema_version"]).fetchone()[0]
+        missed = sum(self._journal(found, keys, "insert") for keys in self._pages(_rows_past, found))
+        missed += sum(self._journal(found, keys, "delete") for keys in self._pages(_shadows_past, found))
+        with self.database.write(full=False) as connection:
+            if not _crooked(connection, found):
+                connection.execute(SQL["captured"], (version, found.id))
+        if missed:
+            self.bells.ring()
+        return missed
+
+    def _pages(self, step: _Step, found: Resource) -> Iterator[Sequence[Key]]:
+        after: Sequence[Any] | None = None
+        while True:
+            with self.reading() as connection:
+                after, keys = step(connection, found, after)
+            yield keys
+            if after is None:
+                return
+
+    def _journal(self, found: Resource, keys: Sequence[Key], op: str) -> int:
+        if keys:
+            with self.database.write(full=False) as connection:
+                connection.executemany(SQL["journal_add"], [(found.id, key, op) for key in keys])
+        return len(keys)
+
+    def lift(self, resource: str) -> None:
+        """See the protocol."""
+        with self.database.write(full=True) as connection:
+            found = self.resource(connection, resource)
+            _drop_triggers(connection, found.id)
+            connection.execute(SQL["uncaptured"], (found.id,))
+
+    def remove(self, resource: str) -> None:
+        """See the protocol. In steps; begun and not ended, it is begun again."""
+        with self.database.write(full=True) as connection:
+            found = self.resource(connection, resource)
+            _drop_triggers(connection, found.id)
+            connection.execute(SQL["uncaptured"], (found.id,))
+            keep_highest(connection)
+        for name in _FORGOTTEN_IN_STEPS:
+            while self._forget(name, found.id):
+                pass
+        with self.database.write(full=True) as connection:
+            for name in (*_FORGOTTEN, "forget_resource"):
+                connection.execute(SQL[name], (found.id,))
+
+    def _forget(self, name: str, resource: int) -> int:
+        with self.database.write(full=False) as connection:
+            return connection.execute(SQL[name], (resource, _FORGOTTEN_AT_ONCE)).rowcount
+
+
+_Step = Callable[[sqlite3.Connection, Resource, Sequence[Any] | None], tuple[Sequence[Any] | None, list[Key]]]
+"""From where the last page ended: where this one ends (None: it was the last), and the keys it found."""
+
+
+def _rows_past(
+    connection: sqlite3.Connection, found: Resource, after: Sequence[Any] | None
+) -> tuple[Sequence[Any] | None, list[Key]]:
+    """Rows that nothing speaks of, though they have no shadow or differ from it."""
+    page = found.user_table.page(connection, after, _PAGE)
+    keys: list[Key] = [row[0] for row in page]
+    shadows = shadow_rows(connection, found.id, keys)
+    rows = found.user_table.rows(connection, [key for key in keys if key in shadows])
+    suspects = [
+        key for key in keys if key not in shadows or (key in rows and differ(rows[key], shadows[key]))
+    ]
+    return (page[-1][1:] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
+
+
+def _shadows_past(
+    connection: sqlite3.Connection, found: Resource, after: Sequence[Any] | None
+) -> tuple[Sequence[Any] | None, list[Key]]:
+    """Shadows that nothing speaks of, though their row is gone."""
+    if after is None:
+        page = connection.execute(SQL["shadow_first_page"], (found.id, _PAGE)).fetchall()
+    else:
+        page = connection.execute(SQL["shadow_page"], (found.id, *after, _PAGE)).fetchall()
+    keys: list[Key] = [row[0] for row in page]
+    rows = found.user_table.rows(connection, keys)
+    suspects = [key for key in keys if key not in rows]
+    return (page[-1] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
+
+
+def keep_highest(connection: sqlite3.Connection) -> None:
+    """Makes sure that the journal's highest number outlives what is about to be removed."""
+    cursor = connection.execute(SQL["journal_keep_highest"])
+    connection.execute(SQL["journal_drop_lower"], (cursor.lastrowid,))
+
+
+def _texts(table: Table, actual: Table) -> tuple[str, str]:
+    return msgspec.json.encode(table).decode(), msgspec.json.encode(known_of(actual)).decode()
+
+
+def _check(resource: str, table: Table, actual: Table) -> None:
+    if not resource:
+        raise ConfigError("expected a resource to have a name, got an empty text")
+    if table.key != actual.key:
+        raise ConfigError(
+            f"{resource}: expected the key of {table.name!r} to be {_list(actual.key)}, its primary key, got "
+            f"{_list(table.key)}"
+        )
+    names = [column.name for column in table.columns]
+    strange = set(names) - {column.name for column in actual.columns}
+    if strange:
+        raise ConfigError(
+            f"{resource}: {table.name!r} has no column {_list(sorted(strange))}: its columns are "
+            f"{_list([column.name for column in actual.columns])}"
+        )
+    if missing := [name for name in table.key if name not in names]:
+        raise ConfigError(f"{resource}: expected the key {_list(missing)} to be among the synced columns")
+
+
+def _wanted(found: Resource) -> dict[str, str]:
+    known = msgspec.json.decode(found.known_columns, type=Known)
+    return triggers_of(found.id, user_table(found.definition, found.known_columns), known.columns)
+
+
+def _crooked(connection: sqlite3.Connection, found: Resource) -> list[str]:
+    """What is wrong with the triggers, in sentences."""
+    rows = connection.execute(SQL["triggers"], (PATTERN.format(found.id),))
+    there: dict[str, str] = dict(rows)
+    faults: list[str] = []
+    for name, text in _wanted(found).items():
+        if name not in there:
+            faults.append(
+                f"the trigger {name} on {found.table_name!r} is missing, so edits go unheard: install the "
+                "resource again"
+            )
+        elif there[name] != text:
+            faults.append(
+                f"the trigger {name} on {found.table_name!r} is not as it was made: install the "
+                "resource again"
+            )
+    return faults
+
+
+def _drop_triggers(connection: sqlite3.Connection, resource: int) -> None:
+    for name, *_ in connection.execute(SQL["triggers"], (PATTERN.format(resource),)).fetchall():
+        connection.execute(f'DROP TRIGGER "{name}"')
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "(none)"

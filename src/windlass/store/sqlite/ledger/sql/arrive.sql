@@ -1,0 +1,1 @@
+INSERT INTO windlass_sync_arrivals (resource, keys) VALUES (?, ?)

@@ -1,0 +1,1 @@
+DELETE FROM sync_queue WHERE resource = ? AND seq = ?

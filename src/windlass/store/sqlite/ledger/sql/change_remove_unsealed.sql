@@ -1,0 +1,2 @@
+DELETE FROM sync_queue
+WHERE resource = ? AND key = ? AND captured = 1 AND mutation_id IS NULL AND seq <> ?

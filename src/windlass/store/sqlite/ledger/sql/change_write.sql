@@ -1,0 +1,16 @@
+INSERT INTO sync_queue
+    (seq, id, type, table_name, local_id, data, created_at, retry_count, status, error_message, last_attempt,
+     resource, key, captured, mutation_id, base_version, due_at, conflicts, hold, problem)
+VALUES
+    (:seq,
+     coalesce(nullif(:id, ''), lower(
+         hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-a'
+         || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))),
+     :type, :table_name, :local_id, :data, :created_at, :retry_count, :status, :error_message,
+     :last_attempt, :resource, :key, :captured, :mutation_id, :base_version, :due_at, :conflicts, :hold,
+     :problem)
+ON CONFLICT (seq) DO UPDATE SET
+    type = excluded.type, data = excluded.data, retry_count = excluded.retry_count, status = excluded.status,
+    error_message = excluded.error_message, last_attempt = ifnull(excluded.last_attempt, last_attempt),
+    mutation_id = excluded.mutation_id, base_version = excluded.base_version, due_at = excluded.due_at,
+    conflicts = excluded.conflicts, hold = excluded.hold, problem = excluded.problem

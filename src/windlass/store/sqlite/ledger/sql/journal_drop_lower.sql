@@ -1,0 +1,1 @@
+DELETE FROM windlass_journal WHERE resource = 0 AND seq < ?

@@ -1,0 +1,2 @@
+DELETE FROM windlass_journal
+WHERE seq IN (SELECT seq FROM windlass_journal WHERE resource = ? LIMIT ?)

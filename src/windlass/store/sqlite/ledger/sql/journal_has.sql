@@ -1,0 +1,1 @@
+SELECT 1 FROM windlass_journal WHERE resource = ? LIMIT 1

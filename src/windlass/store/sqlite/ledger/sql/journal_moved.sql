@@ -1,0 +1,1 @@
+SELECT DISTINCT key FROM windlass_journal WHERE +resource = ? AND seq > ?

@@ -1,0 +1,1 @@
+SELECT state FROM windlass_sync_origins WHERE origin = ?

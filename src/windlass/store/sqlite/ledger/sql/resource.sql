@@ -1,0 +1,3 @@
+SELECT id, table_name, definition, known_columns, ids, fence, paused, captured_at, state
+FROM windlass_sync_resources
+WHERE name = ?

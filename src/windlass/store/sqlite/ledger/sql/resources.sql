@@ -1,0 +1,1 @@
+SELECT name FROM windlass_sync_resources ORDER BY id

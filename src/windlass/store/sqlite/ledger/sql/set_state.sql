@@ -1,0 +1,1 @@
+UPDATE windlass_sync_resources SET state = ? WHERE id = ?

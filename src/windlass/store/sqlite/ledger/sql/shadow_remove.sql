@@ -1,0 +1,1 @@
+DELETE FROM windlass_sync_shadows WHERE resource = ? AND key = ?

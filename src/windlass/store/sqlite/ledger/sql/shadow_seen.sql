@@ -1,0 +1,1 @@
+UPDATE windlass_sync_shadows SET generation = ? WHERE resource = ? AND key = ? AND generation < ?

@@ -1,0 +1,1 @@
+SELECT count(*) FROM windlass_sync_shadows WHERE resource = ? AND generation < ?

@@ -1,0 +1,2 @@
+SELECT key, status FROM sync_queue
+WHERE resource = ? AND captured = 1 AND type = 'insert' AND key IN (:keys)

@@ -1,0 +1,218 @@
+"""Statements about a user's table. Its names are quoted; everything else is a parameter."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from windlass.change import Column, Key, Row, Table
+from windlass.store.sqlite.ledger.identifiers import quoted
+from windlass.store.sqlite.ledger.statements import chunks, marks
+
+
+class UserTable:
+    """One synced table: what is asked of it, as SQL."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.name = quoted(table.name)
+        self.columns = [column.name for column in table.columns]
+        by_name: dict[str, Column] = {column.name: column for column in table.columns}
+        self.key_columns = [by_name[name] for name in table.key]
+        self.single = len(self.key_columns) == 1
+        self._key_at = self.columns.index(table.key[0])
+        self._texts: dict[tuple[str, ...], str] = {}
+
+    def _names(self, columns: Iterable[str]) -> str:
+        return ", ".join(map(quoted, columns))
+
+    # ── keys ───────────────────────────────────────────────────────────────────────────────────
+    def key_sql(self, row: str = "") -> str:
+        """The key of a row (``NEW.``, ``OLD.``, or none) as an expression."""
+        names = [row + quoted(name) for name in self.table.key]
+        return names[0] if self.single else "".join(("json_array(", ", ".join(names), ")"))
+
+    def has_key_sql(self, row: str = "") -> str:
+        """A condition: the row can be named by its key; empty where every row can."""
+        if self.table.makes_keys:
+            return ""
+        if self.single:
+            name = row + quoted(self.table.key[0])
+            if self.key_columns[0].affinity == "TEXT":
+                return f"{name} IS NOT NULL"
+            return f"typeof({name}) IN ('integer', 'text', 'blob')"
+        return " AND ".join(f"typeof({row}{quoted(name)}) NOT IN ('null', 'blob')" for name in self.table.key)
+
+    def parts(self, key: Key) -> Sequence[Any]:
+        """The values of the key's columns."""
+        if self.single:
+            return (key,)
+        if not isinstance(key, str):
+            raise TypeError(f"expected the JSON array of {', '.join(self.table.key)}, got {key!r:.80}")
+        return msgspec.json.decode(key, type=list[str | int | float | None])
+
+    def _names_a_row(self, key: Key) -> bool:
+        # Foreign hands may queue an operation for a key that could not be one.
+        try:
+            return len(self.parts(key)) == len(self.key_columns)
+        except (msgspec.DecodeError, TypeError):
+            return False
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────
+    def rows(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Row]:
+        """The rows of those keys that there are."""
+        found: dict[Key, Row] = {}
+        names = self.columns
+        if not self.single:
+            keys = [key for key in keys if self._names_a_row(key)]
+        for chunk in chunks(keys):
+            if self.single:
+                at = self._key_at
+                rows = connection.execute(self._select(len(chunk)), chunk)
+                found.update({row[at]: dict(zip(names, row, strict=True)) for row in rows})
+            else:
+                values = [part for key in chunk for part in self.parts(key)]
+                rows = connection.execute(self._select(len(chunk)), values)
+                found.update({row[0]: dict(zip(names, row[1:], strict=True)) for row in rows})
+        return found
+
+    def _select(self, count: int) -> str:
+        known = ("select", str(count))
+        if known not in self._texts:
+            columns = self._names(self.columns)
+            if self.single:
+                where = f"{self.key_sql()} IN ({marks(count)})"
+                self._texts[known] = f"SELECT {columns} FROM {self.name} WHERE {where}"  # noqa: S608 - names are quoted
+            else:
+                row = f"({marks(len(self.key_columns))})"
+                where = f"({self._names(self.table.key)}) IN (VALUES {', '.join([row] * count)})"
+                columns = f"{self.key_sql()}, {columns}"
+                self._texts[known] = f"SELECT {columns} FROM {self.name} WHERE {where}"  # noqa: S608 - names are quoted
+        return self._texts[known]
+
+    def page(
+        self, connection: sqlite3.Connection, after: Sequence[Any] | None, limit: int
+    ) -> list[tuple[Any, ...]]:
+        """Keys in order, each with the values of its columns behind it; those beyond ``after``."""
+        names = self._names(self.table.key)
+        conditions = [self.has_key_sql() or "1"]
+        if after is not None:
+            conditions.append(f"({names}) > ({marks(len(after))})")
+        where = " AND ".join(conditions)
+        what = f"{self.key_sql()}, {names} FROM {self.name}"
+        statement = f"SELECT {what} WHERE {where} ORDER BY {names} LIMIT ?"
+        return connection.execute(statement, (*(after or ()), limit)).fetchall()
+
+    def has_nameless(self, connection: sqlite3.Connection) -> bool:
+        """True where a row has no key by which it could be named."""
+        if self.table.makes_keys:
+            return False
+        condition = " OR ".join(f"{quoted(name)} IS NULL" for name in self.table.key)
+        statement = f"SELECT EXISTS (SELECT 1 FROM {self.name} WHERE {condition})"  # noqa: S608 - names are quoted
+        return bool(connection.execute(statement).fetchone()[0])
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────
+    def remove(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> None:
+        """Deletes the rows of those keys."""
+        statement = f"DELETE FROM {self.name} WHERE {self._where_key()}"  # noqa: S608 - names are quoted
+        connection.executemany(statement, [(*parts, *parts) for parts in map(self.parts, keys)])
+
+    def _where_key(self) -> str:
+        # The second half tells 'a' from 'A' where the column's collation does not.
+        loose = [f"{quoted(name)} = ?" for name in self.table.key]
+        strict = [f"{quoted(name)} = ? COLLATE BINARY" for name in self.table.key]
+        return " AND ".join(loose + strict)
+
+    def put(
+        self, connection: sqlite3.Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+    ) -> None:
+        """Writes rows of those columns, the key's among them, over what is there."""
+        if self._needs_more_than(columns):
+            for row in rows:
+                self._put_one(connection, columns, row)
+        else:
+            connection.executemany(self._upsert(columns), rows)
+
+    def add(self, connection: sqlite3.Connection, row: Row) -> int:
+        """Inserts a row whose key the database makes; the key."""
+        columns = tuple(name for name in row if name not in self.table.key)
+        cursor = connection.execute(self._insert(columns), [row[name] for name in columns])
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _needs_more_than(self, columns: tuple[str, ...]) -> bool:
+        # An upsert fails for a column that it leaves out, though the row is there and keeps its value.
+        return any(name not in columns for name in self.required)
+
+    required: Sequence[str] = ()
+    """Columns of the table that have neither NULL nor a default, synced or not."""
+
+    def _put_one(
+        self, connection: sqlite3.Connection, columns: tuple[str, ...], row: tuple[Any, ...]
+    ) -> None:
+        values = dict(zip(columns, row, strict=True))
+        others = [name for name in columns if name not in self.table.key]
+        key = [values[name] for name in self.table.key]
+        sets = ", ".join(f"{quoted(name)} = ?" for name in others)
+        if others:
+            statement = f"UPDATE {self.name} SET {sets} WHERE {self._where_key()}"  # noqa: S608 - names are quoted
+            changed = connection.execute(statement, [*(values[name] for name in others), *key, *key])
+            if changed.rowcount:
+                return
+        connection.execute(self._insert(columns), row)
+
+    def _insert(self, columns: tuple[str, ...]) -> str:
+        if not columns:
+            return f"INSERT INTO {self.name} DEFAULT VALUES"
+        values = marks(len(columns))
+        return f"INSERT INTO {self.name} ({self._names(columns)}) VALUES ({values})"  # noqa: S608 - names are quoted
+
+    def _upsert(self, columns: tuple[str, ...]) -> str:
+        known = ("upsert", *columns)
+        if known not in self._texts:
+            key = self._names(self.table.key)
+            others = [quoted(name) for name in columns if name not in self.table.key]
+            sets = ", ".join(f"{name} = excluded.{name}" for name in others)
+            action = f"DO UPDATE SET {sets}" if others else "DO NOTHING"
+            self._texts[known] = f"{self._insert(columns)} ON CONFLICT ({key}) {action}"
+        return self._texts[known]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What was written down of a table's columns when its capture was installed."""
+
+    columns: tuple[str, ...]
+    required: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=256)
+def user_table(definition: str, known_columns: str) -> UserTable:
+    """The table of a resource as it is stored."""
+    made = UserTable(msgspec.json.decode(definition, type=Table))
+    made.required = msgspec.json.decode(known_columns, type=Known).required
+    return made
+
+
+def known_of(table: Table) -> Known:
+    """Of a table as ``describe`` gives it."""
+    return Known(
+        tuple(column.name for column in table.columns),
+        tuple(
+            column.name
+            for column in table.columns
+            if column.not_null
+            and not column.has_default
+            and not (table.makes_keys and column.name in table.key)
+        ),
+    )
+
+
+def differ(row: Mapping[str, Any], shadow: Mapping[str, Any]) -> bool:
+    """True where a row is not what its shadow says: by value and kind; 1 is 1.0, and "1" is not 1."""
+    if row == shadow:
+        return False
+    return any(value != shadow.get(name) for name, value in row.items())

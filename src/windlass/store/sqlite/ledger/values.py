@@ -1,0 +1,171 @@
+"""Between Python's values and those of the ledger's tables."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import msgspec
+
+from windlass.change import Affinity, Change, Conflict, Key, Row, Shadow
+from windlass.clock import iso, to_wall_us
+from windlass.store.sqlite.rows import moment
+
+_ENCODER = msgspec.json.Encoder()
+_BYTES = "$bytes"
+"""JSON has no bytes: ``{"$bytes": base64}`` stands for them, since no column holds an object otherwise."""
+_SIGN = '{"$bytes":'
+
+
+def encode(row: Mapping[str, Any]) -> str:
+    """A row as JSON text."""
+    if bytes in map(type, row.values()):
+        row = {name: _wrap(value) for name, value in row.items()}
+    return _ENCODER.encode(row if type(row) is dict else dict(row)).decode()
+
+
+def decode(text: str) -> dict[str, Any]:
+    """The row of a JSON text that ``encode`` made."""
+    row: dict[str, Any] = msgspec.json.decode(text)
+    # In a text a quote follows a backslash, so this is never part of one.
+    if _SIGN in text:
+        return {name: _unwrap(value) for name, value in row.items()}
+    return row
+
+
+def encode_or_null(row: Mapping[str, Any] | None) -> str | None:
+    """NULL stands for a deleted row."""
+    return None if row is None else encode(row)
+
+
+def encode_keys(keys: Sequence[Key]) -> str:
+    """Keys as a JSON array."""
+    return _ENCODER.encode([_wrap(key) for key in keys]).decode()
+
+
+def decode_keys(text: str) -> list[Key]:
+    """The keys of ``encode_keys``."""
+    return [_unwrap(key) for key in msgspec.json.decode(text)]
+
+
+def _wrap(value: Any) -> Any:
+    return {_BYTES: b64encode(value).decode()} if type(value) is bytes else value
+
+
+def _unwrap(value: Any) -> Any:
+    return b64decode(cast("dict[str, str]", value)[_BYTES]) if isinstance(value, dict) else value
+
+
+# ── keys ───────────────────────────────────────────────────────────────────────────────────────────
+def key_text(key: Key) -> str:
+    """A key as text: the remote's id, where it has none of its own."""
+    return key.hex() if isinstance(key, bytes) else str(key)
+
+
+def key_of(text: str, affinity: Affinity) -> Key:
+    """The key of a ``key_text``, as a column of that affinity keeps it."""
+    if affinity in ("INTEGER", "NUMERIC"):
+        try:
+            number = int(text)
+        except ValueError:
+            return text
+        # "007" and "1_000" are texts, whatever Python thinks, and no column keeps a larger number.
+        return number if str(number) == text and -(2**63) <= number < 2**63 else text
+    return text
+
+
+# ── structures ─────────────────────────────────────────────────────────────────────────────────────
+def shadow_of(row: str, version: str | None, remote_id: str | None, extra: str | None) -> Shadow:
+    """A shadow as ``sql/shadows.sql`` reads it, without its key."""
+    if extra is None:
+        return Shadow(decode(row), version, remote_id)
+    return Shadow(decode(row), version, remote_id, msgspec.json.decode(extra))
+
+
+def conflict_of(row: Sequence[Any]) -> Conflict:
+    """A conflict of ``base, mine, theirs, version, raised_at``."""
+    base, mine, theirs, version, raised_at = row
+    return Conflict(
+        base=None if base is None else decode(base),
+        mine=None if mine is None else decode(mine),
+        theirs=None if theirs is None else decode(theirs),
+        version=version,
+        raised_at_us=raised_at,
+    )
+
+
+def us_of(text: object) -> int:
+    """The time in a contract column; 0 where it cannot be read."""
+    found = moment(text)
+    return 0 if found is None else to_wall_us(found)
+
+
+def change_of(row: Sequence[Any]) -> Change:
+    """A change of ``CHANGE_COLUMNS``: tolerant, because foreign hands write there, too."""
+    (seq, change_id, key, op, data, captured, status, retry_count, conflicts, created_at, due_at, mutation_id,
+     base_version, error, problem, hold) = row  # fmt: skip
+    changed = _data(data)
+    if changed is None:
+        hold = hold or "data is not a JSON object"
+    known: Literal["pending", "failed"] = "failed" if status == "failed" else "pending"
+    if status != known:
+        hold = hold or f"status is {status!r:.80}, expected pending"
+    return Change(
+        seq=seq,
+        id=str(change_id),
+        key=str(change_id) if key is None else key,
+        op=str(op),
+        data=changed or {},
+        captured=bool(captured),
+        status=known,
+        attempts=retry_count if isinstance(retry_count, int) else 0,
+        conflicts=conflicts if isinstance(conflicts, int) else 0,
+        created_at_us=us_of(created_at),
+        due_at_us=due_at if isinstance(due_at, int) else 0,
+        mutation_id=mutation_id,
+        base_version=base_version,
+        error=_text(error),
+        problem=_text(problem),
+        hold=_text(hold),
+    )
+
+
+def _data(text: object) -> Row | None:
+    if text is None:
+        return {}
+    try:
+        row = decode(text) if isinstance(text, str) else None
+    except (msgspec.DecodeError, RecursionError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def columns_of(change: Change, *, resource: int, table: str, key: Key, now_us: int) -> dict[str, Any]:
+    """The parameters of ``sql/change_write.sql``, but for the id of a new one."""
+    return {
+        "seq": change.seq or None,
+        "id": change.id,
+        "type": change.op,
+        "table_name": table,
+        "local_id": key_text(key),
+        "data": encode(change.data) if change.data else None,
+        "created_at": iso(change.created_at_us or now_us),
+        "retry_count": change.attempts,
+        "status": change.status,
+        "error_message": change.error,
+        "last_attempt": iso(now_us) if change.mutation_id else None,
+        "resource": resource,
+        "key": key,
+        "captured": int(change.captured),
+        "mutation_id": change.mutation_id,
+        "base_version": change.base_version,
+        "due_at": change.due_at_us,
+        "conflicts": change.conflicts,
+        "hold": change.hold,
+        "problem": change.problem,
+    }

@@ -1,0 +1,145 @@
+"""Carrying effects out: one short transaction, under the holder's fence.
+
+A page of a pull is written with ``synchronous=NORMAL``: a power cut may take the last pages, each with the
+cursor behind it, and they are pulled again. What a person decided, a seal and what a remote answered are on
+the disk before ``write`` returns: a mutation id must not vanish after it was sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from windlass.change import KEEP, Effect, Key
+from windlass.errors import LostHold, StoreError, SweepRefused
+from windlass.store.ledger import Hold, PullState, Quarantined
+from windlass.store.sqlite.connections import LOG_LIMIT
+from windlass.store.sqlite.ledger.applying import Batch
+from windlass.store.sqlite.ledger.base import LedgerRole, Resource
+from windlass.store.sqlite.ledger.capture import keep_highest
+from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.sqlite.ledger.values import encode_keys
+
+log = logging.getLogger("windlass.store")
+
+_ARRIVALS_KEPT = 500
+"""Writes whose keys are remembered for followers."""
+_A_HANDFUL = 10
+"""So few absent rows are never a reason to ask."""
+
+
+class Writing(LedgerRole):
+    """The cycle's changes."""
+
+    def write(
+        self,
+        hold: Hold,
+        look: int,
+        effects: Sequence[Effect],
+        *,
+        state: PullState | None = None,
+        quarantine: Sequence[Quarantined] = (),
+        released: Sequence[str] = (),
+        all_or_nothing: bool = False,
+    ) -> list[Key]:
+        """See the protocol. ``state`` goes in only where nothing was skipped: it would pass what was."""
+        now_us = self.clock.wall_us()
+        with self.database.write(full=_must_last(effects)) as connection:
+            found = self._held(connection, hold)
+            doable, skipped = _unmoved(connection, found.id, effects, look)
+            if skipped and all_or_nothing:
+                return skipped
+            batch = Batch(connection, found, generation=_generation(found, state), now_us=now_us)
+            connection.execute(SQL["silence"], (found.id,))
+            done, refused = batch.carry_out(doable)
+            connection.execute(SQL["speak"], (found.id,))
+            batch.mark_seen(skipped)
+            _clear_journal(connection, found.id, [key for key, _ in done], look)
+            connection.executemany(SQL["quarantine_release"], [(found.id, one) for one in released])
+            connection.executemany(
+                SQL["quarantine"],
+                [(found.id, one.remote_id, one.document, one.reason, one.seen_at_us or now_us)
+                 for one in (*quarantine, *refused)],
+            )  # fmt: skip
+            arrived = [key for key, effect in done if effect.remote]
+            if arrived:
+                connection.execute(SQL["arrive"], (found.id, encode_keys(arrived)))
+                connection.execute(SQL["arrivals_prune"], (found.id, _ARRIVALS_KEPT))
+            if state is not None and not skipped:
+                connection.execute(SQL["set_state"], (msgspec.json.encode(state).decode(), found.id))
+        self._after(bool(arrived))
+        return skipped
+
+    def _held(self, connection: sqlite3.Connection, hold: Hold) -> Resource:
+        found = self.resource(connection, hold.resource)
+        if found.fence != hold.fence:
+            raise LostHold(
+                f"{hold.resource}: another process has taken over pushing and pulling it (fence "
+                f"{found.fence}, ours was {hold.fence}): nothing was written, and it goes on there"
+            )
+        return found
+
+    def _after(self, arrived: bool) -> None:
+        if arrived:
+            self.bells.ring("watch")
+        # A dispatcher moves the log, but not as fast as a first pull fills it.
+        if self.database.log_bytes() > 4 * LOG_LIMIT:
+            try:
+                self.database.checkpoint(force=True)
+            except StoreError as error:
+                # What was written is committed: the caller must not be told otherwise.
+                log.warning("the log could not be copied into the database: %s", error)
+
+    def sweep(self, hold: Hold, *, max_share: float, limit: int = 500) -> list[Key]:
+        """See the protocol."""
+        with self.reading() as connection:
+            found = self._held(connection, hold)
+            generation = found.state.generation
+            absent = connection.execute(SQL["unseen_count"], (found.id, generation)).fetchone()[0]
+            if absent > _A_HANDFUL:
+                total = connection.execute(SQL["shadow_count"], (found.id,)).fetchone()[0]
+                if absent > max_share * total:
+                    raise SweepRefused(
+                        f"{hold.resource}: {absent} of {total} rows are absent from the remote, more than "
+                        f"the allowed share of {max_share:g}: nothing was deleted; if they are gone for "
+                        "good, allow a larger share once"
+                    )
+            return [row[0] for row in connection.execute(SQL["unseen"], (found.id, generation, limit))]
+
+
+def _unmoved(
+    connection: sqlite3.Connection, resource: int, effects: Sequence[Effect], mark: int
+) -> tuple[Sequence[Effect], list[Key]]:
+    """The effects whose keys were not edited since that mark, and the keys of the others."""
+    if not effects or connection.execute(SQL["journal_mark"]).fetchone()[0] <= mark:
+        return effects, []
+    moved = {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
+    skipped = [effect.key for effect in effects if effect.key is not None and effect.key in moved]
+    return [effect for effect in effects if effect.key not in moved], skipped
+
+
+def _must_last(effects: Sequence[Effect]) -> bool:
+    return any(
+        effect.sent is not KEEP or effect.conflict is not KEEP or effect.ended or effect.explicit
+        for effect in effects
+    )
+
+
+def _generation(found: Resource, state: PullState | None) -> int | None:
+    """The number of the enumeration under way, with which all keys are marked; None: there is none."""
+    if state is not None and state.enumerating:
+        return state.generation
+    stored = found.state
+    return stored.generation if stored.enumerating else None
+
+
+def _clear_journal(connection: sqlite3.Connection, resource: int, keys: list[Key], mark: int) -> None:
+    if not keys or connection.execute(SQL["journal_has"], (resource,)).fetchone() is None:
+        return
+    keep_highest(connection)
+    values: list[tuple[Any, ...]] = [(resource, key, mark) for key in keys]
+    connection.executemany(SQL["journal_remove"], values)
