@@ -33,6 +33,7 @@ from windlass.target import origin_of, target_of
 if TYPE_CHECKING:
     from windlass.service.process import ServiceControl
     from windlass.worker.executor import Performer
+    from windlass.worker.sources import Source
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -265,6 +266,10 @@ class Windlass:
         limit_s = self.settings.transaction_limit
         lent = Lent(self.store, service, report_progress, transaction_limit_s=limit_s)
         return Performer(self.registry, lent)
+
+    def make_sources(self) -> list[Source]:
+        """What makes jobs by itself, for one dispatcher to ask."""
+        return []
 
     @contextmanager
     def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[None]:

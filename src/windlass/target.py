@@ -16,7 +16,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -80,6 +80,10 @@ class AppLike(Protocol):
         """What runs its handlers in this process."""
         ...
 
+    def make_sources(self) -> Sequence[SourceLike]:
+        """What makes jobs by itself, for one dispatcher to ask."""
+        ...
+
 
 class PerformerLike(Protocol):
     """What runs handlers; see ``worker/executor.py``."""
@@ -99,6 +103,19 @@ class PerformerLike(Protocol):
 
     def cancel(self, job_id: int, reason: StopReason, *, interrupt: bool = True) -> bool:
         """Tells a running attempt to stop."""
+        ...
+
+
+class SourceLike(Protocol):
+    """What makes jobs; see ``worker/sources.py``."""
+
+    @property
+    def job_keys(self) -> frozenset[str]:
+        """When a job of one of these is settled, it is asked again."""
+        ...
+
+    def look(self) -> float | None:
+        """Enqueues what is due; seconds until it wants to be asked again."""
         ...
 
 

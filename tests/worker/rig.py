@@ -6,7 +6,7 @@ import importlib
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from windlass.store.sqlite.store import SqliteStore
 from windlass.worker.dispatcher import Dispatcher
 from windlass.worker.isolates import IsolatePool
 from windlass.worker.pool import Pool
+from windlass.worker.sources import Source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -101,7 +102,7 @@ class Rig:
         """A dispatcher over isolates that load the helper app of that name, ready to work."""
         app = importlib.import_module(f"tests.worker.apps.{module}").app
         app.registry.prepare()
-        its_own = ("clock", "job_keys", "poll_s", "busy_timeout_s", "store")
+        its_own = ("clock", "job_keys", "poll_s", "busy_timeout_s", "store", "sources")
         dispatcher_options = {name: options.pop(name) for name in its_own if name in options}
         target = f"{ROOT}/tests.worker.apps.{module}:app"
         pool = IsolatePool(target, traits_of(app.registry), count=isolates, **options)
@@ -138,6 +139,7 @@ class Crew:
         poll_s: float = 0.5,
         busy_timeout_s: float = 10.0,
         store: SqliteStore | None = None,
+        sources: Sequence[Source] = (),
     ) -> None:
         self.clock = clock or SystemClock()
         self.store = store or SqliteStore(database, self.clock, busy_timeout_s=busy_timeout_s)
@@ -153,6 +155,7 @@ class Crew:
             version="test",
             clock=self.clock,
             poll_s=poll_s,
+            sources=sources,
             on_message=lambda name, data, _: self.messages.append((name, data)),
             on_ready=self.ready.set,
         )
@@ -181,7 +184,7 @@ class Crew:
     def on_its_thread(self, do: Callable[[], Any]) -> Any:
         """What ``do`` gives on the dispatcher's own thread, between two turns of its loop."""
         answers: list[Any] = []
-        self.dispatcher._order(lambda: answers.append(do()))
+        self.dispatcher._orders.give(lambda: answers.append(do()))
         until(lambda: answers)
         return answers[0]
 

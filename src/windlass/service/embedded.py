@@ -52,6 +52,7 @@ def embedded(
         grace_s=settings.grace,
         retention_us=round(settings.retention * 1_000_000),
         retention_count=settings.retention_count,
+        sources=app.make_sources(),
         on_ready=ready.set,
     )
 

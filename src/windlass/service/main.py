@@ -30,7 +30,9 @@ from windlass.service.messages import SOCKET, MessageServer
 from windlass.store import open_store
 
 if TYPE_CHECKING:
+    from windlass.target import AppLike
     from windlass.worker.dispatcher import Dispatcher
+    from windlass.worker.isolates import IsolatePool
 
 log = logging.getLogger("windlass.service")
 
@@ -134,11 +136,9 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         ConfigError: the program uses another database than the service was started for.
         WindlassError: whatever else keeps it from starting.
     """
-    from windlass.service.traits import traits_of
     from windlass.target import load_app
     from windlass.version import VERSION
     from windlass.worker.dispatcher import Dispatcher
-    from windlass.worker.isolates import IsolatePool
 
     app = load_app(target)
     settings = app.settings
@@ -149,15 +149,6 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
             "start it from the same working directory, with the same settings"
         )
     app.registry.prepare()
-    pool = IsolatePool(
-        target,
-        traits_of(app.registry),
-        count=settings.isolates,
-        async_concurrency=settings.async_concurrency,
-        cancel_grace_s=settings.cancel_grace,
-        recycle_after_jobs=settings.recycle_after_jobs,
-        recycle_memory_mb=settings.recycle_memory_mb,
-    )
 
     def ready() -> None:
         if not supervision.is_ready:
@@ -170,7 +161,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
 
     dispatcher = Dispatcher(
         app.store,
-        pool,
+        _pool(app, target),
         state_dir=Path(folder),
         job_keys=app.registry.keys(),
         version=VERSION,
@@ -178,6 +169,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         grace_s=settings.grace,
         retention_us=settings.retention_us,
         retention_count=settings.retention_count,
+        sources=app.make_sources(),
         on_message=publish,
         on_ready=ready,
         on_stop=ending.begin,
@@ -197,6 +189,22 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         server.close()
         platform.leave_runtime_dir(folder)
         app.store.close()
+
+
+def _pool(app: AppLike, target: str) -> IsolatePool:
+    from windlass.service.traits import traits_of
+    from windlass.worker.isolates import IsolatePool
+
+    settings = app.settings
+    return IsolatePool(
+        target,
+        traits_of(app.registry),
+        count=settings.isolates,
+        async_concurrency=settings.async_concurrency,
+        cancel_grace_s=settings.cancel_grace,
+        recycle_after_jobs=settings.recycle_after_jobs,
+        recycle_memory_mb=settings.recycle_memory_mb,
+    )
 
 
 def main(arguments: Sequence[str]) -> NoReturn:

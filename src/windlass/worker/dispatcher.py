@@ -6,9 +6,7 @@ import logging
 import os
 import select
 import socket
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,12 @@ from windlass.clock import Clock, SystemClock, earliest, monotonic
 from windlass.errors import OutcomeUnknown, StoreError, UnsafeDatabase
 from windlass.outcome import AnyOutcome, Completed, Failed
 from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
+from windlass.worker.asking import Asking, pause_s
 from windlass.worker.lease import Lease
 from windlass.worker.listening import Ear
+from windlass.worker.orders import Orders
 from windlass.worker.pool import Pool
+from windlass.worker.sources import Source
 from windlass.worker.stopping import Stopping
 from windlass.worker.upkeep import Upkeep
 
@@ -28,7 +29,6 @@ BATCH = 100
 """Jobs a turn at most: more would hold the write lock for longer than others should wait."""
 LINGER_S = 0.001
 """While traffic flows, a turn waits this long for company: commits are shared, and other writers get in."""
-_RETRY_S = (0.05, 2.0)
 _CANCEL_LOOK_S = 0.05
 _PROGRESS_S = 0.1
 
@@ -36,7 +36,8 @@ _PROGRESS_S = 0.1
 class Dispatcher:
     """Runs the jobs of a store through a pool until it is stopped.
 
-    ``job_keys`` is what its workers know; None means every key. ``on_message`` hears what workers send out.
+    ``job_keys`` is what its workers know; None means every key. ``sources`` make jobs by themselves.
+    ``on_message`` hears what workers send out.
     ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping when a worker asks
     for it. All hooks are called on the dispatcher's thread.
     """
@@ -55,6 +56,7 @@ class Dispatcher:
         grace_s: float = 30.0,
         retention_us: int = 7 * 86_400_000_000,
         retention_count: int = 1_000_000,
+        sources: Sequence[Source] = (),
         on_message: Callable[[str, Any, int | None], None] | None = None,
         on_ready: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
@@ -72,10 +74,8 @@ class Dispatcher:
             store, self._lease, self._clock, retention_us=retention_us, retention_count=retention_count
         )
         self._poll_s = poll_s
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._orders: deque[Callable[[], None]] = deque()
+        self._asking = Asking(sources)
+        self._orders = Orders()
         self._settlements: list[Settlement] = []
         self._progress: dict[int, ProgressNote] = {}
         self._lanes: list[Lane] | None = None
@@ -104,16 +104,11 @@ class Dispatcher:
 
         Safe in signal handlers.
         """
-        self._order(lambda: self._begin_stop(grace_s))
+        self._orders.give(lambda: self._begin_stop(grace_s))
 
     def broadcast(self, name: str, data: Any, request_id: int | None = None) -> None:
         """Brings a message from outside to every worker."""
-        self._order(lambda: self._pool.broadcast(name, data, request_id))
-
-    def _order(self, order: Callable[[], None]) -> None:
-        self._orders.append(order)
-        with suppress(BlockingIOError, OSError):  # full: it wakes anyway; closed: nobody is left to wake
-            self._wake_writer.send(b"!")
+        self._orders.give(lambda: self._pool.broadcast(name, data, request_id))
 
     # ── the loop ───────────────────────────────────────────────────────────────────────────────
     def run(self) -> None:
@@ -142,8 +137,7 @@ class Dispatcher:
                 self._ear.close()
         finally:
             self._lease.give_up()
-            self._wake_reader.close()
-            self._wake_writer.close()
+            self._orders.close()
         if self._failure is not None:
             raise RuntimeError(self._failure)
 
@@ -159,6 +153,9 @@ class Dispatcher:
                 # What it has placed brings new deadlines.
                 wish = earliest(wish, self._pool.tick(monotonic()))
             wish = earliest(wish, self._next_turn(now))
+            if not self._stopping.asked and monotonic() >= self._turn_again_at:
+                # After the turn: what was rung for is claimed first.
+                wish = earliest(wish, self._asking.ask())
 
     def _is_over(self) -> bool:
         if not self._stopping.asked:
@@ -167,15 +164,12 @@ class Dispatcher:
 
     def _wait(self, wish: float | None) -> None:
         timeout_s = 60.0 if wish is None else min(max(wish - monotonic(), 0.0), 60.0)
-        filenos = [self._wake_reader.fileno(), self._ear.fileno(), *self._pool.filenos()]
+        filenos = [self._orders.fileno(), self._ear.fileno(), *self._pool.filenos()]
         poller = select.poll()
         for fileno in filenos:
             poller.register(fileno, select.POLLIN)
         poller.poll(timeout_s * 1000)
-        with suppress(BlockingIOError):  # nobody had ordered anything
-            self._wake_reader.recv(4096)
-        while self._orders:
-            self._orders.popleft()()
+        self._orders.carry_out()
 
     def _mind(self, now: float) -> float | None:
         if self._stopping.must_interrupt(now):
@@ -196,6 +190,7 @@ class Dispatcher:
             # Most likely it is in a lane that was known before: those are tried first, then all are read.
             self._guesses = bool(self._lanes_before)
             self._upkeep.look_for_due(now)
+            self._asking.heard(now)
             self._cancel_look_due = True
         if self._cancel_look_due and now >= self._cancel_look_at:
             self._look_for_cancellations()
@@ -252,6 +247,7 @@ class Dispatcher:
         self._pool.flush()
         self._failures = 0
         self._last_turn = monotonic()
+        self._asking.settled(self._last_turn)
         requeued = any(type(settlement.outcome) is not Completed for settlement in settlements)
         self._after(turn, request, told=bool(settlements or progress), requeued=requeued)
 
@@ -337,8 +333,7 @@ class Dispatcher:
         self._cancel_look_due = True
         if self._failures == 0:
             log.warning("the database cannot be used now, work waits: %s", error)
-        least, most = _RETRY_S
-        self._turn_again_at = monotonic() + min(least * 2**self._failures, most)
+        self._turn_again_at = monotonic() + pause_s(self._failures)
         self._failures = min(self._failures + 1, 10)
 
     def _look_for_cancellations(self) -> None:
@@ -371,6 +366,7 @@ class Dispatcher:
     # ── the pool's inbox ───────────────────────────────────────────────────────────────────────
     def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
         self._settlements.append(Settlement(claim.job_id, claim.attempt, claim.token, outcome))
+        self._asking.ends(claim.key)
         # Room for more, and what did not complete may be ready again.
         self._work_likely = True
         self._pool_full = False

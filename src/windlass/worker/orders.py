@@ -1,0 +1,40 @@
+"""What other threads ask of the dispatcher: done on its own thread, in their order, as soon as it wakes."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class Orders:
+    """A queue of calls, and a descriptor that is readable while there are any."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._calls: deque[Callable[[], None]] = deque()
+
+    def give(self, call: Callable[[], None]) -> None:
+        """Leaves a call, on any thread. Safe in signal handlers."""
+        self._calls.append(call)
+        with suppress(BlockingIOError, OSError):  # full: it wakes anyway; closed: nobody is left to wake
+            self._writer.send(b"!")
+
+    def fileno(self) -> int:
+        """What becomes readable."""
+        return self._reader.fileno()
+
+    def carry_out(self) -> None:
+        """Makes the calls, on the dispatcher's thread."""
+        with suppress(BlockingIOError):  # nobody had ordered anything
+            self._reader.recv(4096)
+        while self._calls:
+            self._calls.popleft()()
+
+    def close(self) -> None:
+        """From now on calls are left for nobody."""
+        self._reader.close()
+        self._writer.close()
