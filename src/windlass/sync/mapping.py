@@ -8,19 +8,24 @@ remote that says ``"5"`` where the column keeps 5 does not start an echo.
 from __future__ import annotations
 
 import base64
-import binascii
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from windlass.change import Affinity, Column, Key, RemoteRow, Row, Table
 from windlass.errors import ConfigError, SyncError
+from windlass.redact import message_of
 from windlass.sync.remote import Document
 
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)\s*")
+# Blanks and digits as SQLite sees them: Python knows more of both.
+_NUMBER = re.compile(r"[\t-\r ]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[\t-\r ]*")
 _LARGEST = 2**63
+_DIGITS = 19
+"""As many as the largest integer has."""
+_KINDS = (str, int, float, bool, bytes)
 _BOOLEANS = frozenset({"BOOL", "BOOLEAN"})
 
 ToRemote = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -59,21 +64,31 @@ class Mapper:
         self._from_remote = from_remote
         self._model = model
         self._fields = {column.name: (rename or {}).get(column.name, column.name) for column in table.columns}
+        _refuse_clashes(table, self._fields)
+        if ids == "client" and any(_is_binary(one) for one in table.columns if one.name in table.key):
+            raise ConfigError(
+                f"{table.name}: its key is bytes, which are no id that a remote could have: "
+                'declare the resource with ids="server"'
+            )
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
         self._sent = [(column.name, self._fields[column.name], _giver(column)) for column in sent]
         self._taken = [(self._fields[column.name], column.name, _taker(column)) for column in sent]
         self._taken_fields = frozenset(field for field, _, _ in self._taken)
 
     def document(self, row: Row, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The document of a row, or of some of its columns; ``extra`` are fields that no column takes."""
+        """The document of a row, or of some of its columns; ``extra`` are fields that no column takes.
+
+        Raises:
+            Unmappable: a column holds what cannot be told, or the program's own hook failed.
+        """
         told = dict(extra or {})
         for column, field, give in self._sent:
             if column in row:
                 value = row[column]
-                told[field] = value if give is None or value is None else give(value)
+                told[field] = None if value is None else give(value)
         if self._to_remote is None:
             return told
-        return dict(self._to_remote(told))
+        return dict(_hooked(self._to_remote, told, "to_remote"))
 
     def row(self, document: Document) -> RemoteRow:
         """The row of a document.
@@ -111,12 +126,12 @@ class Mapper:
         """The local key that a remote's id spells, where the two are one.
 
         Raises:
-            Unmappable: the key has several columns, and the id does not spell them.
+            Unmappable: it is no such key, or the key has several columns, and the id does not spell them.
         """
-        if len(self.table.key) > 1:
-            return remote_id
-        affinity = next(one.affinity for one in self.table.columns if one.name == self.table.key[0])
-        found = as_kept(remote_id, affinity)
+        affinities: dict[str, Affinity] = {one.name: one.affinity for one in self.table.columns}
+        if len(self.table.key) != 1:
+            return self._spelled_key(remote_id, [affinities[name] for name in self.table.key])
+        found = as_kept(remote_id, affinities[self.table.key[0]])
         if self.table.makes_keys and not isinstance(found, int):
             raise Unmappable(
                 f"{self.table.name}: expected the remote's id to be a number as {self.table.key[0]} is, "
@@ -128,18 +143,56 @@ class Mapper:
         """The row with its key columns filled in."""
         return {**row, **dict(zip(self.table.key, split_key(key, len(self.table.key)), strict=True))}
 
+    def _spelled_key(self, remote_id: str, affinities: list[Affinity]) -> Key:
+        try:
+            parts = msgspec.json.decode(remote_id, type=list[int | float | str])
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            parts = []
+        if len(parts) != len(affinities):
+            raise Unmappable(
+                f"{self.table.name}: expected the remote's id to be the JSON array of "
+                f'{", ".join(self.table.key)}, got {remote_id!r:.80}: declare the resource with ids="server"'
+            )
+        return join_key([as_kept(part, one) for part, one in zip(parts, affinities, strict=True)])
+
     def _checked(self, document: Document) -> Mapping[str, Any]:
         fields: Mapping[str, Any] = document.document or {}
-        try:
-            if self._model is not None:
+        if self._model is not None:
+            try:
                 msgspec.convert(fields, self._model)
-            if self._from_remote is not None:
-                fields = self._from_remote(dict(fields))
-        except Unmappable:
-            raise
-        except Exception as error:
-            raise Unmappable(f"{type(error).__name__}: {error}") from error
+            except Exception as error:  # a model's own __post_init__ may raise whatever it likes
+                raise Unmappable(f"{type(error).__name__}: {message_of(error)}") from error
+        if self._from_remote is not None:
+            return _hooked(self._from_remote, dict(fields), "from_remote")
         return fields
+
+
+def _hooked(hook: Callable[[dict[str, Any]], Any], fields: dict[str, Any], name: str) -> Mapping[str, Any]:
+    """What the program's hook makes of the fields.
+
+    Raises:
+        Unmappable: it raised, or gave something else.
+    """
+    try:
+        made: Any = hook(fields)
+    except Unmappable:
+        raise
+    except Exception as error:
+        raise Unmappable(f"{name} raised {type(error).__name__}: {message_of(error)}") from error
+    if not isinstance(made, Mapping):
+        raise Unmappable(f"expected {name} to give a dictionary of fields, got {type(made).__name__}")
+    return cast("Mapping[str, Any]", made)
+
+
+def _refuse_clashes(table: Table, fields: Mapping[str, str]) -> None:
+    by_field: dict[str, str] = {}
+    for column, field in fields.items():
+        if field in by_field:
+            raise ConfigError(
+                f"{table.name}: the columns {by_field[field]} and {column} are both {field!r} at the remote: "
+                "rename one of them, or exclude it"
+            )
+        by_field[field] = column
 
 
 def join_key(parts: list[Any]) -> Key:
@@ -148,12 +201,16 @@ def join_key(parts: list[Any]) -> Key:
     >>> join_key([7]), join_key(["de", 7])
     (7, '["de",7]')
     """
-    return parts[0] if len(parts) == 1 else msgspec.json.encode(parts).decode()
+    if len(parts) == 1:
+        return parts[0]
+    # As SQLite's json_array() spells them.
+    told = [msgspec.Raw(_spelled(part).encode()) if type(part) is float else part for part in parts]
+    return msgspec.json.encode(told).decode()
 
 
 def split_key(key: Key, columns: int) -> list[Any]:
     """The values of the key's columns."""
-    return [key] if columns == 1 else msgspec.json.decode(key)
+    return [key] if columns == 1 else msgspec.json.decode(cast("str", key))
 
 
 def as_kept(value: Any, affinity: Affinity) -> Any:
@@ -162,76 +219,107 @@ def as_kept(value: Any, affinity: Affinity) -> Any:
     >>> as_kept("5", "INTEGER"), as_kept(5, "TEXT"), as_kept(5, "REAL"), as_kept("five", "INTEGER")
     (5, '5', 5.0, 'five')
     """
-    kind = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind is str:
         return value if affinity in ("TEXT", "BLOB") else _from_text(value, affinity)
     if kind is bool:
-        value = kind = int(value)
-        kind = int
+        value, kind = int(value), int
     if kind is int:
         if affinity == "TEXT":
             return str(value)
         return float(value) if affinity == "REAL" else value
     if kind is float:
-        if affinity == "TEXT":
-            return _spelled(value)
-        if affinity in ("INTEGER", "NUMERIC") and value.is_integer() and abs(value) < _LARGEST:
-            return int(value)
+        return _from_float(value, affinity)
     return value
 
 
+def _from_float(number: float, affinity: Affinity) -> Any:
+    if math.isnan(number):
+        return None
+    if affinity == "TEXT":
+        return _spelled(number)
+    if affinity in ("INTEGER", "NUMERIC") and number.is_integer() and abs(number) < _LARGEST:
+        return int(number)
+    # SQLite stores a whole REAL as an integer, which has no negative zero.
+    return 0.0 if affinity == "REAL" and number == 0 else number
+
+
 def _from_text(text: str, affinity: Affinity) -> Any:
-    if not _NUMBER.fullmatch(text) or not text.isascii():
+    if not _NUMBER.fullmatch(text):
         return text
-    number = float(text)
-    if affinity == "REAL":
-        return number
     stripped = text.strip()
-    if stripped.lstrip("+-").isdigit():
-        whole = int(stripped)
-        return whole if -_LARGEST <= whole < _LARGEST else number
-    return int(number) if number.is_integer() and abs(number) < _LARGEST else number
+    digits = stripped.lstrip("+-").lstrip("0")
+    if affinity != "REAL" and len(digits) <= _DIGITS and (digits.isdigit() or not digits):
+        whole = int(f"{'-' if stripped[0] == '-' else ''}{digits or '0'}")
+        if -_LARGEST <= whole < _LARGEST:
+            return whole
+    return _from_float(float(stripped), affinity)
 
 
-def _spelled(value: float) -> str:
-    text = f"{value:.15g}"
+def _spelled(number: float) -> str:
+    if math.isinf(number):
+        return "Inf" if number > 0 else "-Inf"
+    text = f"{number or 0.0:.15g}"
     mantissa, e, exponent = text.partition("e")
-    if "." not in mantissa and mantissa.lstrip("-").isdigit():
+    if "." not in mantissa:
         mantissa += ".0"
     return f"{mantissa}{e}{exponent}"
 
 
-def _giver(column: Column) -> Callable[[Any], Any] | None:
-    """How a kept value is told to a remote; None: as it is."""
+def _is_binary(column: Column) -> bool:
+    return "BLOB" in column.declared or "BINARY" in column.declared
+
+
+def _giver(column: Column) -> Callable[[Any], Any]:
+    """How a kept value is told to a remote."""
+    name = column.name
+    if _is_binary(column):
+        return lambda value: _write_base64(name, value)
     if column.declared in _BOOLEANS:
-        return lambda value: bool(value) if value in (0, 1) else value
+        return lambda value: bool(value) if value in (0, 1) else _tellable(name, value)
     if column.declared.startswith("JSON"):
-        return _read_json
-    return lambda value: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        return lambda value: _read_json(_tellable(name, value))
+    return lambda value: _tellable(name, value)
 
 
 def _taker(column: Column) -> Callable[[Any], Any]:
     """How a remote's value becomes one to keep."""
     name, affinity, declared = column.name, column.affinity, column.declared
     if declared.startswith("JSON"):
-        return lambda value: msgspec.json.encode(value, order="sorted").decode()
-    if declared == "BLOB":
-        return lambda value: _read_base64(name, value)
+        return lambda value: as_kept(_write_json(name, value), affinity)
 
     def take(value: Any) -> Any:
-        kind = type(value)
-        if kind is str:
-            return value if affinity in ("TEXT", "BLOB") else _from_text(value, affinity)
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if kind is str and affinity in ("TEXT", "BLOB"):
+            return value
         if kind in (dict, list):
             raise Unmappable(
                 f"{name} is {declared or 'without a type'}, and the remote sent {kind.__name__}: declare the "
                 "column JSON, or give from_remote= to take it apart"
             )
-        if kind is int and not -_LARGEST <= value < _LARGEST:
+        if kind not in _KINDS:
+            raise Unmappable(
+                f"{name}: expected what SQLite keeps, got {kind.__name__}: make text or a number of it"
+            )
+        if kind is int and affinity != "TEXT" and not -_LARGEST <= value < _LARGEST:
             raise Unmappable(f"{name}: {value} is larger than SQLite's integers: send it as text")
-        return as_kept(value, affinity)
+        kept = as_kept(value, affinity)
+        if type(kept) is float and math.isinf(kept):
+            raise Unmappable(f"{name}: {value!r:.80} is larger than any number: make the column TEXT")
+        return kept
 
+    if _is_binary(column):
+        return lambda value: _read_base64(name, value) if type(value) is str else take(value)
     return take
+
+
+def _tellable(name: str, value: Any) -> Any:
+    # As base64 it would come back as text, and replace the bytes.
+    if type(value) is bytes:
+        raise Unmappable(
+            f"{name} holds bytes, and JSON has none: declare the column BLOB, then base64 is sent"
+        )
+    return value
 
 
 def _read_json(value: Any) -> Any:
@@ -242,10 +330,22 @@ def _read_json(value: Any) -> Any:
         return value
 
 
-def _read_base64(name: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _write_json(name: str, value: Any) -> str:
     try:
-        return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise Unmappable(f"{name} is BLOB, and the remote sent text that is not base64") from error
+        return msgspec.json.encode(value, order="sorted").decode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Unmappable(f"{name} is JSON, and what was given for it is not: {error}") from error
+
+
+def _read_base64(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Unmappable(f"{name} is bytes, and the remote sent text that is not base64") from error
+
+
+def _write_base64(name: str, value: Any) -> Any:
+    # Text would come back as bytes, and replace the text.
+    if isinstance(value, str):
+        raise Unmappable(f"{name} is declared for bytes and holds text: declare the column TEXT")
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
