@@ -21,9 +21,11 @@ from windlass.clock import Clock, SystemClock
 from windlass.config import Settings, load_settings
 from windlass.context import Context
 from windlass.duration import Duration
+from windlass.events import Event
 from windlass.handlers import Registry
 from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
+from windlass.notify import Notifier
 from windlass.outcome import Rule
 from windlass.scope import Scope
 from windlass.store import open_store
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -73,6 +76,7 @@ class Windlass:
         self._store: Store | None = None
         self._store_lock = threading.Lock()
         self.client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
+        self.notifier = Notifier(lambda: self.store)
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
 
@@ -186,6 +190,25 @@ class Windlass:
         """Runs a function, with the service and a database connection, when each worker process starts."""
         self.registry.on_start(fn)
         return fn
+
+    @overload
+    def on_event(self, fn: Callable[[Event], Any], /) -> Callable[[Event], Any]: ...
+    @overload
+    def on_event(self, kind: type[E], /) -> Callable[[Callable[[E], Any]], Callable[[E], Any]]: ...
+    def on_event(self, what: Any, /) -> Any:
+        """Calls a function with every event, or with those of one kind: ``@app.on_event(SyncFailed)``.
+
+        It runs in the process that finds the event out, once for each subject until that is over.
+        """
+        if not isinstance(what, type):
+            self.notifier.on(Event, what)
+            return what
+
+        def decorate(fn: F) -> F:
+            self.notifier.on(what, fn)
+            return fn
+
+        return decorate
 
     def provide(self, kind: type[Any], factory: Callable[..., Any] | None = None) -> Any:
         """Makes a type injectable by annotation: ``app.provide(Rates, factory)``, or a decorator of one."""

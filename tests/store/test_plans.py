@@ -30,11 +30,13 @@ USES: dict[str, list[str]] = {
     "cancel_running": [BY_ID],
     "cancellations": [RUNNING],
     "claim": [BY_ID],
+    "close_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
     "counts": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
     "date_finished": [BY_ID],
     "delete_attempts": ["windlass_attempts_by_job"],
     "delete_jobs": [BY_ID],
+    "find_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "find_unique": ["windlass_jobs_unique (unique_key=?)"],
     "find_idempotent": ["windlass_jobs_idempotency (job_key=? AND idempotency_key=?)"],
     "first_lane": [f"{READY} {seek}" for seek in LANE_SEEKS],
@@ -47,7 +49,9 @@ USES: dict[str, list[str]] = {
     "next_due_boot": [f"{DUE_BOOT} (boot_id=?)"],
     "next_due_wall": [DUE_WALL],
     "note_progress": [BY_ID],
+    "notices": [],
     "odd": ["windlass_jobs_odd"],
+    "open_notice": [],
     "other_boots": [f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
     "promote_boot": [BY_ID, f"{DUE_BOOT} (boot_id=? AND run_at_boot<?)"],
     "promote_wall": [BY_ID, f"{DUE_WALL} (run_at>? AND run_at<?)"],
@@ -103,7 +107,7 @@ def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection,
         assert any(wanted in step for step in steps), (wanted, steps)
     for step in steps:
         scans = step.startswith("SCAN") and not re.search(
-            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_queues", step
+            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_queues|windlass_notifications", step
         )
         walks_an_index = "USING" in step and (name in WHOLE_INDEX_IS_WANTED or name == "next_due_wall")
         assert not scans or walks_an_index, steps

@@ -17,6 +17,7 @@ import msgspec
 
 from windlass.job import Attempt, Job, JobStatus
 from windlass.outcome import AnyOutcome
+from windlass.store.notices import Notices
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
@@ -200,7 +201,7 @@ class Bell(Protocol):
     def close(self) -> None: ...
 
 
-class Store(Protocol):
+class Store(Notices, Protocol):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,1 @@
+DELETE FROM windlass_notifications WHERE subject = ?
