@@ -1,4 +1,7 @@
-"""One batch of effects inside a transaction: all at once, or, where a row is refused, one by one."""
+"""A batch of effects inside a transaction: all at once, or one by one.
+
+All at once goes without a savepoint: with triggers on the table, SQLite would copy its pages for each row.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from windlass.store.sqlite.ledger.values import (
     key_text,
 )
 
-_REFUSALS = (
+REFUSALS = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
     sqlite3.InterfaceError,
@@ -49,38 +52,33 @@ class Batch:
         self._generation = generation
         self._now_us = now_us
 
-    def carry_out(self, effects: Sequence[Effect]) -> tuple[Done, list[Quarantined]]:
-        """What was done, and what the table refused."""
-        if not effects:
-            return [], []
-        try:
-            return self._apart(effects), []
-        except _REFUSALS:
-            done: Done = []
-            refused: list[Quarantined] = []
-            for effect in effects:
-                try:
-                    done += self._apart([effect])
-                except _REFUSALS as error:
-                    refused.append(_refusal(effect, error, self._now_us))
-                    if effect.key is not None:
-                        self.mark_seen([effect.key])
-            return done, refused
+    def carry_out(self, effects: Sequence[Effect]) -> Done:
+        """All of them; what was done.
 
-    def _apart(self, effects: Sequence[Effect]) -> Done:
-        """All of them, or none."""
-        self._connection.execute("SAVEPOINT windlass_batch")
-        try:
-            done = self._rows(effects)
-            self._shadows(done)
-            self._changes(done)
-            self._conflicts(done)
-        except _REFUSALS:
-            self._connection.execute("ROLLBACK TO windlass_batch")
-            self._connection.execute("RELEASE windlass_batch")
-            raise
-        self._connection.execute("RELEASE windlass_batch")
+        Raises:
+            REFUSALS: one of them cannot be: the transaction is to be rolled back.
+        """
+        done = self._rows(effects)
+        self._shadows(done)
+        self._changes(done)
+        self._conflicts(done)
         return done
+
+    def carry_out_each(self, effects: Sequence[Effect]) -> tuple[Done, list[Quarantined]]:
+        """One by one, each undone alone where it is refused; what was done, and what was refused."""
+        done: Done = []
+        refused: list[Quarantined] = []
+        for effect in effects:
+            self._connection.execute("SAVEPOINT windlass_effect")
+            try:
+                done += self.carry_out([effect])
+            except REFUSALS as error:
+                self._connection.execute("ROLLBACK TO windlass_effect")
+                refused.append(_refusal(effect, error, self._now_us))
+                if effect.key is not None:
+                    self.mark_seen([effect.key])
+            self._connection.execute("RELEASE windlass_effect")
+        return done, refused
 
     def _rows(self, effects: Sequence[Effect]) -> Done:
         done: Done = []
@@ -149,6 +147,8 @@ class Batch:
         ended: list[tuple[Any, ...]] = []
         written: list[dict[str, Any]] = []
         for key, effect in done:
+            if effect.sent is KEEP and effect.pending is KEEP and not effect.ended and not effect.explicit:
+                continue
             for change, gone in ((effect.sent, sealed), (effect.pending, unsealed)):
                 if change is KEEP:
                     continue

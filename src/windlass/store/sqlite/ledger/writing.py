@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ from windlass.change import KEEP, Effect, Key
 from windlass.errors import LostHold, StoreError, SweepRefused
 from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.store.sqlite.connections import LOG_LIMIT
-from windlass.store.sqlite.ledger.applying import Batch
+from windlass.store.sqlite.ledger.applying import REFUSALS, Batch
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
 from windlass.store.sqlite.ledger.capture import keep_highest
 from windlass.store.sqlite.ledger.statements import SQL
@@ -30,6 +30,18 @@ _ARRIVALS_KEPT = 500
 """Writes whose keys are remembered for followers."""
 _A_HANDFUL = 10
 """So few absent rows are never a reason to ask."""
+
+
+class _Order(NamedTuple):
+    """What ``write`` was asked for."""
+
+    hold: Hold
+    look: int
+    effects: Sequence[Effect]
+    state: PullState | None
+    quarantine: Sequence[Quarantined]
+    released: Sequence[str]
+    all_or_nothing: bool
 
 
 class Writing(LedgerRole):
@@ -47,23 +59,36 @@ class Writing(LedgerRole):
         all_or_nothing: bool = False,
     ) -> list[Key]:
         """See the protocol. ``state`` goes in only where nothing was skipped: it would pass what was."""
+        order = _Order(hold, look, effects, state, (*quarantine,), released, all_or_nothing)
+        try:
+            return self._write(order, each=False)
+        except REFUSALS:
+            # Everything was rolled back. Once more, so that only the one that is refused stays out.
+            return self._write(order, each=True)
+
+    def _write(self, order: _Order, *, each: bool) -> list[Key]:
         now_us = self.clock.wall_us()
-        with self.database.write(full=_must_last(effects)) as connection:
-            found = self._held(connection, hold)
-            doable, skipped = _unmoved(connection, found.id, effects, look)
-            if skipped and all_or_nothing:
+        look, state = order.look, order.state
+        with self.database.write(full=_must_last(order.effects)) as connection:
+            found = self._held(connection, order.hold)
+            effects, skipped = _unmoved(connection, found.id, order.effects, look)
+            if skipped and order.all_or_nothing:
                 return skipped
             batch = Batch(connection, found, generation=_generation(found, state), now_us=now_us)
+            refused: list[Quarantined] = []
             connection.execute(SQL["silence"], (found.id,))
-            done, refused = batch.carry_out(doable)
+            if each:
+                done, refused = batch.carry_out_each(effects)
+            else:
+                done = batch.carry_out(effects)
             connection.execute(SQL["speak"], (found.id,))
             batch.mark_seen(skipped)
             _clear_journal(connection, found.id, [key for key, _ in done], look)
-            connection.executemany(SQL["quarantine_release"], [(found.id, one) for one in released])
+            connection.executemany(SQL["quarantine_release"], [(found.id, one) for one in order.released])
             connection.executemany(
                 SQL["quarantine"],
                 [(found.id, one.remote_id, one.document, one.reason, one.seen_at_us or now_us)
-                 for one in (*quarantine, *refused)],
+                 for one in (*order.quarantine, *refused)],
             )  # fmt: skip
             arrived = [key for key, effect in done if effect.remote]
             if arrived:
@@ -71,7 +96,7 @@ class Writing(LedgerRole):
                 connection.execute(SQL["arrivals_prune"], (found.id, _ARRIVALS_KEPT))
             if state is not None and not skipped:
                 connection.execute(SQL["set_state"], (msgspec.json.encode(state).decode(), found.id))
-        self._after(bool(arrived))
+        self._after(arrived=bool(arrived))
         return skipped
 
     def _held(self, connection: sqlite3.Connection, hold: Hold) -> Resource:
@@ -83,7 +108,7 @@ class Writing(LedgerRole):
             )
         return found
 
-    def _after(self, arrived: bool) -> None:
+    def _after(self, *, arrived: bool) -> None:
         if arrived:
             self.bells.ring("watch")
         # A dispatcher moves the log, but not as fast as a first pull fills it.

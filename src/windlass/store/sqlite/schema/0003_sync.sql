@@ -68,6 +68,7 @@ CREATE TABLE windlass_sync_silence (
     resource INTEGER PRIMARY KEY
 );
 
+-- With a rowid: a page of rows in any order is appended, and only the small index is filled in at random.
 CREATE TABLE windlass_sync_shadows (
     resource   INTEGER NOT NULL,
     key        NOT NULL,
@@ -75,9 +76,9 @@ CREATE TABLE windlass_sync_shadows (
     version    TEXT,
     remote_id  TEXT,                              -- NULL: the key as text
     extra      TEXT,                              -- JSON
-    generation INTEGER NOT NULL DEFAULT 0,        -- the last complete enumeration that saw it
-    PRIMARY KEY (resource, key)
-) WITHOUT ROWID;
+    generation INTEGER NOT NULL DEFAULT 0         -- the last complete enumeration that saw it
+);
+CREATE UNIQUE INDEX windlass_shadows_by_key ON windlass_sync_shadows (resource, key);
 CREATE UNIQUE INDEX windlass_shadows_by_remote_id
     ON windlass_sync_shadows (resource, remote_id) WHERE remote_id IS NOT NULL;
 CREATE INDEX windlass_shadows_by_generation ON windlass_sync_shadows (resource, generation);

@@ -1,2 +1,2 @@
 DELETE FROM windlass_sync_shadows
-WHERE resource = ?1 AND key IN (SELECT key FROM windlass_sync_shadows WHERE resource = ?1 LIMIT ?2)
+WHERE rowid IN (SELECT rowid FROM windlass_sync_shadows WHERE resource = ? LIMIT ?)
