@@ -64,11 +64,6 @@ def difference(row: Row | None, basis: Row | None) -> tuple[Operation, Row] | No
 
 def fold(standing: Standing, now_us: int) -> Effect:
     """Brings what is pending up to date with the row."""
-    sent = standing.sent
-    edited = difference(standing.row, basis(standing)) is not None
-    if sent is not None and sent.status == "failed" and edited:
-        # The edit is to mend what failed: sent after it, it would wait for it for ever.
-        return effect_of(standing, standing._replace(sent=None), unsealed(sent), now_us)
     return effect_of(standing, standing, standing.pending, now_us)
 
 
@@ -170,6 +165,10 @@ def effect_of(before: Standing, after: Standing, previous: Change | None, now_us
         mine = conflict.mine if same_row(conflict.mine, after.row) else after.row
         conflict = None if settled else _replace(conflict, mine=mine)
         after = after._replace(conflict=conflict)
+    dead = after.sent if after.sent is not None and after.sent.status == "failed" else None
+    if dead is not None and difference(after.row, basis(after)) is not None:
+        # What was edited since is to mend it: sent after it, it would wait for it for ever.
+        after, previous = after._replace(sent=None), unsealed(dead)
     pending = pending_of(after, previous, now_us)
     return Effect(
         before.key,
