@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from windlass.redact import MAX_BYTES, clean, describe, message_of
+from windlass import redact
+from windlass.redact import MAX_BYTES, clean, conceal, describe, message_of
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,31 @@ def test_secrets_in_source_lines_are_not_kept() -> None:
     told = describe(raised(call))
     assert "connect(password=[redacted])" in told
     assert "CANARY" not in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["it was s3cr&t/canary!", "?key=s3cr%26t%2Fcanary%21", "czNjciZ0L2NhbmFyeSE=", "s3cr&t/canary!" * 9],
+)
+def test_what_was_concealed_is_in_no_text_however_it_is_spelled(text: str) -> None:
+    conceal("s3cr&t/canary!")
+    assert "canary" not in clean(text)
+    assert "czNjci" not in clean(text)
+
+
+def test_a_concealed_text_is_not_let_through_in_halves_by_a_cut() -> None:
+    conceal("canary" * 100)
+    assert "canary" not in clean("x" * (2 * MAX_BYTES - 100) + "canary" * 100 + "x" * MAX_BYTES)
+
+
+def test_a_word_too_short_to_be_a_secret_shreds_no_text() -> None:
+    conceal("a")
+    conceal("")
+    assert clean("a banana") == "a banana"
+
+
+def test_no_more_secrets_are_remembered_than_there_is_room_for() -> None:
+    for n in range(1000):
+        conceal(f"canary-{n:04}")
+    assert "canary" not in clean("the last was canary-0999")
+    assert len(redact._known) <= 256

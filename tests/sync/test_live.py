@@ -236,6 +236,10 @@ def test_an_event_that_was_cut_is_dropped_with_its_id() -> None:
 @pytest.mark.parametrize("line", [b"data: " + b"x" * 1000 + b"\n", b"x" * 1000])
 def test_an_event_without_end_is_refused(line: bytes) -> None:
     reader = Reader()
-    with pytest.raises(BadResponse, match="more than"):
+
+    def feed() -> None:
         for _ in range(EVENT_BYTES_MAX // 1000 + 2):
             list(reader.feed(line))
+
+    with pytest.raises(BadResponse, match="more than"):
+        feed()

@@ -28,11 +28,10 @@ PROBLEM_BYTES_MAX = 4096
 
 _JSON = msgspec.json.Decoder()
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:"[^"]*"|[^",;]*))?)*)')
-_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]*))', re.IGNORECASE)
+_ATTRIBUTE = re.compile(r';\s*([\w*-]+)(?:\s*=\s*(?:"([^"]*)"|([^",;\s]*)))?')
 _MAX_AGE = re.compile(r'\bmax-age\s*=\s*"?(\d{1,12})', re.IGNORECASE)
 _REMAINING = re.compile(r"(?:^|[;,\s])(?:r|remaining)\s*=\s*(\d{1,15})(?!\d)", re.IGNORECASE)
 _RESET = re.compile(r"(?:^|[;,\s])(?:t|reset)\s*=\s*(\d{1,15})(?!\d)", re.IGNORECASE)
-_NOT_IN_QUERIES = re.compile(r"=[^&]*")
 # No span of seconds is as large as a date in seconds, no date in seconds as one in milliseconds.
 _A_DATE, _A_DATE_MS = 1e8, 1e11
 
@@ -133,8 +132,8 @@ class Reply:
         """The ``Link`` header: relation → absolute URL. The first of several with one relation counts."""
         found: dict[str, str] = {}
         for target, attributes in _LINK.findall(self.headers.get("link", "")):
-            relations = _REL.search(attributes)
-            for relation in (relations[1] or relations[2] or "").lower().split() if relations else ():
+            named = {name.lower(): quoted or plain for name, quoted, plain in _ATTRIBUTE.findall(attributes)}
+            for relation in named.get("rel", "").lower().split():
                 found.setdefault(relation, urljoin(self.url, target.strip()))
         return found
 
@@ -260,7 +259,8 @@ def shown(url: str) -> str:
     'https://[redacted]@api.example.com/tasks?_since=…&key=…'
     """
     path, mark, query = url.partition("#")[0].partition("?")
-    return clean(path, 400) + mark + _NOT_IN_QUERIES.sub("=…", query)[:200]
+    names = (part.partition("=") for part in query[:1000].split("&") if part)
+    return clean(path, 400) + mark + "&".join(f"{name}=…" if equals else "…" for name, equals, _ in names)
 
 
 def _number(text: str | None) -> float | None:
