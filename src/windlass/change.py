@@ -40,7 +40,8 @@ class Column(msgspec.Struct, frozen=True):
     """The type as written in the schema, in upper case; may be empty."""
     affinity: Affinity = "BLOB"
     not_null: bool = False
-    has_default: bool = False
+    default: Any = None
+    """What a new row gets that does not name it; ``KEEP`` where an expression makes it each time anew."""
 
 
 class ForeignKey(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import msgspec
 
-from windlass.change import Affinity, Column, Key, RemoteRow, Row, Table
+from windlass.change import KEEP, Affinity, Column, Key, RemoteRow, Row, Table
 from windlass.errors import ConfigError, SyncError
 from windlass.redact import message_of
 from windlass.sync.remote import Document
@@ -65,7 +65,7 @@ class Mapper:
         self._model = model
         self._fields = {column.name: (rename or {}).get(column.name, column.name) for column in table.columns}
         _refuse_clashes(table, self._fields)
-        if ids == "client" and any(_is_binary(one) for one in table.columns if one.name in table.key):
+        if ids == "client" and any(is_binary(one) for one in table.columns if one.name in table.key):
             raise ConfigError(
                 f"{table.name}: its key is bytes, which are no id that a remote could have: "
                 'declare the resource with ids="server"'
@@ -73,6 +73,9 @@ class Mapper:
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
         self._sent = [(column.name, self._fields[column.name], _giver(column)) for column in sent]
         self._taken = [(self._fields[column.name], column.name, _taker(column)) for column in sent]
+        self._defaults = {
+            one.name: as_kept(one.default, one.affinity) for one in sent if one.default is not KEEP
+        }
         self._taken_fields = frozenset(field for field, _, _ in self._taken)
 
     def document(self, row: Row, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -108,6 +111,12 @@ class Mapper:
             return RemoteRow(document.remote_id, row, document.version)
         extra = {name: value for name, value in fields.items() if name not in self._taken_fields}
         return RemoteRow(document.remote_id, row, document.version, extra)
+
+    def completed(self, row: RemoteRow) -> RemoteRow:
+        """A row that is new here, with the columns that the remote did not tell as the table would fill them."""
+        if row.row is None or len(row.row) == len(self.table.columns):
+            return row
+        return row._replace(row={**self._defaults, **row.row})
 
     def key(self, row: RemoteRow) -> Key:
         """The local key of a remote row, where the two are one.
@@ -266,16 +275,22 @@ def _spelled(number: float) -> str:
     return f"{mantissa}{e}{exponent}"
 
 
-def _is_binary(column: Column) -> bool:
+def is_binary(column: Column) -> bool:
+    """True where a column is declared for bytes: they are sent as base64."""
     return "BLOB" in column.declared or "BINARY" in column.declared
+
+
+def is_boolean(column: Column) -> bool:
+    """True where a column's 0 and 1 are sent as false and true."""
+    return column.declared in _BOOLEANS
 
 
 def _giver(column: Column) -> Callable[[Any], Any]:
     """How a kept value is told to a remote."""
     name = column.name
-    if _is_binary(column):
+    if is_binary(column):
         return lambda value: _write_base64(name, value)
-    if column.declared in _BOOLEANS:
+    if is_boolean(column):
         return lambda value: bool(value) if value in (0, 1) else _tellable(name, value)
     if column.declared.startswith("JSON"):
         return lambda value: _read_json(_tellable(name, value))
@@ -308,7 +323,7 @@ def _taker(column: Column) -> Callable[[Any], Any]:
             raise Unmappable(f"{name}: {value!r:.80} is larger than any number: make the column TEXT")
         return kept
 
-    if _is_binary(column):
+    if is_binary(column):
         return lambda value: _read_base64(name, value) if type(value) is str else take(value)
     return take
 

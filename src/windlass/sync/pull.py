@@ -78,6 +78,9 @@ class Pull:
         """
         ledger, name = self._cycle.ledger, self._cycle.name
         self._state = ledger.state(name)
+        if self._may_sweep_all:
+            # What is absent shows only where everything is told.
+            self._keep(hold, _anew(self._state))
         self._retry_quarantined(hold)
         while not self._stopping():
             if self._state.next_page == SWEEPING:
@@ -107,7 +110,7 @@ class Pull:
             if first and state.cursor is None:
                 raise
             # L3: everything anew. The queue stays, and what is deleted there is found by its absence.
-            self._keep(hold, PullState(generation=state.generation, pulled_at_us=state.pulled_at_us))
+            self._keep(hold, _anew(state))
         except PageTooLarge:
             if size <= 1:
                 raise
@@ -213,7 +216,9 @@ class Pull:
         return mapper.key_of(row.remote_id) if row.row is None else mapper.key(row)
 
     def _effect(self, standing: Standing | None, row: RemoteRow, now_us: int) -> Effect:
-        policy = self._cycle.settings.on_conflict
+        policy, mapper = self._cycle.settings.on_conflict, self._cycle.mapper
+        if standing is None or (standing.row is None and standing.shadow is None):
+            row = mapper.completed(row)
         if standing is not None:
             return receive(standing, row, policy, now_us, self._limits)
         if row.row is None:
@@ -221,7 +226,7 @@ class Pull:
         if self._cycle.table.makes_keys:
             return receive(Standing(0, None, None), row, policy, now_us, self._limits)._replace(key=None)
         key = new_key(self._cycle.table, self._cycle.clock)
-        whole = row._replace(row=self._cycle.mapper.with_key(row.row, key))
+        whole = row._replace(row=mapper.with_key(row.row, key))
         return receive(Standing(key, None, None), whole, policy, now_us, self._limits)
 
     def _mapped(self, documents: Sequence[Document]) -> tuple[list[RemoteRow], list[Quarantined]]:
@@ -296,6 +301,8 @@ class Pull:
                 share = 1.0
         except SweepRefused as error:
             self.done.sweep_refused = str(error)
+            # Without a validator: that nothing has changed there must not hide what is absent.
+            self._state = replace(self._state, watermark_validator=None)
         self._keep(hold, self._ended(self._state))
 
     # ── what could not be applied before ───────────────────────────────────────────────────────
@@ -324,6 +331,11 @@ class Pull:
                 self.done.written += 1
             if effect.conflict is not KEEP and effect.conflict is not None and effect.key is not None:
                 self.done.asked.append((effect.key, fields_of(effect)))
+
+
+def _anew(state: PullState) -> PullState:
+    """The state before a pull of everything."""
+    return PullState(generation=state.generation, pulled_at_us=state.pulled_at_us, page_size=state.page_size)
 
 
 def _is_nothing(effect: Effect) -> bool:

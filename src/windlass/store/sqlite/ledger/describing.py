@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from typing import Any
 
-from windlass.change import Affinity, Column, ForeignKey, Table
+from windlass.change import KEEP, Affinity, Column, ForeignKey, Table
 from windlass.errors import ConfigError
 from windlass.store.sqlite.ledger.identifiers import quoted
 from windlass.store.sqlite.ledger.statements import SQL
 
+_LITERAL = re.compile(
+    r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|'(''|[^'])*'|[xX]'[0-9a-fA-F]*'|NULL|TRUE|FALSE", re.IGNORECASE
+)
 _OURS = ("windlass_", "sqlite_")
 _ALSO_OURS = ("background_service_jobs", "sync_queue")
 
@@ -26,12 +31,13 @@ def describe(connection: sqlite3.Connection, table: str) -> Table:
         raise ConfigError(f"{name!r} is a {kind}, and only a table can be synced: name the one behind it")
     columns: list[Column] = []
     key: dict[int, Column] = {}
-    for column, declared, not_null, has_default, place, hidden in connection.execute(SQL["columns"], (name,)):
+    for column, declared, not_null, default, place, hidden in connection.execute(SQL["columns"], (name,)):
         if hidden:
             continue
         quoted(column)
         declared = declared.upper()
-        columns.append(Column(column, declared, affinity_of(declared), bool(not_null), bool(has_default)))
+        value = _default_of(connection, default)
+        columns.append(Column(column, declared, affinity_of(declared), bool(not_null), value))
         if place:
             key[place] = columns[-1]
     if not key:
@@ -51,6 +57,14 @@ def describe(connection: sqlite3.Connection, table: str) -> Table:
         foreign_keys=tuple(_foreign_keys(connection, name)),
         makes_keys=len(parts) == 1 and parts[0].declared == "INTEGER" and not without_rowid,
     )
+
+
+def _default_of(connection: sqlite3.Connection, text: str | None) -> Any:
+    if text is None:
+        return None
+    if not _LITERAL.fullmatch(text.strip()):
+        return KEEP
+    return connection.execute("SELECT " + text).fetchone()[0]
 
 
 def _foreign_keys(connection: sqlite3.Connection, table: str) -> list[ForeignKey]:

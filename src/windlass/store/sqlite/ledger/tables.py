@@ -205,7 +205,7 @@ def known_of(table: Table) -> Known:
             column.name
             for column in table.columns
             if column.not_null
-            and not column.has_default
+            and column.default is None
             and not (table.makes_keys and column.name in table.key)
         ),
     )
