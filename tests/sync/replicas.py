@@ -1,4 +1,4 @@
-"""Replicas of one collection: a remote that lives in this process and can be made to fail, and real databases.
+"""Replicas of one collection: a remote in this process that can be made to fail, and real databases.
 
 The remote is a small honest server (versions, tombstones, remembered mutation ids, pages) with a network in
 front of it that a test can cut at any place. HTTP has tests of its own; here the cycle is what is tried.
