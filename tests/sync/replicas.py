@@ -145,7 +145,7 @@ class Wire:
         return Page(
             told[:size],
             next_page=f"{since}:{told[size - 1].version}" if size < len(told) else None,
-            watermark=str(self.collection.version) if self.collection.tombstones else None,
+            watermark=str(self.collection.version) if self.collection.tombstones and not ask.page else None,
             validator=str(self.collection.version),
             complete=since == "0",
             total=len(told),
