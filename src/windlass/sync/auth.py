@@ -251,15 +251,12 @@ class _OAuth2:
             self._rotate(renewed)
 
     def _ask(self) -> dict[str, Any]:
-        if self._transport is None:
-            from windlass.sync.http import Transport
-
-            self._transport = Transport(self._token_url)
         form = self._form()
         headers = {"content-type": "application/x-www-form-urlencoded"}
         headers |= self._client.prove(form) if self._client is not None else {}
         try:
-            reply = self._transport.request("POST", headers=headers, content=urlencode(form).encode())
+            with self._opened() as transport:
+                reply = transport.request("POST", headers=headers, content=urlencode(form).encode())
         except Unauthorized as error:
             raise Unauthorized(f"{self._name}: {error}", after_s=error.after_s) from None
         except Offline as error:
@@ -271,6 +268,14 @@ class _OAuth2:
                 return cast("dict[str, Any]", answer)
             raise BadResponse(f"{self._name}: the answer holds no bearer token")
         raise self._refusal(reply.status)(f"{self._name}: {reply.title}", after_s=reply.retry_after_s)
+
+    def _opened(self) -> contextlib.AbstractContextManager[Transport]:
+        if self._transport is not None:
+            return contextlib.nullcontext(self._transport)
+        from windlass.sync.http import Transport
+
+        # Closed after each use: an hour may pass until the next.
+        return Transport(self._token_url)
 
     @staticmethod
     def _refusal(status: int) -> type[RemoteError]:
