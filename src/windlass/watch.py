@@ -71,7 +71,7 @@ class Watch:
                 return None
             if not self._first:
                 wake_at = monotonic() + self._poll_s
-                _wait_readable(self._bell.fileno(), wake_at if deadline is None else min(wake_at, deadline))
+                wait_readable(self._bell.fileno(), wake_at if deadline is None else min(wake_at, deadline))
                 rest_s = self._look_again_at - monotonic()
                 if rest_s > 0:
                     sleep(rest_s)
@@ -175,7 +175,8 @@ class Watch:
                 del self._told[job.id]
 
 
-def _wait_readable(fileno: int, until: float) -> None:
+def wait_readable(fileno: int, until: float) -> None:
+    """Waits for a bell to ring, at most until then (on ``clock.monotonic``)."""
     left_s = max(until - monotonic(), 0.0)
     if hasattr(select, "poll"):
         # select() refuses descriptors above 1023.

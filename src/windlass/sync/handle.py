@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from windlass.sync.engine import Engine, Tell
 from windlass.sync.pull import Pulled
 from windlass.sync.push import Pushed, limits_of
 from windlass.sync.status import Status, Statuses
+from windlass.sync.stream import Stream
 from windlass.sync.tasks import Tasks
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, dead_letter_of, pending_of
 
@@ -80,24 +80,19 @@ class Resource:
         self._engine.install(self.name)
         return self._engine.ledger.quarantined(self.name, limit)
 
-    def changes(self, *, after: int | None = None) -> Iterator[Key]:
-        """The keys that pulls write, as they are written, whichever process pulls; without end."""
+    def changes(self, *, after: int | None = None) -> Stream[Key]:
+        """The keys that pulls write, as they are written, whichever process pulls; close it at the end."""
         self._engine.install(self.name)
-        bell = self._store().bell("watch")
-        try:
-            ledger = self._engine.ledger
-            seq = ledger.arrivals(self.name, after).seq if after is None else after
-            while True:
-                bell.drain()
-                found = ledger.arrivals(self.name, seq)
-                seq = found.seq
-                yield from found.keys
-                if not found.keys:
-                    poller = select.poll()
-                    poller.register(bell.fileno(), select.POLLIN)
-                    poller.poll(self._poll_s() * 1000)
-        finally:
-            bell.close()
+        ledger = self._engine.ledger
+        seq = ledger.arrivals(self.name, after).seq if after is None else after
+
+        def look() -> Iterator[Key]:
+            nonlocal seq
+            found = ledger.arrivals(self.name, seq)
+            seq = found.seq
+            yield from found.keys
+
+        return Stream(look, self._store().bell("watch"), self._poll_s())
 
     # ── put right ──────────────────────────────────────────────────────────────────────────────
     def resolve(self, key: Key, choice: Literal["mine", "theirs"] | Mapping[str, Any] | None) -> None:

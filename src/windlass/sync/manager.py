@@ -21,6 +21,7 @@ from windlass.sync.merge import Policy
 from windlass.sync.remote import Remote
 from windlass.sync.resource import FIRST_RETRY, FromRemote, Ids, ToRemote, declare
 from windlass.sync.status import Status, Statuses
+from windlass.sync.stream import Stream
 from windlass.sync.tasks import PULL, SyncSource, Tasks
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, SyncOperation
 
@@ -148,8 +149,8 @@ class SyncManager:
         """How every resource stands, by name."""
         return self._statuses.all()
 
-    def watch(self, resource: str | None = None) -> Iterator[Status]:
-        """Each status as it is now, then each that changes; without end."""
+    def watch(self, resource: str | None = None) -> Stream[Status]:
+        """Each status as it is now, then each that changes; close it at the end."""
         return self._statuses.watch(resource, self._poll_s())
 
     def pending(self, limit: int = 50) -> list[PendingChange]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ from windlass.clock import from_us
 from windlass.job import JobStatus
 from windlass.store.protocol import JobFilter, Store
 from windlass.sync.engine import Engine
+from windlass.sync.stream import Stream
 from windlass.sync.tasks import PULL, PUSH, QUEUE
 
 _TOGETHER = 200
@@ -27,6 +27,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     ``failing``."""
     reason: str | None = None
     """The remote's, where the state is its doing."""
+    since: datetime | None = None
+    """Since when, likewise."""
     until: datetime | None = None
     """When it is asked again, where that waits."""
     rows: int = 0
@@ -76,6 +78,7 @@ class Statuses:
             resource=name,
             state=state,
             reason=origin.reason if origin.state != "ok" else None,
+            since=_moment(origin.since_us) if origin.state != "ok" else None,
             until=_moment(origin.until_us) if waits else None,
             rows=counts.rows,
             pending=counts.pending,
@@ -95,22 +98,17 @@ class Statuses:
         """Every declared resource, by name."""
         return [self.read(name) for name in sorted(self._engine.declared)]
 
-    def watch(self, name: str | None, poll_s: float) -> Iterator[Status]:
-        """Each status as it is, then each that changed; without end."""
+    def watch(self, name: str | None, poll_s: float) -> Stream[Status]:
+        """Each status as it is, then each that changed; without end, but for its closing."""
         told: dict[str, Status] = {}
-        bell = self._store().bell("watch")
-        try:
-            while True:
-                bell.drain()
-                for status in self.all() if name is None else [self.read(name)]:
-                    if _without_age(told.get(status.resource)) != _without_age(status):
-                        told[status.resource] = status
-                        yield status
-                poller = select.poll()
-                poller.register(bell.fileno(), select.POLLIN)
-                poller.poll(poll_s * 1000)
-        finally:
-            bell.close()
+
+        def look() -> Iterator[Status]:
+            for status in self.all() if name is None else [self.read(name)]:
+                if _without_age(told.get(status.resource)) != _without_age(status):
+                    told[status.resource] = status
+                    yield status
+
+        return Stream(look, self._store().bell("watch"), poll_s)
 
     def _running(self) -> dict[str, str]:
         where = JobFilter(status=(JobStatus.RUNNING,), queue=QUEUE)
