@@ -34,6 +34,7 @@ from windlass.target import origin_of, target_of
 
 if TYPE_CHECKING:
     from windlass.service.process import ServiceControl
+    from windlass.sync.manager import SyncManager
     from windlass.worker.executor import Performer
     from windlass.worker.sources import Source
 
@@ -116,12 +117,29 @@ class Windlass:
 
         return ServiceControl(lambda: self.settings, target=lambda: self.target)
 
+    @cached_property
+    def sync(self) -> SyncManager:
+        """The tables of this app that are kept in step with remote collections."""
+        from windlass.sync.manager import SyncManager
+
+        return SyncManager(
+            store=lambda: self.store,
+            registry=self.registry,
+            client=self.client,
+            jobs=self.jobs,
+            clock=lambda: self.clock,
+            tell=lambda: self.notifier,
+            declare_schedule=lambda *_, **__: None,
+            poll_s=lambda: self.settings.poll,
+        )
+
     @contextmanager
     def elsewhere(self, database: str | os.PathLike[str], *, clock: Clock | None = None) -> Generator[None]:
         """Keeps this app's jobs in another database, by another clock, while the block lasts: for tests."""
         before = self._settings, self._store, self.clock, self.__dict__.pop("service", None)
         self._settings = load_settings({"database": os.fspath(database)}, defaults=self._code_settings)
         self._store = None
+        self._forget_tables()
         self.clock = clock or self.clock
         try:
             yield
@@ -140,6 +158,11 @@ class Windlass:
             if self._store is not None:
                 self._store.close()
                 self._store = None
+        self._forget_tables()
+
+    def _forget_tables(self) -> None:
+        if "sync" in self.__dict__:
+            self.sync.engine.forget()
 
     # ── handlers ───────────────────────────────────────────────────────────────────────────────
     @overload
@@ -292,7 +315,10 @@ class Windlass:
 
     def make_sources(self) -> list[Source]:
         """What makes jobs by itself, for one dispatcher to ask."""
-        return []
+        sources: list[Source] = []
+        if "sync" in self.__dict__ and (source := self.sync.source()) is not None:
+            sources.append(source)
+        return sources
 
     @contextmanager
     def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[None]:
