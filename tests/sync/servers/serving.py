@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from io import BufferedReader
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -130,6 +130,17 @@ class Listener:
             connections = list(self._open)
         for connection in connections:
             abort(connection)
+
+    @contextlib.contextmanager
+    def ends_with_us(self, connection: socket.socket) -> Generator[None]:
+        """Inside the block a connection that we made ends too when the listener goes down."""
+        with self._mutex:
+            self._open.add(connection)
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._open.discard(connection)
 
     def _start(self, target: Callable[..., Any], *given: Any) -> None:
         thread = threading.Thread(target=target, args=given, daemon=True)
