@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +40,41 @@ def test_a_server_that_speaks_no_tls_is_offline_and_got_nothing(server: Faulty) 
     ):
         transport.request("POST", json={"canary": 1})
     assert caught.value.applied is False
+
+
+class Private(Faulty):
+    """Speaks TLS, with a certificate that it made itself."""
+
+    def __init__(self, folder: Path) -> None:
+        key, self.certificate = folder / "key.pem", folder / "certificate.pem"
+        make = (
+            "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=here"
+        )
+        files = ["-keyout", key, "-out", self.certificate, "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run([*make.split(), *files], check=True, capture_output=True)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(self.certificate, key)
+        super().__init__()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with self._context.wrap_socket(connection, server_side=True) as private:
+            super()._talk(private)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_offline_and_got_nothing(tmp_path: Path) -> None:
+    with Private(tmp_path) as server:
+        url = server.url.replace("http:", "https:")
+        with Transport(url) as transport, pytest.raises(Offline, match="certificate") as caught:
+            transport.request("POST", json={"canary": 1})
+        assert caught.value.applied is False
+        assert server.asked == []
+        vouched = ssl.create_default_context(cafile=server.certificate)
+        with Transport(url, verify=vouched) as transport:
+            assert [transport.request("GET", "/x").status for _ in range(2)] == [200, 200]
+            with pytest.raises(Offline) as caught:
+                transport.request("POST", "/cut", json={})
+        assert caught.value.applied is None
+    assert server.accepted == 2
 
 
 @pytest.mark.parametrize("how", ["cut", "reset", "truncated", "truncated-chunks"])

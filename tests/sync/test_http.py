@@ -36,6 +36,12 @@ def test_a_url_is_relative_to_the_base(server: Faulty, url: str, target: str) ->
         assert transport.request("GET", f"{server.url}{target}").json()["target"] == target
 
 
+def test_a_query_of_the_base_is_part_of_it(server: Faulty) -> None:
+    with Transport(f"{server.url}/tasks?list=home") as transport:
+        assert transport.request("GET", params={"page": 2}).json()["target"] == "/tasks?list=home&page=2"
+        assert transport.request("GET", "7").json()["target"] == "/tasks/7"
+
+
 def test_parameters_come_behind_those_of_the_url(transport: Transport) -> None:
     reply = transport.request("GET", "/x?a=1", params={"b": [1, "zwei &"], "c": True, "d": None, "e": "+"})
     assert reply.json()["target"] == "/x?a=1&b=1&b=zwei+%26&c=true&e=%2B"

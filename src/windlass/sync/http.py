@@ -131,8 +131,9 @@ class Transport:
     ) -> Reply:
         """Sends a request and reads its whole answer, whatever its status but 401.
 
-        ``url``: absolute; or from the root (``/x``); or a query for the base (``?x``); or what to add to the
-        base's path (``x``). ``params``: put behind its query; None leaves one out. ``json``: a document.
+        ``url``: empty for the base; absolute; from the root (``/x``); a query for the base (``?x``); or what to
+        add to the base's path (``x``). ``params``: put behind its query; None leaves one out. ``json``: a
+        document.
 
         Raises:
             Offline: no connection or no complete answer; ``applied`` False where nothing was sent.

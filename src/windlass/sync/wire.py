@@ -87,7 +87,9 @@ class Line:
         """
         path, mark, query = url.partition("#")[0].partition("?")
         try:
-            if against is not None:
+            if not url:
+                found = self._base
+            elif against is not None:
                 found = httpx2.URL(against).join(url)
             elif "://" in path or path.startswith("//"):
                 found = self._base.join(url)

@@ -36,8 +36,8 @@ class Passed(NamedTuple):
 class Proxy(Listener):
     """``Proxy(server.url, seed=7, rates={"cut": 0.1}).url`` in the place of ``server.url``.
 
-    ``script``: the faults of the first requests, one by one, before the seed decides. ``down`` and ``up`` take
-    the network away and bring it back.
+    ``script``: the faults of the first requests, one by one, before the seed decides. ``down`` and ``up``
+    take the network away and bring it back.
     """
 
     def __init__(
