@@ -70,13 +70,17 @@ class Mapper:
                 f"{table.name}: its key is bytes, which are no id that a remote could have: "
                 'declare the resource with ids="server"'
             )
+        self._only_key = table.key[0] if len(table.key) == 1 else None
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
         self._sent = [(column.name, self._fields[column.name], _giver(column)) for column in sent]
-        self._taken = [(self._fields[column.name], column.name, _taker(column)) for column in sent]
+        self._taken = [
+            (self._fields[column.name], column.name, _kept_as_it_is(column), _taker(column))
+            for column in sent
+        ]
         self._defaults = {
             one.name: as_kept(one.default, one.affinity) for one in sent if one.default is not KEEP
         }
-        self._taken_fields = frozenset(field for field, _, _ in self._taken)
+        self._taken_fields = frozenset(field for field, *_ in self._taken)
 
     def document(self, row: Row, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The document of a row, or of some of its columns; ``extra`` are fields that no column takes.
@@ -103,17 +107,17 @@ class Mapper:
             return RemoteRow(document.remote_id, None, document.version)
         fields = self._checked(document)
         row: dict[str, Any] = {}
-        for field, column, take in self._taken:
+        for field, column, plain, take in self._taken:
             if field in fields:
                 value = fields[field]
-                row[column] = None if value is None else take(value)
+                row[column] = value if value is None or type(value) is plain else take(value)
         if len(fields) == len(row):
             return RemoteRow(document.remote_id, row, document.version)
         extra = {name: value for name, value in fields.items() if name not in self._taken_fields}
         return RemoteRow(document.remote_id, row, document.version, extra)
 
     def completed(self, row: RemoteRow) -> RemoteRow:
-        """A row that is new here, with the columns that the remote did not tell as the table would fill them."""
+        """A row that is new here; what the remote does not tell is as the table itself would have it."""
         if row.row is None or len(row.row) == len(self.table.columns):
             return row
         return row._replace(row={**self._defaults, **row.row})
@@ -125,6 +129,8 @@ class Mapper:
             Unmappable: the row does not tell its key.
         """
         assert row.row is not None
+        if self._only_key is not None and (value := row.row.get(self._only_key)) is not None:
+            return value
         parts = [row.row.get(name) for name in self.table.key]
         if any(part is None for part in parts):
             # The document does not repeat its own id: the remote's says it.
@@ -150,6 +156,8 @@ class Mapper:
 
     def with_key(self, row: Row, key: Key) -> Row:
         """The row with its key columns filled in."""
+        if self._only_key is not None and row.get(self._only_key) == key:
+            return row
         return {**row, **dict(zip(self.table.key, split_key(key, len(self.table.key)), strict=True))}
 
     def _spelled_key(self, remote_id: str, affinities: list[Affinity]) -> Key:
@@ -295,6 +303,13 @@ def _giver(column: Column) -> Callable[[Any], Any]:
     if column.declared.startswith("JSON"):
         return lambda value: _read_json(_tellable(name, value))
     return lambda value: _tellable(name, value)
+
+
+def _kept_as_it_is(column: Column) -> type | None:
+    """The type whose values need no look, where there is one: most of them, by far."""
+    if is_binary(column) or column.declared.startswith("JSON") or column.affinity not in ("TEXT", "BLOB"):
+        return None
+    return str
 
 
 def _taker(column: Column) -> Callable[[Any], Any]:

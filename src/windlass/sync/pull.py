@@ -252,7 +252,8 @@ class Pull:
         if row.row is None:
             mapper.key_of(row.remote_id)
             return row
-        return row._replace(row=mapper.with_key(row.row, mapper.key(row)))
+        keyed = mapper.with_key(row.row, mapper.key(row))
+        return row if keyed is row.row else row._replace(row=keyed)
 
     def _refer(
         self, rows: dict[str, RemoteRow], bad: dict[str, Quarantined], documents: dict[str, Document]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from windlass.change import Change, Effect, RemoteRow, Row, Shadow, Standing
+from windlass.change import KEEP, Change, Effect, Keep, RemoteRow, Row, Shadow, Standing
 from windlass.sync.choices import discard, edit, resolve, retry, revert
 from windlass.sync.merge import Policy, is_known, same
 from windlass.sync.pending import (
@@ -201,6 +201,9 @@ def receive(
     standing: Standing, remote: RemoteRow, policy: Policy, now_us: int, limits: Limits = PATIENT
 ) -> Effect:
     """What a row that a pull brings, or its tombstone, makes of the row here (L2)."""
+    if remote.row is not None and (mine := _untouched(standing)) is not KEEP:
+        # Nearly all rows that a pull brings: new ones, and those that nobody edited here.
+        return _replaced(standing, mine, remote, remote.row)
     if _is_echo(standing.shadow, remote):
         return fold(standing, now_us)
     base, sent, previous = base_of(standing), standing.sent, standing.pending
@@ -212,6 +215,31 @@ def receive(
             sent, previous = None, unsealed(sent)
     after = standing._replace(shadow=_shadow(remote, standing.shadow), sent=sent)
     return merged(standing, after, base, policy, previous, now_us, limits)
+
+
+def _untouched(standing: Standing) -> Row | Keep | None:
+    """The row, where it is as the remote last said it and nothing is on its way; otherwise KEEP."""
+    key, mine, shadow, sent, pending, conflict, explicit = standing
+    del key
+    if sent is not None or pending is not None or conflict is not None or explicit:
+        return KEEP
+    return mine if mine == (None if shadow is None else shadow.row) else KEEP
+
+
+def _replaced(standing: Standing, mine: Row | None, remote: RemoteRow, told: Row) -> Effect:
+    shadow = standing.shadow
+    if mine is None or shadow is None:
+        return Effect(
+            standing.key, told, Shadow(told, remote.version, remote.remote_id, remote.extra), remote=True
+        )
+    row = {**mine, **told}
+    if row == mine:
+        # A list that tells no versions says nothing against the one that is known.
+        version = shadow.version if remote.version is None else remote.version
+        new = Shadow(row, version, remote.remote_id, remote.extra)
+        return Effect(standing.key, shadow=KEEP if new == shadow else new)
+    new = Shadow(row, remote.version, remote.remote_id, remote.extra)
+    return Effect(standing.key, row, new, remote=True)
 
 
 def _is_echo(shadow: Shadow | None, remote: RemoteRow) -> bool:
