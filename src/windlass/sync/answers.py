@@ -78,7 +78,7 @@ def meaning_for_push(reply: Reply, statuses: Mapping[int, Meaning]) -> Meaning:
     ('stale', 'rejected')
     """
     amended = statuses.get(reply.status)
-    if amended in _OF_PUSH:
+    if amended is not None and amended in _OF_PUSH:
         return amended
     if reply.status == 503 and reply.retry_after_s is not None:
         return "throttled"

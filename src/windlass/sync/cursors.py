@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -128,7 +128,8 @@ class Timestamp(msgspec.Struct, frozen=True, kw_only=True):
     parameter: str
     field: str = "updated_at"
     overlap: Duration = "5s"
-    unit: Literal["iso", "s", "ms"] = "iso"
+    unit: str = "iso"
+    """``iso``, ``s`` or ``ms`` since 1970, or how to write a time in UTC: ``%Y-%m-%d.%H:%M:%S``."""
     format: str = "{}"
     clock: Header | None = None
 
@@ -138,8 +139,8 @@ class Timestamp(msgspec.Struct, frozen=True, kw_only=True):
         Field(self.field)
         if to_us(self.overlap, name="overlap") == 0:
             raise ConfigError("expected overlap to be longer than nothing: two rows may have the same time")
-        if self.unit not in ("iso", "s", "ms"):  # pyright: ignore[reportUnnecessaryContains]
-            raise ConfigError(f'expected unit to be "iso", "s" or "ms", got {self.unit!r}')
+        if self.unit not in ("iso", "s", "ms") and "%" not in self.unit:
+            raise ConfigError(f'expected unit to be "iso", "s", "ms" or a pattern with %, got {self.unit!r}')
 
     def ask(self, cursor: str | None) -> Mapping[str, str]:
         if cursor is None:
@@ -166,8 +167,9 @@ class Timestamp(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ValueError: it spells none.
         """
-        if self.unit == "iso":
-            moment = datetime.fromisoformat(text)
+        if self.unit not in ("s", "ms"):
+            iso = self.unit == "iso"
+            moment = datetime.fromisoformat(text) if iso else datetime.strptime(text, self.unit)  # noqa: DTZ007
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         scale = 1_000_000 if self.unit == "s" else 1_000
         return _EPOCH + timedelta(microseconds=int(float(text) * scale))
@@ -176,6 +178,8 @@ class Timestamp(msgspec.Struct, frozen=True, kw_only=True):
         """The moment as the parameter takes it."""
         if self.unit == "iso":
             return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if self.unit not in ("s", "ms"):
+            return moment.strftime(self.unit)
         span_us = (moment - _EPOCH) // _MICROSECOND
         return f"{span_us / (1_000_000 if self.unit == 's' else 1_000):.6f}".rstrip("0").rstrip(".")
 

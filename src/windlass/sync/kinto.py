@@ -10,8 +10,9 @@ import msgspec
 
 from windlass.errors import BadResponse
 from windlass.sync.cursors import Since
-from windlass.sync.paginate import NextLink
+from windlass.sync.paginate import NextLink, count_of
 from windlass.sync.places import ETag, Field, Header
+from windlass.sync.remote import Ask, Page
 from windlass.sync.reply import Reply, shown
 from windlass.sync.rest import RestRemote
 from windlass.sync.sending import Request
@@ -45,13 +46,20 @@ class KintoRemote(RestRemote):
             "current": "details.existing",
             "version": ETag(field="last_modified"),
             "deleted": Field("deleted"),
-            "total": Header("Total-Records"),
             "conditional": "collection",
             "create": "PUT",
             "batch": together,
             "envelope": KintoBatch(server, together),
         }
         super().__init__(f"{server}/{path}", **kinto | settings)
+
+    def pull(self, ask: Ask) -> Page:
+        page = super().pull(ask)
+        if ask.cursor is not None or ask.page is not None or page.next_page is None:
+            return page
+        # A page does not tell how many there are, and a first snapshot has its progress shown.
+        head = self.request("HEAD", self.collection)
+        return page._replace(total=count_of(Header("Total-Objects"), head))
 
 
 class KintoBatch(msgspec.Struct, frozen=True):

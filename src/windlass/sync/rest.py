@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from windlass.errors import BadResponse, ConfigError, Offline, PageTooLarge
@@ -32,7 +32,7 @@ from windlass.sync.probing import Probe
 from windlass.sync.remote import Ask, Document, Outgoing, Page, Rejected, Stale, Verdict
 from windlass.sync.reply import Reply
 from windlass.sync.secrets import Secret
-from windlass.sync.sending import Batch, Parcel, Request, Sender, item_url
+from windlass.sync.sending import Batch, Parcel, Patience, Request, Sender, item_url
 
 ROWS_MAX: Final = 100_000
 """Rows of one page: more are not held in memory at once."""
@@ -118,6 +118,8 @@ class RestRemote:
     """False: a list that cannot be trusted to hold everything, so that absence means nothing."""
     headers: Mapping[str, str | Secret] = field(default_factory=dict[str, "str | Secret"])
     """Sent with every request."""
+    item_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Sent with those for one item."""
     auth: Auth | None = None
     rate: float | None = None
     """Requests a second, for all that speak to this origin."""
@@ -181,9 +183,37 @@ class RestRemote:
             created=self.created,
         )
 
+    @cached_property
+    def _patience(self) -> Patience:
+        return Patience()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Reply:
+        """Every request goes through here.
+
+        Raises:
+            RemoteError: no answer, or it is not the time to ask.
+        """
+        self._patience.check()
+        reply = self.transport.request(method, url, params=params, headers=headers, json=json)
+        return self._patience.heed(reply)
+
     def close(self) -> None:
         """Closes its connections. The next request opens new ones."""
         self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # ── pull ───────────────────────────────────────────────────────────────────────────────────
     def pull(self, ask: Ask) -> Page:
@@ -221,7 +251,7 @@ class RestRemote:
         Raises:
             RemoteError: as ``pull``.
         """
-        reply = self.transport.request("GET", item_url(self.collection, self.item, remote_id))
+        reply = self.request("GET", self.address_of(remote_id), headers=self.item_headers)
         if meaning_for_push(reply, self.statuses) == "gone":
             return Document(remote_id, None)
         if reply.status // 100 != 2:
@@ -242,7 +272,7 @@ class RestRemote:
 
     def listed(self, params: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
         """What the collection answers to a query."""
-        return self.transport.request("GET", self.url, params={**self.parameters, **params}, headers=headers)
+        return self.request("GET", self.url, params={**self.parameters, **params}, headers=headers)
 
     def _page(self, ask: Ask) -> Reply:
         turn = self.page.ask(ask.page, ask.limit)
@@ -252,7 +282,7 @@ class RestRemote:
             headers["If-None-Match" if '"' in ask.validator else "If-Modified-Since"] = ask.validator
         if turn.url is not None:
             url = shortened(turn.url, self.limit_parameter, ask.limit)
-            return self.transport.request("GET", url, headers=headers)
+            return self.request("GET", url, headers=headers)
         params: dict[str, str] = {}
         if self.limit_parameter is not None:
             params[self.limit_parameter] = str(ask.limit)
@@ -289,24 +319,25 @@ class RestRemote:
             BadResponse: it can become none.
         """
         # Only where it is heeded: the transport takes it for a leave to send again.
-        key = {self.key_header: change.mutation_id} if self.dedupes else {}
+        always = {self.key_header: change.mutation_id} if self.dedupes else {}
+        always |= self.item_headers
         if (operation := self.operations.get(change.op)) is not None:
             made = operation(change)
-            return made._replace(headers={**key, **made.headers})
+            return made._replace(headers={**always, **made.headers})
         if change.op not in ("insert", "update", "delete"):
             raise BadResponse(f"nothing says what request a {change.op!r} is: RestRemote(operations={{…}})")
         if change.op == "insert" and (self.create == "POST" or change.remote_id is None):
-            return Request("POST", self.collection, {}, key, self.wrapped(change.document))
+            return Request("POST", self.collection, {}, always, self.wrapped(change.document))
         if change.remote_id is None:
             raise BadResponse(f"the remote's id of the row {change.key!r} is not known: where would it go?")
-        url = item_url(self.collection, self.item, change.remote_id)
+        url = self.address_of(change.remote_id)
         if change.op == "insert":
-            return Request("PUT", url, {}, {**key, "If-None-Match": "*"}, self.wrapped(change.document))
+            return Request("PUT", url, {}, {**always, "If-None-Match": "*"}, self.wrapped(change.document))
         only = self._condition(change)
         if change.op == "delete":
-            return Request("DELETE", url, only.params, {**key, **only.headers})
+            return Request("DELETE", url, only.params, {**always, **only.headers})
         body = change.changed if self.update == "PATCH" else change.document
-        return Request(self.update, url, only.params, {**key, **only.headers}, self.wrapped(body))
+        return Request(self.update, url, only.params, {**always, **only.headers}, self.wrapped(body))
 
     def verdict(self, change: Outgoing, reply: Reply) -> Verdict:
         """What the answer says of the change."""
@@ -334,6 +365,14 @@ class RestRemote:
                 return self.reading.document(row, reply)
         return None
 
+    def address_of(self, remote_id: str) -> str:
+        """Where an item is.
+
+        Raises:
+            BadResponse: its id cannot be in an address.
+        """
+        return item_url(self.collection, self.item, remote_id)
+
     def wrapped(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """An object as it is sent."""
         return dict(body) if self.wrap is None else {self.wrap: dict(body)}
@@ -348,13 +387,8 @@ class RestRemote:
         return self.reading.version.condition(change.base_version)
 
     def _send(self, request: Request) -> Reply:
-        return self.transport.request(
-            request.method,
-            request.url,
-            params=request.params,
-            headers=request.headers,
-            json=request.json,
-        )
+        method, url, params, headers, json = request
+        return self.request(method, url, params=params, headers=headers, json=json)
 
 
 def _refuse_portal(reply: Reply) -> None:

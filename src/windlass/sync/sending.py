@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
+from windlass.clock import monotonic
 from windlass.errors import (
     BadResponse,
     InvalidDocument,
@@ -67,6 +68,26 @@ class Parcel(NamedTuple):
 
     change: Outgoing
     request: Request
+
+
+class Patience:
+    """A server may ask to be left alone in any answer, also in one that grants the wish (``Backoff``)."""
+
+    def __init__(self) -> None:
+        self._until_s = 0.0
+
+    def check(self) -> None:
+        """Raises:
+        Throttled: it is not time yet. Nothing was sent.
+        """
+        left = self._until_s - monotonic()
+        if left > 0:
+            raise Throttled(f"the server asked to be left alone for {left:.1f} s more", after_s=left)
+
+    def heed(self, reply: Reply) -> Reply:
+        if (wait := reply.retry_after_s) is not None:
+            self._until_s = monotonic() + wait
+        return reply
 
 
 Send = Callable[[Request], Reply]
