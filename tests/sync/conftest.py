@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.sync.real.fixtures import datasette, kinto, postgrest, roundup
 from tests.sync.servers.faulty import Faulty
 from windlass.sync.http import Timeouts, Transport
+
+__all__ = ["datasette", "kinto", "postgrest", "roundup", "server", "transport"]
 
 SHORT = Timeouts(connect=2, read=0.3, total=0.5)
 
