@@ -202,12 +202,11 @@ def _refusal(effect: Effect, error: Exception, now_us: int) -> Quarantined:
         remote_id = "" if effect.key is None else key_text(effect.key)
     try:
         document = "{}" if row is KEEP or row is None else encode(row)
-        remote_id.encode()
     except (UnicodeError, msgspec.MsgspecError, TypeError):
         document = msgspec.json.encode({"unreadable": ascii(row)}).decode()
-        remote_id = ascii(remote_id)
     return Quarantined(
-        remote_id=remote_id,
+        # A text that no database can hold is told by its escapes.
+        remote_id=remote_id.encode(errors="backslashreplace").decode(),
         document=document,
         reason=f"the table refuses it: {error}"[:1000],
         seen_at_us=now_us,

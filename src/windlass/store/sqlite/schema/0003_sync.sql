@@ -26,16 +26,18 @@ CREATE TABLE sync_queue (
     problem       TEXT                            -- the server's problem document, as JSON
 );
 CREATE UNIQUE INDEX windlass_queue_id ON sync_queue (id);
+-- (Their conditions' columns are in the indexes below, or SQLite would look at each row to count them.)
 -- A key's changes in their order: the first of them is the only one that may be sent.
 CREATE INDEX windlass_queue_lane ON sync_queue (resource, key, seq);
 CREATE INDEX windlass_queue_ready
-    ON sync_queue (resource, (mutation_id IS NULL), seq, due_at)
+    ON sync_queue (resource, (mutation_id IS NULL), seq, due_at, status, hold)
     WHERE status = 'pending' AND hold IS NULL;
 CREATE INDEX windlass_queue_waiting
     ON sync_queue (resource, due_at)
     WHERE status = 'pending' AND hold IS NULL AND due_at > 0;
-CREATE INDEX windlass_queue_held ON sync_queue (resource, seq) WHERE status = 'pending' AND hold IS NOT NULL;
-CREATE INDEX windlass_queue_failed ON sync_queue (resource, seq) WHERE status = 'failed';
+CREATE INDEX windlass_queue_held
+    ON sync_queue (resource, seq, status, hold) WHERE status = 'pending' AND hold IS NOT NULL;
+CREATE INDEX windlass_queue_failed ON sync_queue (resource, seq, status) WHERE status = 'failed';
 CREATE INDEX windlass_queue_strange ON sync_queue (table_name) WHERE resource IS NULL;
 
 CREATE TABLE windlass_sync_resources (
