@@ -310,8 +310,8 @@ class Replica:
         """Nothing that a push overwrites was unknown here, unless the policy gives way to the client."""
         habits = self.server.habits
         if not habits.guards or old is None or (habits.dedupes and not habits.replays):
-            # Without conditions the last word counts. And where the answer to a duplicate tells the row as it is
-            # now, an edit that was made there cannot be told from what the server made of ours.
+            # Without conditions the last word counts. And where the answer to a duplicate tells the row as it
+            # is now, an edit made there cannot be told from what the server made of ours.
             return
         for name in CHECKED:
             theirs = clean(old[name])

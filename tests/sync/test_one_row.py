@@ -36,7 +36,7 @@ FATES = ("well", "reply lost", "request lost", "not sent", "busy", "applied and 
 
 MEANWHILE = st.sampled_from(["", "", "", "title", "done", "delete"])
 EDIT = st.sampled_from([("edit", "title"), ("edit", "title"), ("edit", "done"), ("delete",), None])
-PUSH = st.tuples(st.just("push"), st.sampled_from([*FATES, "well", "reply lost"]), MEANWHILE)
+PUSH = st.tuples(st.just("push"), st.sampled_from([*FATES, "well", "reply lost", "reply lost"]), MEANWHILE)
 THERE = st.sampled_from(
     [("edit there", "title"), ("edit there", "title"), ("edit there", "done"), ("delete there",), None]
 )
@@ -61,10 +61,13 @@ ROUND = st.one_of(
     st.tuples(THERE, EDIT, PULL, PUSH, OTHER),
     st.tuples(PUSH, OTHER, PULL, THERE, EDIT),
 )
-ROUNDS = st.lists(ROUND, max_size=5).map(lambda rounds: [step for one in rounds for step in one if step])
+ROUNDS = st.tuples(
+    st.sampled_from([(("edit there", "title"), ("pull",)), (("edit there", "title"), ("pull",)), ()]),
+    st.lists(ROUND, min_size=1, max_size=4),
+).map(lambda drawn: [*drawn[0], *(step for one in drawn[1] for step in one if step)])
 Step = tuple[Any, ...]
 CHOICE = st.sampled_from(["mine", "theirs"])
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=100, deadline=None)
 
 
 def habits(*, guards: bool) -> st.SearchStrategy[Habits]:
