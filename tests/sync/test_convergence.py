@@ -1,0 +1,134 @@
+"""Several replicas, random edits, a network that fails at random: in the end all are equal.
+
+Everything is drawn from one seed, so a failure comes again. The storm does the same to real processes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sync.replicas import Collection, Replica
+from windlass.sync.engine import Postponed
+from windlass.sync.merge import latest, merge
+
+FAULTS = ("lost", "unanswered", "500", "429")
+POLICIES: dict[str, Any] = {
+    "client": "client",
+    "server": "server",
+    "merge": merge({"title": "client", "done": "server"}, default="client"),
+    "latest": latest("note"),
+    "function": lambda conflict: (
+        max(conflict.mine, conflict.theirs, key=str) if conflict.theirs else conflict.mine
+    ),
+}
+
+
+class World:
+    """Some replicas of one collection, and whoever edits them."""
+
+    def __init__(self, folder: Path, seed: int, *, count: int, policy: Any, **traits: bool) -> None:
+        self.chance = random.Random(seed)
+        self.collection = Collection(**traits)
+        self.replicas = [
+            Replica(folder / f"{number}.db", self.collection, on_conflict=policy, page_size=3)
+            for number in range(count)
+        ]
+        self.steps = 0
+        for one in self.replicas:
+            one.engine.install("tasks")
+            one.wire.fault = self._fault
+        self.flaky = True
+
+    def _fault(self, _: str) -> str | None:
+        if not self.flaky or self.chance.random() > 0.3:
+            return None
+        return self.chance.choice(FAULTS)
+
+    def edit(self) -> None:
+        """One edit of one replica, by plain SQL."""
+        one, key = self.chance.choice(self.replicas), str(self.chance.randrange(6))
+        self.steps += 1
+        text = f"2026-01-01T00:{self.steps // 60:02d}:{self.steps % 60:02d}Z"
+        match self.chance.randrange(6):
+            case 0:
+                one.do("DELETE FROM tasks WHERE id = ?", key)
+            case 1:
+                one.do("UPDATE tasks SET done = 1 - done, note = ? WHERE id = ?", text, key)
+            case 2:
+                one.do("UPDATE tasks SET title = ?, note = ? WHERE id = ?", f"title {text}", text, key)
+            case _:
+                one.do(
+                    "INSERT INTO tasks VALUES (?, ?, 0, ?) ON CONFLICT DO UPDATE SET title = excluded.title",
+                    key, f"title {text}", text,
+                )  # fmt: skip
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.edit()
+            one = self.chance.choice(self.replicas)
+            for sync in (one.push, one.pull):
+                if self.chance.random() < 0.6:
+                    with suppress(Postponed):
+                        sync()
+            one.clock.advance(f"{self.chance.randrange(1, 900)}s")
+
+    def drain(self) -> None:
+        self.flaky = False
+        for _ in range(8):
+            for one in self.replicas:
+                one.clock.advance("2h")
+                for key in [change.key for _, change in one.cycle.ledger.changes("tasks", status="failed")]:
+                    self._retry(one, key)
+                one.sync()
+
+    def _retry(self, one: Replica, key: Any) -> None:
+        from windlass.sync import reconcile
+
+        with one.cycle.ledger.hold("tasks") as hold:
+            one.cycle.step(hold, [key], lambda standing: reconcile.retry(standing, one.clock.wall_us()))
+
+    def close(self) -> None:
+        for one in self.replicas:
+            one.close()
+
+
+@pytest.fixture
+def worlds() -> Iterator[list[World]]:
+    made: list[World] = []
+    yield made
+    for world in made:
+        world.close()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("seed", range(2))
+def test_replicas_converge(worlds: list[World], tmp_path: Path, seed: int, policy: str) -> None:
+    world = World(tmp_path, seed, count=3 + seed % 3, policy=POLICIES[policy])
+    worlds.append(world)
+    world.run(60)
+    world.drain()
+    expected = {key: {"done": 0, "note": None, **row} for key, row in world.collection.alive().items()}
+    for one in world.replicas:
+        assert one.rows() == expected
+        assert one.counts() == {"pending": 0, "failed": 0, "conflicts": 0, "held": 0}
+    assert len(world.collection.applied) == len(set(world.collection.applied)), "each mutation has one effect"
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_replicas_converge_where_the_server_keeps_no_tombstones(
+    worlds: list[World], tmp_path: Path, seed: int
+) -> None:
+    world = World(tmp_path, 100 + seed, count=3, policy="client", tombstones=False)
+    worlds.append(world)
+    world.run(60)
+    world.drain()
+    for one in world.replicas:
+        one.pull(sweep_all=True)
+    for one in world.replicas:
+        assert set(one.rows()) == set(world.collection.alive())
