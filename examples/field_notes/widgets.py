@@ -1,0 +1,232 @@
+"""The parts of the screens: the list of notes, the editor, and the line that says how all of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static, TextArea
+from textual.widgets.option_list import Option
+
+from field_notes.keeper import Outlook, Standing
+from field_notes.notes import Note
+from field_notes.palette import FADED, FAINT, INK, LINKS, LOOKS, ago, moment_of
+
+UNTITLED = "(no title)"
+
+
+class NoteList(OptionList):
+    """The notes, two lines each: what it is, and where, when, and how it stands."""
+
+    BINDINGS = [
+        Binding("enter", "select", "Edit"),
+        Binding("space", "screen.toggle_done", "Done"),
+        Binding("delete,backspace", "screen.delete", "Delete", key_display="del"),
+    ]
+
+    def fill(self, notes: Iterable[Note], outlook: Outlook) -> None:
+        """Shows these, and stays at the note where it is."""
+        notes, chosen = list(notes), self.chosen
+        prompts = [Option(_row(note, outlook.of(note.id)), id=note.id) for note in notes]
+        place = self.highlighted
+        with self.prevent(OptionList.OptionHighlighted):
+            self.set_options(prompts)
+            ids = [note.id for note in notes]
+            if chosen in ids:
+                self.highlighted = ids.index(chosen)
+            elif ids and place is not None:
+                self.highlighted = min(place, len(ids) - 1)
+        if self.chosen != chosen and self.highlighted is not None:
+            self.post_message(self.OptionHighlighted(self, prompts[self.highlighted], self.highlighted))
+
+    @property
+    def chosen(self) -> str | None:
+        """The id of the note that the cursor is at."""
+        return None if self.highlighted is None else self.get_option_at_index(self.highlighted).id
+
+    def choose(self, note_id: str) -> None:
+        """Moves the cursor there."""
+        self.highlighted = self.get_option_index(note_id)
+
+
+def _row(note: Note, standing: Standing) -> Table:
+    look = LOOKS[standing.state]
+    style = f"{FAINT} strike" if note.done else f"bold {INK}" if note.title else f"italic {FADED}"
+    where = Text(note.place or "", FADED).append(" · " if note.place else "", FAINT)
+    where.append(ago(moment_of(note.updated_at)), FAINT if note.place else FADED)
+    row = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    row.add_column(width=1)
+    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    row.add_column(justify="right", no_wrap=True)
+    row.add_row(Text(look.mark, look.colour), Text(note.title.strip() or UNTITLED, style), "")
+    row.add_row("", where, Text(look.word, look.colour))
+    return row
+
+
+class Editor(Vertical):
+    """One note's fields. Knows what was loaded, so that only what was written here is saved."""
+
+    BINDINGS = [Binding("escape", "leave", "Back")]
+
+    class Left(Message):
+        """The writer goes back to the list."""
+
+    class Touched(Message):
+        """Something was written."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.note_id: str | None = None
+        self.loaded = _fields(None)
+        self.moved: dict[str, str] = {}
+        """What a pull has brought for fields that are being written."""
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="field"):
+            yield Static("Title", classes="label")
+            yield Input(id="title", placeholder="What is there?", compact=True)
+        with Horizontal(classes="field"):
+            yield Static("Place", classes="label")
+            yield Input(id="place", placeholder="Where is it?", compact=True)
+        yield TextArea(id="body", placeholder="What should be remembered?", compact=True, show_line_numbers=False)
+
+    # ── what it shows ──────────────────────────────────────────────────────────────────────────
+    def load(self, note: Note | None) -> None:
+        """Shows a note; None: an empty page for a new one."""
+        self.note_id = None if note is None else note.id
+        self.loaded, self.moved = _fields(note), {}
+        self._put(self.loaded)
+
+    def rebase(self, note: Note) -> None:
+        """Takes in what a pull has changed, except where something is being written here."""
+        written, before, fresh = self.written(), self.loaded, _fields(note)
+        self.moved |= {name: fresh[name] for name in written if fresh[name] != before[name]}
+        self.loaded = fresh
+        self._put({name: value for name, value in fresh.items() if name not in written})
+
+    def take_theirs(self) -> None:
+        """Gives up what is being written there for what the pull has brought."""
+        self._put(self.moved)
+        self.moved = {}
+
+    def written(self) -> dict[str, str]:
+        """The fields that were changed here since they were loaded."""
+        return {name: value for name, value in self.fields().items() if value != self.loaded[name]}
+
+    def fields(self) -> dict[str, str]:
+        """What it shows."""
+        inputs = {name: self.query_one(f"#{name}", Input).value for name in ("title", "place")}
+        return {**inputs, "body": self.query_one(TextArea).text}
+
+    def write(self) -> None:
+        """Puts the cursor behind the title."""
+        title = self.query_one("#title", Input)
+        title.focus()
+        title.action_end()
+
+    def _put(self, fields: dict[str, str]) -> None:
+        for name, value in fields.items():
+            if name == "body":
+                area = self.query_one(TextArea)
+                if area.text != value:
+                    area.load_text(value)
+            elif (line := self.query_one(f"#{name}", Input)).value != value:
+                line.value = value
+
+    # ── what is done to it ─────────────────────────────────────────────────────────────────────
+    @on(Input.Submitted, "#title")
+    def to_place(self) -> None:
+        self.query_one("#place", Input).focus()
+
+    @on(Input.Submitted, "#place")
+    def to_body(self) -> None:
+        self.query_one(TextArea).focus()
+
+    @on(Input.Changed)
+    @on(TextArea.Changed)
+    def touched(self, event: Message) -> None:
+        event.stop()
+        self.post_message(self.Touched())
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left())
+
+
+def _fields(note: Note | None) -> dict[str, str]:
+    if note is None:
+        return {"title": "", "place": "", "body": ""}
+    return {"title": note.title, "place": note.place, "body": note.body}
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+class Strip(Static):
+    """How the note in the editor stands, and what can be done about it."""
+
+    def tell(
+        self, standing: Standing, outlook: Outlook, *, is_written: bool, is_new: bool, moved: Mapping[str, str]
+    ) -> None:
+        """Says it."""
+        look = LOOKS[standing.state]
+        self.set_classes(f"strip {standing.state}")
+        if moved:
+            self.set_classes("strip conflict")
+            theirs = ", ".join(f"{name} “{shortened(value)}”" for name, value in moved.items())
+            text = Text.assemble(("⇄ Edited at the server while you write: ", "bold"), theirs)
+            self.update(text.append(". Saved as you have it, unless F4 takes theirs.", FADED))
+            return
+        if is_written:
+            self.set_classes("strip writing")
+            keys = " when you leave the note, or with ^s"
+            self.update(Text.assemble(("✎ Not saved yet: ", "bold"), ("it is saved" + keys, FADED)))
+            return
+        if is_new:
+            self.set_classes("strip")
+            self.update(Text("A new note. It is kept here from the moment you leave it.", FADED))
+            return
+        match standing.state:
+            case "there":
+                self.update(Text.assemble((f"{look.mark} ", look.colour), ("At the server.", FADED)))
+            case "waiting":
+                away = outlook.link != "connected"
+                why = "It goes to the server when there is a network." if away else f"It {standing.why}."
+                self.update(Text.assemble((f"{look.mark} Saved here. ", look.colour), (why, FADED)))
+            case "rejected":
+                text = Text.assemble((f"{look.mark} {standing.why} ", f"bold {look.colour}"))
+                self.update(text.append(f"{standing.detail} ", INK).append("F3 mends it.", FADED))
+            case "conflict":
+                text = Text.assemble((f"{look.mark} Edited here and at the server. ", f"bold {look.colour}"))
+                self.update(text.append("Nothing is lost: F2 chooses.", FADED))
+
+
+class StatusLine(Static):
+    """Overall: the network, what is not at the server yet, and when it was last asked."""
+
+    def tell(self, outlook: Outlook, count: int) -> None:
+        """Says it."""
+        look = LINKS.get(outlook.link, LINKS["failing"])
+        since = f" since {outlook.since.astimezone():%H:%M}" if outlook.since else ""
+        left = Text.assemble((f"{look.mark} {look.word}", f"bold {look.colour}"), (since, look.colour))
+        for state in ("waiting", "rejected", "conflict"):
+            if number := outlook.count(state):
+                mark, colour, word = LOOKS[state]
+                plural = "s" if state == "conflict" and number > 1 else ""
+                left.append(f"   {mark} {number} {word}{plural}", colour)
+        if not outlook.standings and count and outlook.last_pull:
+            left.append("   everything is at the server", FADED)
+        row = Table.grid(expand=True)
+        row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        row.add_column(justify="right", no_wrap=True)
+        row.add_row(left, Text(f"asked {ago(outlook.last_pull)}" if outlook.last_pull else "", FAINT))
+        self.update(row)
