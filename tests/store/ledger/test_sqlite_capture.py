@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.ledger.conformance.steps import arrival, do, installed, standing, titles
+from windlass.change import Change, Effect, ForeignKey
 from windlass.errors import ConfigError
 from windlass.store.ledger import Ledger
 from windlass.store.sqlite.ledger.statements import SQL
@@ -284,3 +285,44 @@ def test_only_our_triggers_are_ours_to_drop(ledger: Ledger, db: sqlite3.Connecti
     ledger.lift("tasks")
     assert len(triggers(db)) == 40
     assert not [name for name in triggers(db) if name.startswith("windlass_sync_1_")]
+
+
+def test_a_text_that_is_none_stops_no_other_row(ledger: Ledger, db: sqlite3.Connection) -> None:
+    installed(ledger, db)
+    db.execute("INSERT INTO tasks (id, title) VALUES ('bad', CAST(x'80ff' AS TEXT)), ('good', 'G')")
+    look = ledger.look("tasks", ledger.journal("tasks"))
+    effects = [
+        Effect(one.key, pending=Change(key=one.key, op="insert", data=one.row or {}))
+        for one in look.standings
+    ]
+    do(ledger, *effects)
+    assert [change.key for _, change in ledger.changes()] == ["good"]
+    assert [one.remote_id for one in ledger.quarantined("tasks")] == ["bad"]
+    assert ledger.journal("tasks") == []
+
+
+def test_an_edit_under_a_remote_row_that_was_refused_is_still_to_be_queued(
+    ledger: Ledger, db: sqlite3.Connection
+) -> None:
+    installed(ledger, db)
+    do(ledger, arrival("a", "A"), arrival("b", "B"))
+    db.execute("UPDATE tasks SET note = 'mine' WHERE id = 'b'")
+    do(ledger, arrival("b", "A")._replace(pending=Change(key="b", op="update", data={"note": "mine"})))
+    assert ledger.journal("tasks") == ["b"]
+
+
+def test_a_table_is_described_as_it_is(ledger: Ledger, db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE projects (name TEXT PRIMARY KEY)")
+    db.execute(
+        "CREATE TABLE Tasks (b INT, a VARCHAR(9) NOT NULL, project REFERENCES projects, "
+        "x REFERENCES tasks (a), PRIMARY KEY (a, b)) WITHOUT ROWID"
+    )
+    table = ledger.describe("tasks")
+    assert (table.name, table.key, table.makes_keys) == ("Tasks", ("a", "b"), False)
+    assert [(one.name, one.declared, one.affinity, one.not_null) for one in table.columns] == [
+        ("b", "INT", "INTEGER", True), ("a", "VARCHAR(9)", "TEXT", True), ("project", "", "BLOB", False),
+        ("x", "", "BLOB", False),
+    ]  # fmt: skip
+    assert set(table.foreign_keys) == {
+        ForeignKey("project", "projects", "name"), ForeignKey("x", "tasks", "a"),
+    }  # fmt: skip

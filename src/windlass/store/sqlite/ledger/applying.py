@@ -77,6 +77,10 @@ class Batch:
                 refused.append(_refusal(effect, error, self._now_us))
                 if effect.key is not None:
                     self.mark_seen([effect.key])
+                    if effect.row is KEEP:
+                        # An edit that cannot be queued is listed, and must not be read again for ever. One
+                        # under a remote row that was refused is still to be queued.
+                        done.append((effect.key, Effect(effect.key)))
             self._connection.execute("RELEASE windlass_effect")
         return done, refused
 

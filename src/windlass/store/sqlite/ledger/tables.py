@@ -64,7 +64,23 @@ class UserTable:
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────
     def rows(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Row]:
-        """The rows of those keys that there are."""
+        """The rows of those keys that there are.
+
+        A text that is none comes with surrogates in it, which nothing can send: it is refused by itself then,
+        and stops no other row.
+        """
+        try:
+            return self._rows(connection, keys)
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            connection.text_factory = _with_surrogates
+            try:
+                return self._rows(connection, keys)
+            finally:
+                connection.text_factory = str
+
+    def _rows(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Row]:
         found: dict[Key, Row] = {}
         names = self.columns
         if not self.single:
@@ -180,6 +196,10 @@ class UserTable:
             action = f"DO UPDATE SET {sets}" if others else "DO NOTHING"
             self._texts[known] = f"{self._insert(columns)} ON CONFLICT ({key}) {action}"
         return self._texts[known]
+
+
+def _with_surrogates(text: bytes) -> str:
+    return text.decode(errors="surrogateescape")
 
 
 class Known(msgspec.Struct, frozen=True):
