@@ -106,12 +106,13 @@ class NextCursor(msgspec.Struct, frozen=True):
 class PageNumber(msgspec.Struct, frozen=True, kw_only=True):
     """Pages that are counted.
 
-    The name of a page remembers how many rows a page had and how many came before, so that smaller pages can
-    be asked for in the middle: they begin at, or a little before, where the larger ones ended.
+    The name of a page remembers what was asked for, the most that the server gave, and how many rows came
+    before: when smaller pages are asked for in the middle, they are counted anew, from where the larger ones
+    ended or a little before.
 
-    >>> PageNumber().ask("3/100/200", 100).params
+    >>> PageNumber().ask("3/100/0/200", 100).params
     {'page': '3'}
-    >>> PageNumber().ask("3/100/200", 50).params
+    >>> PageNumber().ask("3/100/0/200", 50).params
     {'page': '5'}
     """
 
@@ -124,23 +125,29 @@ class PageNumber(msgspec.Struct, frozen=True, kw_only=True):
         checked_parameter(self.parameter)
 
     def ask(self, page: str | None, limit: int) -> Turn:
-        return Turn(params={self.parameter: str(self._number(page, limit))})
+        return Turn(params={self.parameter: str(self._at(page, limit)[0])})
 
     def next(self, told: Told) -> str | None:
-        number = self._number(told.ask.page, told.ask.limit)
-        seen = len(told.rows) + (int(told.ask.page.split("/")[2]) if told.ask.page else 0)
+        limit, count = told.ask.limit, len(told.rows)
+        number, cap, before = self._at(told.ask.page, limit)
         last = None if self.pages is None else self.pages.text(told.reply)
         if last is not None:
             ended = number >= int(last) + self.first - 1
         else:
-            ended = not told.rows or (told.total is not None and seen >= told.total)
-        return None if ended else f"{number + 1}/{told.ask.limit}/{seen}"
+            ended = not count or (told.total is not None and before + count >= told.total)
+        # A page shorter than asked for, with another one behind it: the server has a limit of its own.
+        return None if ended else f"{number + 1}/{limit}/{count if count < limit else cap}/{before + count}"
 
-    def _number(self, page: str | None, limit: int) -> int:
+    def _at(self, page: str | None, limit: int) -> tuple[int, int, int]:
+        """The page's number, the server's own limit (0: none is known), and how many rows come before."""
         if page is None:
-            return self.first
-        number, size, _ = map(int, page.split("/"))
-        return number if limit == size else (number - self.first) * size // limit + self.first
+            return self.first, 0, 0
+        number, asked, cap, before = map(int, page.split("/"))
+        was, now = min(asked, cap or asked), min(limit, cap or limit)
+        if was == now:
+            return number, cap, before
+        passed = (number - self.first) * was // now
+        return self.first + passed, cap, min(before, passed * now)
 
 
 class Offset(msgspec.Struct, frozen=True):
