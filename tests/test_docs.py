@@ -29,8 +29,11 @@ from windlass.cli.lazy import cli
 from windlass.config import Settings, load_settings
 from windlass.errors import WindlassError
 from windlass.jobs import QueueManager
+from windlass.notify import Notifier
+from windlass.schedules import Schedule, ScheduleManager
 from windlass.scope import Scope
 from windlass.service.process import ServiceControl, ServiceStatus
+from windlass.store.notices import Notice
 from windlass.store.protocol import QueueState
 from windlass.watch import Watch
 
@@ -136,7 +139,9 @@ def check_command(where: str, words: list[str], *, whole: bool) -> None:
         assert words[0] in command.commands, f"{where}: there is no command {words[0]!r}"
         command, words = command.commands[words[0]], words[1:]
     options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-    unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in options]
+    # Behind -- stands another program's command.
+    ours = words[: words.index("--")] if "--" in words else words
+    unknown = [word for word in ours if word.startswith("--") and word.partition("=")[0] not in options]
     assert not unknown, f"{where}: {command.name} has no {unknown[0]}"
     if whole and "--help" not in words:
         try:
@@ -168,6 +173,8 @@ PUBLIC: list[type[Any]] = [
     windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
     windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
     QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
+    ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed, windlass.SyncFailing,
+    windlass.SyncRecovered, windlass.ConflictWaiting,
 ]  # fmt: skip
 
 
@@ -205,7 +212,7 @@ def test_every_member_is_in_the_reference(kind: type[Any]) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        windlass.Windlass, windlass.Windlass.enqueue, windlass.Windlass.running, windlass.JobFunction.using,
+        windlass.Windlass, windlass.Windlass.enqueue, windlass.Windlass.running, ScheduleManager.add, windlass.JobFunction.using,
         windlass.JobManager.list, windlass.JobManager.watch, windlass.JobManager.wait,
         windlass.Context.progress, windlass.Backoff.linear, windlass.Backoff.exponential,
         windlass.Retry, windlass.Snooze, windlass.Cancel,

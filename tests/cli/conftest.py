@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.cli.shelf import PROGRAM, TABLE, Shelf, Sql
 from windlass import Windlass
 from windlass.cli.lazy import cli as root
 
@@ -103,3 +105,25 @@ def app(home: Path) -> Generator[Windlass]:
     assert app.settings.database == "jobs.db"
     yield app
     app.close()
+
+
+@pytest.fixture
+def sql(home: Path) -> Sql:
+    """The program's table, edited by another program."""
+
+    def run(statement: str, *parameters: Any) -> list[Any]:
+        with sqlite3.connect(home / "notes.db") as connection:
+            found = connection.execute(statement, parameters).fetchall()
+        connection.close()
+        return found
+
+    run(TABLE)
+    return run
+
+
+@pytest.fixture
+def shelf(home: Path, sql: Sql) -> Shelf:
+    """A program with one synced table, known to the commands through windlass.toml."""
+    (home / "notes_program.py").write_text(PROGRAM)
+    (home / "windlass.toml").write_text(f'app = "{home}/notes_program.py:app"\ndatabase = "notes.db"\n')
+    return Shelf(home)

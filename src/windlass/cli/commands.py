@@ -48,6 +48,10 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "Sync",
+        (Command("sync", "sync", "How synced tables stand; push and pull now; conflicts, failed changes"),),
+    ),
+    (
         "The database",
         (
             Command("doctor", "doctor", "Look for what may go wrong, and say what to do"),
