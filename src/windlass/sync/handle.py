@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from windlass.change import Effect, Key, Standing
+from windlass.change import KEEP, Change, Effect, Key, Standing
 from windlass.errors import SyncError
 from windlass.job import Job
 from windlass.store.ledger import Quarantined
@@ -56,9 +56,14 @@ class Resource:
     def pending(self, limit: int = 50) -> list[PendingChange]:
         """Changes that the remote does not have yet, oldest first, each with the reason."""
         self._engine.install(self.name)
-        now_us = self._engine.now_us()
-        found = self._engine.ledger.changes(self.name, status="pending", limit=limit)
-        return [pending_of(resource, change, now_us) for resource, change in found]
+        now_us, edited = self._engine.now_us(), self._edited(limit)
+        found = [
+            change
+            for _, change in self._engine.ledger.changes(self.name, status="pending", limit=limit)
+            if not (change.captured and change.mutation_id is None and change.key in edited)
+        ]
+        found += [change for change in edited.values() if change is not None and change.status == "pending"]
+        return [pending_of(self.name, change, now_us) for change in found[:limit]]
 
     def conflicts(self, limit: int = 50) -> list[OpenConflict]:
         """Conflicts that wait for a person, oldest first."""
@@ -72,8 +77,13 @@ class Resource:
         """Changes that the remote rejected, or that failed too often, oldest first."""
         self._engine.install(self.name)
         found = self._engine.ledger.changes(self.name, status="failed", limit=limit)
-        given_up = reconcile.DISCARDED
-        return [dead_letter_of(name, change) for name, change in found if change.hold != given_up]
+        edited = self._edited(limit)
+        return [
+            dead_letter_of(name, change)
+            for name, change in found
+            if change.hold != reconcile.DISCARDED
+            and not (change.captured and edited.get(change.key, change) != change)
+        ]
 
     def quarantine(self, limit: int = 50) -> list[Quarantined]:
         """Remote rows that could not be written here, each with the reason; every pull tries them again."""
@@ -93,6 +103,16 @@ class Resource:
             yield from found.keys
 
         return Stream(look, self._store().bell("watch"), self._poll_s())
+
+    def _edited(self, limit: int) -> dict[Key, Change | None]:
+        """What is pending for rows that were edited since the last push looked at them: it may be offline."""
+        ledger, now_us = self._engine.ledger, self._engine.now_us()
+        keys = ledger.journal(self.name, limit)
+        found: dict[Key, Change | None] = {}
+        for standing in ledger.look(self.name, keys).standings if keys else ():
+            pending = reconcile.fold(standing, now_us).pending
+            found[standing.key] = standing.pending if pending is KEEP else pending
+        return found
 
     # ── put right ──────────────────────────────────────────────────────────────────────────────
     def resolve(self, key: Key, choice: Literal["mine", "theirs"] | Mapping[str, Any] | None) -> None:
