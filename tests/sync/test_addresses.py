@@ -120,6 +120,19 @@ def test_of_several_addresses_only_those_that_may_be_are_tried(server: Faulty) -
     assert reached(guard)
 
 
+def test_a_name_that_is_public_too_is_not_taken_for_a_private_one(server: Faulty) -> None:
+    names = Names(server.port)
+    names.addresses = ["8.8.8.8", "127.0.0.1"]
+    guard = Guard("api.example.com", lookup=names)
+    stopped = Exchange()
+    stopped.abort()
+    with guard.exchange(stopped), pytest.raises(Stopped):
+        guard.connect_tcp("api.example.com", 80)
+    names.addresses = ["127.0.0.1"]
+    with pytest.raises(BadResponse, match="loopback"):
+        reached(guard)
+
+
 def test_private_addresses_can_be_allowed_and_forbidden(server: Faulty) -> None:
     names = Names(server.port)
     names.addresses = ["127.0.0.1"]

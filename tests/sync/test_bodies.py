@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sync.servers.faulty import Faulty
+from tests.sync.servers.faulty import Faulty, bomb
 from tests.sync.servers.serving import message
 from windlass.errors import BadResponse, InvalidDocument
 from windlass.sync.http import Limits, Reply, Transport
@@ -42,6 +42,20 @@ def test_a_gzip_bomb_is_left_before_it_costs_memory(server: Faulty) -> None:
         try:
             with pytest.raises(BadResponse, match="times as many"):
                 transport.request("GET", "/bomb")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 16 << 20
+
+
+def test_a_bomb_in_one_piece_is_no_heavier(server: Faulty) -> None:
+    server.canned["/piece"] = message(200, {"Content-Encoding": "gzip"}, b"".join(bomb(50 << 20)))
+    with Transport(server.url) as transport:
+        transport.request("GET", "/x")
+        tracemalloc.start()
+        try:
+            with pytest.raises(BadResponse, match="times as many"):
+                transport.request("GET", "/piece")
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

@@ -67,6 +67,11 @@ def test_a_link_to_another_origin_is_not_followed(server: Faulty, transport: Tra
     assert server.accepted == 0
 
 
+def test_a_link_that_carries_credentials_is_not_followed(server: Faulty, transport: Transport) -> None:
+    with pytest.raises(BadResponse, match="carries credentials"):
+        transport.request("GET", f"http://ann:canary@127.0.0.1:{server.port}/x")
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [

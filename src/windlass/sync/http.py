@@ -131,9 +131,8 @@ class Transport:
     ) -> Reply:
         """Sends a request and reads its whole answer, whatever its status but 401.
 
-        ``url``: empty for the base; absolute; from the root (``/x``); a query for the base (``?x``); or what to
-        add to the base's path (``x``). ``params``: put behind its query; None leaves one out. ``json``: a
-        document.
+        ``url``: empty for the base; absolute; from the root (``/x``); a query for the base (``?x``); or what
+        to add to the base's path (``x``). ``params``: put behind its query; None leaves one out.
 
         Raises:
             Offline: no connection or no complete answer; ``applied`` False where nothing was sent.
