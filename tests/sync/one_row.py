@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from windlass.change import KEEP, Change, Effect, RemoteRow, Row, Standing
-from windlass.sync.merge import Latest, PerField, Policy, same_row
+from windlass.sync.merge import Latest, PerField, Policy, same, same_row
 from windlass.sync.pending import carried_out
 from windlass.sync.reconcile import (
     Answer,
@@ -194,8 +194,25 @@ class Replica:
             return True
         answer = self._answer(sent, fate, resend)
         meanwhile()
-        self.carry_out(settle(self.standing, answer, self.policy, self.tick(), LIMITS))
+        before = self.standing
+        self.carry_out(settle(before, answer, self.policy, self.tick(), LIMITS))
+        habits = self.server.habits
+        if isinstance(answer, Took) and habits.guards and (habits.replays or not habits.dedupes):
+            self._kept_what_was_edited_meanwhile(before, sent)
         return True
+
+    def _kept_what_was_edited_meanwhile(self, before: Standing, sent: Change) -> None:
+        """P5, whatever the policy: what the server made of an older edit is no conflict with a newer one."""
+        version = before.shadow.version if before.shadow is not None else None
+        if before.conflict is not None or version != sent.base_version:
+            return
+        if before.row is None:
+            assert self.standing.row is None
+            return
+        for name in CHECKED:
+            if not same(before.row[name], sent.data.get(name, before.row[name])):
+                assert self.standing.row is not None
+                assert same(self.standing.row[name], before.row[name])
 
     def _answer(self, sent: Change, fate: str, resend: bool) -> Answer:
         never = None if resend else False

@@ -67,7 +67,7 @@ ROUNDS = st.tuples(
 ).map(lambda drawn: [*drawn[0], *(step for one in drawn[1] for step in one if step)])
 Step = tuple[Any, ...]
 CHOICE = st.sampled_from(["mine", "theirs"])
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 
 
 def habits(*, guards: bool) -> st.SearchStrategy[Habits]:
