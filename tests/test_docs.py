@@ -173,8 +173,8 @@ PUBLIC: list[type[Any]] = [
     windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
     windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
     QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
-    ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed, windlass.SyncFailing,
-    windlass.SyncRecovered, windlass.ConflictWaiting,
+    ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
+    windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting,
 ]  # fmt: skip
 
 
@@ -212,7 +212,8 @@ def test_every_member_is_in_the_reference(kind: type[Any]) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        windlass.Windlass, windlass.Windlass.enqueue, windlass.Windlass.running, ScheduleManager.add, windlass.JobFunction.using,
+        windlass.Windlass, windlass.Windlass.enqueue, windlass.Windlass.running, windlass.JobFunction.using,
+        ScheduleManager.add,
         windlass.JobManager.list, windlass.JobManager.watch, windlass.JobManager.wait,
         windlass.Context.progress, windlass.Backoff.linear, windlass.Backoff.exponential,
         windlass.Retry, windlass.Snooze, windlass.Cancel,

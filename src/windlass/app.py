@@ -27,6 +27,7 @@ from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
 from windlass.notify import Notifier
 from windlass.outcome import Rule
+from windlass.schedules import ScheduleManager
 from windlass.scope import Scope
 from windlass.store import open_store
 from windlass.store.protocol import Durability, Store
@@ -80,6 +81,7 @@ class Windlass:
         self.notifier = Notifier(lambda: self.store)
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
+        self.schedules = ScheduleManager(lambda: self.store, self.registry, lambda: self.clock)
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────
     @property
@@ -129,7 +131,7 @@ class Windlass:
             jobs=self.jobs,
             clock=lambda: self.clock,
             tell=lambda: self.notifier,
-            declare_schedule=lambda *_, **__: None,
+            declare_schedule=self.schedules.declare,
             poll_s=lambda: self.settings.poll,
         )
 
@@ -203,6 +205,31 @@ class Windlass:
     ) -> JobFunction[..., Any]:
         handler = self.registry.add(key or fn.__name__, fn, **options)
         return JobFunction(self.client, handler)
+
+    def periodic(
+        self,
+        key: str | None = None,
+        /,
+        *,
+        every: Duration,
+        initial_delay: Duration | None = None,
+        **options: Any,
+    ) -> JobDecorator:
+        """Makes a function a job that is enqueued again and again: ``@app.periodic(every="1h")``.
+
+        Its schedule is called as the job, and added when a service or ``app.running()`` starts: see
+        ``app.schedules.add``. ``options`` are those of ``app.job``.
+
+        Raises:
+            RegistrationError: as of ``app.job``; or a span cannot be right.
+        """
+
+        def register(fn: Callable[..., Any]) -> JobFunction[..., Any]:
+            name = key or fn.__name__
+            self.schedules.declare(name, job=name, every=every, initial_delay=initial_delay)
+            return self._register(fn, name, options)
+
+        return JobDecorator(register)
 
     def fallback(self, fn: F) -> F:
         """Makes a function the handler of every key that has none: it receives ``key`` and ``payload``."""
@@ -315,7 +342,10 @@ class Windlass:
 
     def make_sources(self) -> list[Source]:
         """What makes jobs by itself, for one dispatcher to ask."""
-        sources: list[Source] = []
+        from windlass.worker.periodic import Periodic
+
+        self.schedules.check()
+        sources: list[Source] = [Periodic(self.store, self.clock, self.schedules.put_declared)]
         if "sync" in self.__dict__ and (source := self.sync.source()) is not None:
             sources.append(source)
         return sources

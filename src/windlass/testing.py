@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +35,7 @@ from windlass.store.protocol import Claim, ClaimRequest, ProgressNote, Settlemen
 from windlass.version import VERSION
 from windlass.worker.isolate import WorkerService
 from windlass.worker.lease import Lease
+from windlass.worker.sources import Source
 
 __all__ = ["ManualClock", "assert_enqueued", "drain", "enqueued", "inline", "refute_enqueued"]
 
@@ -80,7 +81,8 @@ class ManualClock:
 def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
     """Runs what is due, one job after another in this thread, until nothing is; the jobs as they then stand.
 
-    Jobs that they enqueue run, too. Paused queues stay paused. Handlers of every kind run here, in process.
+    Jobs that they enqueue run, too, and those that schedules and sync make by now. Paused queues stay paused.
+    Handlers of every kind run here, in process.
 
     Raises:
         RuntimeError: more than ``limit`` runs: something enqueues itself for ever.
@@ -99,10 +101,11 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
         store.settle_and_claim([], None, [note])
 
     performer = app.make_performer(service, report)
+    sources = app.make_sources()
     ran: dict[int, None] = {}
     runs = 0
     try:
-        while (claim := _claim(app, owner)) is not None:
+        while (claim := _claim(app, owner) or _claim_made(app, owner, sources)) is not None:
             runs += 1
             if runs > limit:
                 raise RuntimeError(
@@ -191,6 +194,12 @@ def _claim(app: Windlass, owner: int) -> Claim | None:
     request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), _accept_any)
     claimed = store.settle_and_claim([], request).claimed
     return claimed[0] if claimed else None
+
+
+def _claim_made(app: Windlass, owner: int, sources: Sequence[Source]) -> Claim | None:
+    for source in sources:
+        source.look()
+    return _claim(app, owner)
 
 
 def _accept_any(_: Claim) -> bool:

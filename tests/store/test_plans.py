@@ -36,6 +36,11 @@ USES: dict[str, list[str]] = {
     "date_finished": [BY_ID],
     "delete_attempts": ["windlass_attempts_by_job"],
     "delete_jobs": [BY_ID],
+    "drop_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
+    "due_schedules": [
+        "windlass_schedules_due (boot_id=? AND next_at_boot<?)",
+        "windlass_jobs_unique (unique_key=?)",
+    ],
     "find_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "find_unique": ["windlass_jobs_unique (unique_key=?)"],
     "find_idempotent": ["windlass_jobs_idempotency (job_key=? AND idempotency_key=?)"],
@@ -45,9 +50,11 @@ USES: dict[str, list[str]] = {
     "hold": [BY_ID],
     "hold_odd": [BY_ID],
     "insert": [],
+    "insert_schedule": [],
     "insert_unique": [],
     "next_due_boot": [f"{DUE_BOOT} (boot_id=?)"],
     "next_due_wall": [DUE_WALL],
+    "next_schedule": ["windlass_schedules_due (boot_id=? AND next_at_boot>?)"],
     "note_progress": [BY_ID],
     "notices": [],
     "odd": ["windlass_jobs_odd"],
@@ -65,14 +72,18 @@ USES: dict[str, list[str]] = {
     "retry": [BY_ID, "windlass_jobs_unique (unique_key=?)"],
     "rewrite_created_at": [BY_ID],
     "running_by_queue": [RUNNING],
+    "schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
+    "schedules": [],
     "set_queue": [],
     "settle_completed": [BY_ID],
     "settle_completed_alike": [BY_ID],
     "settle_ended": [BY_ID],
     "settle_owned": [BY_ID],
     "settle_waiting": [BY_ID],
+    "strange_schedules": ["windlass_schedules_due (boot_id<?)", "windlass_schedules_due (boot_id>?)"],
     "switches": [],
     "unregister": ["windlass_dispatchers USING INTEGER PRIMARY KEY", f"{RUNNING} (lease_owner=?)"],
+    "update_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
 }
 """Every statement, and the indexes by which it finds its rows."""
 
@@ -107,7 +118,8 @@ def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection,
         assert any(wanted in step for step in steps), (wanted, steps)
     for step in steps:
         scans = step.startswith("SCAN") and not re.search(
-            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_queues|windlass_notifications", step
+            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_(queues|notifications|schedules)",
+            step,
         )
         walks_an_index = "USING" in step and (name in WHOLE_INDEX_IS_WANTED or name == "next_due_wall")
         assert not scans or walks_an_index, steps

@@ -18,6 +18,7 @@ import msgspec
 from windlass.job import Attempt, Job, JobStatus
 from windlass.outcome import AnyOutcome
 from windlass.store.notices import Notices
+from windlass.store.timetable import Timetable
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
@@ -201,7 +202,7 @@ class Bell(Protocol):
     def close(self) -> None: ...
 
 
-class Store(Notices, Protocol):
+class Store(Notices, Timetable, Protocol):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,88 @@
+"""Schedules in the file: found by an index of their own, changed only as they were last seen."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from windlass.store.protocol import Inserted, NewJob
+from windlass.store.sqlite.producing import Producing
+from windlass.store.sqlite.statements import SQL
+from windlass.store.timetable import ScheduleRow
+
+
+class _Late(Exception):
+    """Someone else was faster: nothing is written."""
+
+
+class Scheduling(Producing):
+    """The timetable's verbs."""
+
+    def schedules(self) -> list[ScheduleRow]:
+        with self.database.read() as connection:
+            return [_row(row) for row in connection.execute(SQL["schedules"])]
+
+    def schedule(self, name: str) -> ScheduleRow | None:
+        with self.database.read() as connection:
+            row = connection.execute(SQL["schedule"], (name,)).fetchone()
+        return None if row is None else _row(row)
+
+    def due_schedules(self) -> list[tuple[ScheduleRow, bool]]:
+        now = self.clock.boot_id(), self.clock.boot_us()
+        with self.database.read() as connection:
+            return [(_row(row), bool(row[-1])) for row in connection.execute(SQL["due_schedules"], now)]
+
+    def strange_schedules(self) -> list[ScheduleRow]:
+        with self.database.read() as connection:
+            return [
+                _row(row) for row in connection.execute(SQL["strange_schedules"], (self.clock.boot_id(),))
+            ]
+
+    def next_schedule_us(self) -> int | None:
+        now_us = self.clock.boot_us()
+        with self.database.read() as connection:
+            row = connection.execute(SQL["next_schedule"], (self.clock.boot_id(), now_us)).fetchone()
+        return None if row is None else row[0] - now_us
+
+    def put_schedule(self, row: ScheduleRow, *, replaces: int | None) -> bool:
+        with self.database.write(full=True) as connection:
+            written = _write(connection, row, replaces)
+        self.ring()
+        return written
+
+    def fire_schedule(self, row: ScheduleRow, job: NewJob, *, replaces: int) -> Inserted | None:
+        try:
+            with self.database.write(full=True) as connection:
+                (made,) = self._insert_on(connection, [job])
+                if not made.created or not _write(connection, row, replaces, made.job_id):
+                    raise _Late
+        except _Late:
+            return None
+        self.ring()
+        return made
+
+    def drop_schedule(self, name: str) -> bool:
+        with self.database.write(full=True) as connection:
+            dropped = connection.execute(SQL["drop_schedule"], (name,)).rowcount == 1
+        self.ring()
+        return dropped
+
+
+def _write(
+    connection: sqlite3.Connection, row: ScheduleRow, replaces: int | None, job: int | None = None
+) -> bool:
+    values: dict[str, Any] = {
+        "name": row.name, "job_key": row.job_key, "payload": row.payload, "spec": row.spec,
+        "paused": row.paused, "next_at": row.next_at_us, "next_at_boot": row.next_boot_us,
+        "boot_id": row.boot_id, "last_at": row.last_at_us, "last_job": row.last_job if job is None else job,
+    }  # fmt: skip
+    if replaces is None:
+        return connection.execute(SQL["insert_schedule"], values).rowcount == 1
+    return connection.execute(SQL["update_schedule"], {**values, "turn": replaces}).rowcount == 1
+
+
+def _row(row: tuple[Any, ...]) -> ScheduleRow:
+    return ScheduleRow(
+        name=row[0], job_key=row[1], payload=row[2], spec=row[3], paused=bool(row[4]), next_at_us=row[5],
+        next_boot_us=row[6], boot_id=row[7], last_at_us=row[8], last_job=row[9], turn=row[10],
+    )  # fmt: skip
