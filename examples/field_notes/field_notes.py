@@ -1,19 +1,20 @@
-"""The app on the terminal: it owns the notebook's connection and the keeper, and tells the screens what is new."""
+"""The app on the terminal: it has the notebook's connection, and tells its screens what is new."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
 from textual.message import Message
-from windlass import Windlass, WindlassError
 
 from field_notes import notes
 from field_notes.keeper import Keeper, Outlook
 from field_notes.notes_screen import NotesScreen
 from field_notes.palette import THEME
+from windlass import Windlass, WindlassError
 
 
 class FieldNotes(App[None]):
@@ -41,11 +42,12 @@ class FieldNotes(App[None]):
         super().__init__()
         self.db: sqlite3.Connection = notes.open_notebook(app.settings.database)
         self.keeper = Keeper(app)
+        self.where = Path(app.settings.database).name
         self.register_theme(THEME)
         self.theme = THEME.name
 
     def on_mount(self) -> None:
-        self.push_screen(NotesScreen(self.db, self.keeper, "notebook"))
+        self.push_screen(NotesScreen(self.db, self.keeper, self.where))
         self.keeper.follow(
             lambda outlook: self.post_message(self.Told(outlook)) and None,
             lambda note_id: self.post_message(self.Changed(note_id)) and None,

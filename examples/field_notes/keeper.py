@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from windlass import Windlass
 from windlass.sync.status import Status
 from windlass.sync.stream import Stream
+from windlass.sync.views import DeadLetter
 
 State = Literal["there", "waiting", "rejected", "conflict"]
 Side = Mapping[str, Any] | None
@@ -43,7 +44,6 @@ class Letter(NamedTuple):
     """A change that the server did not take, in its own words."""
 
     note_id: str
-    op: str
     title: str
     detail: str
 
@@ -136,7 +136,7 @@ class Keeper:
     def _outlook(self, status: Status) -> Outlook:
         notes = self._notes
         waiting = {str(one.key): Standing("waiting", one.why) for one in notes.pending(MOST)}
-        letters = tuple(_letter(str(one.key), one.change.op, one.problem, one.error) for one in notes.dead(MOST))
+        letters = tuple(_letter(one) for one in notes.dead(MOST))
         questions = tuple(
             Question(str(one.key), one.conflict.base, one.conflict.mine, one.conflict.theirs)
             for one in notes.conflicts(MOST)
@@ -160,7 +160,8 @@ def contested(question: Question) -> list[str]:
     return [name for name in ("title", "place", "done", "body") if mine.get(name) != theirs.get(name)]
 
 
-def _letter(note_id: str, op: str, problem: Any, error: str) -> Letter:
-    if isinstance(problem, Mapping) and problem.get("title"):
-        return Letter(note_id, op, str(problem["title"]), str(problem.get("detail") or ""))
-    return Letter(note_id, op, "The server did not take it.", error)
+def _letter(dead: DeadLetter) -> Letter:
+    problem, note_id = dead.problem, str(dead.key)
+    if isinstance(problem, Mapping) and "title" in problem:
+        return Letter(note_id, str(problem["title"]), str(problem.get("detail", "")))
+    return Letter(note_id, "The server did not take it.", dead.error)

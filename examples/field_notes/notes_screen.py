@@ -18,12 +18,12 @@ from textual.widgets import Footer, OptionList, Static
 
 from field_notes import notes
 from field_notes.keeper import Keeper, Outlook
-from field_notes.palette import FADED, FAINT, MOSS
+from field_notes.palette import FADED, FAINT, MOSS, key
 from field_notes.screens import ChoiceScreen, ConfirmScreen, LettersScreen
 from field_notes.widgets import UNTITLED, Editor, NoteList, StatusLine, Strip
 
 EMPTY = Text.assemble(
-    ("Nothing is written yet.\n\n", "bold"), ("^n", "bold " + MOSS), (" begins your first note.\n", FADED),
+    ("Nothing is written yet.\n\n", "bold"), key("^n"), (" begins your first note.\n", FADED),
     ("It is saved here at once, network or not,\nand goes to the server when there is one.", FADED),
     justify="center",
 )  # fmt: skip
@@ -52,7 +52,8 @@ class NotesScreen(Screen[None]):
         self.all: list[notes.Note] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(Text.assemble(("▲ ", MOSS), ("Field notes", "bold"), (f"  {self.where}", FAINT)), id="head")
+        head = Text.assemble(("▲ ", MOSS), ("Field notes", "bold"), (f"  {self.where}", FAINT))
+        yield Static(head, id="head")
         with Horizontal(id="desk"):
             with Vertical(id="shelf", classes="pane") as shelf:
                 shelf.border_title = "Notes"
@@ -103,14 +104,12 @@ class NotesScreen(Screen[None]):
     def tell_all(self) -> None:
         """Brings the strip, the page and the status line up to date."""
         editor = self.query_one(Editor)
-        is_empty = not self.all and editor.note_id is None and not editor.written() and not self._is_in(editor)
+        is_used = editor.note_id is not None or editor.written() or self._is_in(editor)
+        is_empty = not self.all and not is_used
         self.query_one("#empty").display = is_empty
         self.query_one("#page").display = not is_empty
         self.query_one("#page").border_title = "New note" if editor.note_id is None else "Note"
-        self.query_one(Strip).tell(
-            self.outlook.of(editor.note_id or ""), self.outlook,
-            is_written=bool(editor.written()), is_new=editor.note_id is None, moved=editor.moved,
-        )  # fmt: skip
+        self.query_one(Strip).tell(editor, self.outlook)
         self.tell_status()
 
     def tell_status(self) -> None:

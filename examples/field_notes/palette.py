@@ -43,6 +43,11 @@ THEME = Theme(
 )
 
 
+def key(name: str) -> tuple[str, str]:
+    """A key, as it is named in a sentence."""
+    return name, f"bold {OCHRE}"
+
+
 class Look(NamedTuple):
     """How a state is shown: never by its colour alone."""
 

@@ -1,4 +1,4 @@
-"""What people are asked: which side of a conflict, what becomes of a rejected note, and whether they are sure."""
+"""What people are asked: which side of a conflict, what becomes of a rejected note, are they sure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from textual.widgets.option_list import Option
 
 from field_notes import notes
 from field_notes.keeper import Keeper, Letter, Outlook, Question, Side, contested
-from field_notes.palette import FADED, FAINT, INK, LILAC, MOSS, OCHRE, RUST
-from field_notes.widgets import UNTITLED, Editor, NoteList
+from field_notes.palette import FADED, FAINT, INK, LILAC, OCHRE, RUST, key
+from field_notes.widgets import UNTITLED, Editor
 
 Which = Literal["mine", "theirs"]
 Choice = Mapping[str, Any] | Literal["mine", "theirs", "later"]
@@ -58,7 +58,9 @@ class Line(Horizontal):
             return Text("done" if value else "open")
         if not value:
             return Text("empty", f"italic {FAINT}")
-        return Text(str(value), FADED) if base is None else marked(str(value), str(base.get(self.field) or ""))
+        if base is None:
+            return Text(str(value), FADED)
+        return marked(str(value), str(base.get(self.field) or ""))
 
 
 def marked(text: str, before: str) -> Text:
@@ -126,9 +128,9 @@ class ChoiceScreen(ModalScreen[Choice]):
         if open_ones and len(self.lines) > 1:
             hint.update(Text(f"Choose a side for {', '.join(open_ones)}.", FADED))
         elif open_ones:
-            hint.update(Text("Choose a side: ← mine, → theirs.", FADED))
+            hint.update(Text.assemble(key("←"), (" keeps mine, ", FADED), key("→"), (" theirs.", FADED)))
         else:
-            hint.update(Text.assemble(("⏎", f"bold {OCHRE}"), (" keeps what is marked, here and there.", FADED)))
+            hint.update(Text.assemble(key("⏎"), (" keeps what is marked, here and at the server.", FADED)))
 
     def action_move(self, step: int) -> None:
         self.place = min(max(self.place + step, 0), len(self.lines) - 1)
@@ -236,7 +238,8 @@ class LettersScreen(Screen[None]):
         if letter is None:
             return
         said = Text.assemble(("The server says  ", FAINT), (letter.title, f"bold {RUST}"))
-        self.query_one("#said", Static).update(said.append(f"\n{letter.detail}" if letter.detail else "", INK))
+        said.append(f"\n{letter.detail}" if letter.detail else "", INK)
+        self.query_one("#said", Static).update(said)
         note = notes.get(self.db, letter.note_id)
         if editor.note_id != letter.note_id or not editor.written():
             editor.load(note)
@@ -287,8 +290,8 @@ class ConfirmScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="card confirm"):
             yield Static(Text(self.question, "bold"))
-            keys = Text.assemble(("y", f"bold {OCHRE}"), (" yes   ", FADED), ("n", f"bold {OCHRE}"), (" no", FADED))
-            yield Static(keys, classes="hint")
+            answers = Text.assemble(key("y"), (" yes   ", FADED), key("n"), (" no", FADED))
+            yield Static(answers, classes="hint")
 
-    def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - a key's answer
+    def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)

@@ -6,8 +6,8 @@
     PATCH  /notes/ID                   some fields of it (If-Match: "41")
     DELETE /notes/ID                   it is deleted (If-Match: "41")
 
-One number counts all changes. A note's ``rev`` is the number of its last change, and its ETag; the list's ETag
-is the last number of all. Who repeats a request with the same ``Idempotency-Key`` gets the same answer.
+One number counts all changes. A note's ``rev`` is the number of its last change, and its ETag. The list's
+ETag is the last number of all. Who repeats a request with its ``Idempotency-Key`` gets the same answer again.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from field_notes.notes import new_id, now
 from field_notes.shelf import Answer, Refused, Shelf, changed, created, deleted, listed, shown
 
 PORT = 8642
+
 
 # ── HTTP ───────────────────────────────────────────────────────────────────────────────────────────
 class Handler(BaseHTTPRequestHandler):
@@ -231,7 +232,8 @@ class Terminal:
                     self.tell(f"a colleague has added “{note['title']}”")
                 elif key == "e":
                     note = colleague_edits(server.shelf)
-                    self.tell(f"a colleague has made “{note['title']}” of it" if note else "there is no note yet")
+                    told = f"a colleague has made it “{note['title']}”" if note else "there is no note yet"
+                    self.tell(told)
 
     def switch(self, server: NotesServer) -> None:
         if server.is_cut:

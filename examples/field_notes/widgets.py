@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 
 from field_notes.keeper import Outlook, Standing
 from field_notes.notes import Note
-from field_notes.palette import FADED, FAINT, INK, LINKS, LOOKS, ago, moment_of
+from field_notes.palette import FADED, FAINT, INK, LINKS, LOOKS, OCHRE, ago, key, moment_of
 
 UNTITLED = "(no title)"
 
@@ -61,7 +61,7 @@ def _row(note: Note, standing: Standing) -> Table:
     style = f"{FAINT} strike" if note.done else f"bold {INK}" if note.title else f"italic {FADED}"
     where = Text(note.place or "", FADED).append(" · " if note.place else "", FAINT)
     where.append(ago(moment_of(note.updated_at)), FAINT if note.place else FADED)
-    row = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    row = Table.grid(expand=True, padding=(0, 1, 0, 0), pad_edge=True)
     row.add_column(width=1)
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     row.add_column(justify="right", no_wrap=True)
@@ -91,11 +91,11 @@ class Editor(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal(classes="field"):
             yield Static("Title", classes="label")
-            yield Input(id="title", placeholder="What is there?", compact=True)
+            yield Input(id="title", placeholder="What is there?", compact=True, select_on_focus=False)
         with Horizontal(classes="field"):
             yield Static("Place", classes="label")
-            yield Input(id="place", placeholder="Where is it?", compact=True)
-        yield TextArea(id="body", placeholder="What should be remembered?", compact=True, show_line_numbers=False)
+            yield Input(id="place", placeholder="Where is it?", compact=True, select_on_focus=False)
+        yield TextArea(id="body", placeholder="What should be remembered?", compact=True)
 
     # ── what it shows ──────────────────────────────────────────────────────────────────────────
     def load(self, note: Note | None) -> None:
@@ -174,24 +174,24 @@ def shortened(text: str, most: int = 40) -> str:
 class Strip(Static):
     """How the note in the editor stands, and what can be done about it."""
 
-    def tell(
-        self, standing: Standing, outlook: Outlook, *, is_written: bool, is_new: bool, moved: Mapping[str, str]
-    ) -> None:
+    def tell(self, editor: Editor, outlook: Outlook) -> None:
         """Says it."""
+        standing, moved = outlook.of(editor.note_id or ""), editor.moved
         look = LOOKS[standing.state]
         self.set_classes(f"strip {standing.state}")
         if moved:
             self.set_classes("strip conflict")
             theirs = ", ".join(f"{name} “{shortened(value)}”" for name, value in moved.items())
             text = Text.assemble(("⇄ Edited at the server while you write: ", "bold"), theirs)
-            self.update(text.append(". Saved as you have it, unless F4 takes theirs.", FADED))
+            text.append(". Saved as you have it, unless ", FADED).append("F4", key("")[1])
+            self.update(text.append(" takes theirs.", FADED))
             return
-        if is_written:
+        if editor.written():
             self.set_classes("strip writing")
-            keys = " when you leave the note, or with ^s"
-            self.update(Text.assemble(("✎ Not saved yet: ", "bold"), ("it is saved" + keys, FADED)))
+            told = (" saves it, and so does leaving the note.", FADED)
+            self.update(Text.assemble(("✎ ", OCHRE), key("^s"), told))
             return
-        if is_new:
+        if editor.note_id is None:
             self.set_classes("strip")
             self.update(Text("A new note. It is kept here from the moment you leave it.", FADED))
             return
@@ -203,11 +203,12 @@ class Strip(Static):
                 why = "It goes to the server when there is a network." if away else f"It {standing.why}."
                 self.update(Text.assemble((f"{look.mark} Saved here. ", look.colour), (why, FADED)))
             case "rejected":
-                text = Text.assemble((f"{look.mark} {standing.why} ", f"bold {look.colour}"))
-                self.update(text.append(f"{standing.detail} ", INK).append("F3 mends it.", FADED))
+                said = (f"{look.mark} {standing.why}", f"bold {look.colour}")
+                detail = f" {standing.detail}" if standing.detail else ""
+                self.update(Text.assemble(said, (f"{detail} ", INK), key("F3"), (" mends it.", FADED)))
             case "conflict":
-                text = Text.assemble((f"{look.mark} Edited here and at the server. ", f"bold {look.colour}"))
-                self.update(text.append("Nothing is lost: F2 chooses.", FADED))
+                said = (f"{look.mark} Edited here and at the server. ", f"bold {look.colour}")
+                self.update(Text.assemble(said, key("F2"), (" chooses.", FADED)))
 
 
 class StatusLine(Static):
@@ -228,5 +229,5 @@ class StatusLine(Static):
         row = Table.grid(expand=True)
         row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         row.add_column(justify="right", no_wrap=True)
-        row.add_row(left, Text(f"asked {ago(outlook.last_pull)}" if outlook.last_pull else "", FAINT))
+        row.add_row(left, Text(f"last pull {ago(outlook.last_pull)}" if outlook.last_pull else "", FAINT))
         self.update(row)
