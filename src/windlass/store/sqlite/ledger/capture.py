@@ -12,10 +12,11 @@ from windlass.change import Key, Table
 from windlass.errors import ConfigError
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
 from windlass.store.sqlite.ledger.describing import describe
-from windlass.store.sqlite.ledger.reading import shadow_rows, untracked
+from windlass.store.sqlite.ledger.reading import untracked
 from windlass.store.sqlite.ledger.statements import SQL
 from windlass.store.sqlite.ledger.tables import Known, differ, known_of, user_table
 from windlass.store.sqlite.ledger.triggers import PATTERN, triggers_of
+from windlass.store.sqlite.ledger.values import decode
 
 _PAGE = 1000
 _FORGOTTEN_AT_ONCE = 5000
@@ -187,28 +188,17 @@ def _rows_past(
     connection: sqlite3.Connection, found: Resource, after: Sequence[Any] | None
 ) -> tuple[Sequence[Any] | None, list[Key]]:
     """Rows that nothing speaks of, though they have no shadow or differ from it."""
-    page = found.user_table.page(connection, after, _PAGE)
-    keys: list[Key] = [row[0] for row in page]
-    shadows = shadow_rows(connection, found.id, keys)
-    rows = found.user_table.rows(connection, [key for key in keys if key in shadows])
-    suspects = [
-        key for key in keys if key not in shadows or (key in rows and differ(rows[key], shadows[key]))
-    ]
-    return (page[-1][1:] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
+    page = found.user_table.page(connection, found.id, after, _PAGE)
+    suspects = [key for key, _, row, shadow in page if shadow is None or differ(row, decode(shadow))]
+    return (page[-1][1] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
 
 
 def _shadows_past(
     connection: sqlite3.Connection, found: Resource, after: Sequence[Any] | None
 ) -> tuple[Sequence[Any] | None, list[Key]]:
     """Shadows that nothing speaks of, though their row is gone."""
-    if after is None:
-        page = connection.execute(SQL["shadow_first_page"], (found.id, _PAGE)).fetchall()
-    else:
-        page = connection.execute(SQL["shadow_page"], (found.id, *after, _PAGE)).fetchall()
-    keys: list[Key] = [row[0] for row in page]
-    rows = found.user_table.rows(connection, keys)
-    suspects = [key for key in keys if key not in rows]
-    return (page[-1] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
+    end, suspects = found.user_table.missing(connection, found.id, after, _PAGE)
+    return end, untracked(connection, found.id, suspects)
 
 
 def keep_highest(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 from windlass.change import Change, Conflict, Key, Shadow, Standing
 from windlass.store.ledger import Look
@@ -162,11 +161,6 @@ def _shadows(connection: sqlite3.Connection, resource: int, keys: Sequence[Key])
         rows = connection.execute(keyed("shadows", len(chunk)), (resource, *chunk))
         found.update({key: shadow_of(*rest) for key, *rest in rows})
     return found
-
-
-def shadow_rows(connection: sqlite3.Connection, resource: int, keys: Sequence[Key]) -> dict[Key, Any]:
-    """What the remote last said of those keys, without anything else."""
-    return {key: shadow.row for key, shadow in _shadows(connection, resource, keys).items()}
 
 
 def _remote_ids(connection: sqlite3.Connection, resource: int, keys: Sequence[Key]) -> dict[Key, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,8 +27,8 @@ class UserTable:
         self._key_at = self.columns.index(table.key[0])
         self._texts: dict[tuple[str, ...], str] = {}
 
-    def _names(self, columns: Iterable[str]) -> str:
-        return ", ".join(map(quoted, columns))
+    def _names(self, columns: Iterable[str], row: str = "") -> str:
+        return ", ".join(row + quoted(name) for name in columns)
 
     # ── keys ───────────────────────────────────────────────────────────────────────────────────
     def key_sql(self, row: str = "") -> str:
@@ -69,16 +69,7 @@ class UserTable:
         A text that is none comes with surrogates in it, which nothing can send: it is refused by itself then,
         and stops no other row.
         """
-        try:
-            return self._rows(connection, keys)
-        except sqlite3.OperationalError as error:
-            if "decode" not in str(error):
-                raise
-            connection.text_factory = _with_surrogates
-            try:
-                return self._rows(connection, keys)
-            finally:
-                connection.text_factory = str
+        return _tolerant(connection, lambda: self._rows(connection, keys))
 
     def _rows(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Row]:
         found: dict[Key, Row] = {}
@@ -111,17 +102,45 @@ class UserTable:
         return self._texts[known]
 
     def page(
-        self, connection: sqlite3.Connection, after: Sequence[Any] | None, limit: int
-    ) -> list[tuple[Any, ...]]:
-        """Keys in order, each with the values of its columns behind it; those beyond ``after``."""
-        names = self._names(self.table.key)
-        conditions = [self.has_key_sql() or "1"]
+        self, connection: sqlite3.Connection, resource: int, after: Sequence[Any] | None, limit: int
+    ) -> list[tuple[Key, Sequence[Any], Row, str | None]]:
+        """Rows in their keys' order, beyond ``after``: key, its parts, the row, and its shadow's JSON."""
+        names = self._names(self.table.key, "t.")
+        conditions = [self.has_key_sql("t.") or "1"]
         if after is not None:
             conditions.append(f"({names}) > ({marks(len(after))})")
-        where = " AND ".join(conditions)
-        what = f"{self.key_sql()}, {names} FROM {self.name}"
-        statement = f"SELECT {what} WHERE {where} ORDER BY {names} LIMIT ?"
-        return connection.execute(statement, (*(after or ()), limit)).fetchall()
+        # The plus takes the column's affinity away: with it, the shadows' index would not be used.
+        what = (
+            f"{self.key_sql('t.')}, {names}, {self._names(self.columns, 't.')}, s.row FROM {self.name} AS t"
+        )
+        shadow = f"LEFT JOIN windlass_sync_shadows AS s ON s.resource = ? AND s.key = +{self.key_sql('t.')}"
+        statement = f"SELECT {what} {shadow} WHERE {' AND '.join(conditions)} ORDER BY {names} LIMIT ?"
+        values = (resource, *(after or ()), limit)
+        rows = _tolerant(connection, lambda: connection.execute(statement, values).fetchall())
+        parts = 1 + len(self.table.key)
+        return [
+            (row[0], row[1:parts], dict(zip(self.columns, row[parts:-1], strict=True)), row[-1])
+            for row in rows
+        ]
+
+    def missing(
+        self, connection: sqlite3.Connection, resource: int, after: Sequence[Any] | None, limit: int
+    ) -> tuple[Sequence[Any] | None, list[Key]]:
+        """Keys of shadows without a row, beyond ``after``, and where the next page begins (None: nowhere)."""
+        beyond = "" if after is None else "AND s.key > ?"
+        there = ""
+        if self.single:
+            name = "t." + quoted(self.table.key[0])
+            same = f"{name} = s.key AND {name} = s.key COLLATE BINARY"
+            there = f"AND NOT EXISTS (SELECT 1 FROM {self.name} AS t WHERE {same})"  # noqa: S608 - names are quoted
+        where = f"s.resource = ? {beyond} {there}"
+        statement = f"SELECT s.key FROM windlass_sync_shadows AS s WHERE {where} ORDER BY s.key LIMIT ?"  # noqa: S608 - names are quoted
+        page = connection.execute(statement, (resource, *(after or ()), limit)).fetchall()
+        keys: list[Key] = [row[0] for row in page]
+        if not self.single:
+            rows = self.rows(connection, keys)
+            keys = [key for key in keys if key not in rows]
+        return (page[-1] if len(page) == limit else None), keys
 
     def has_nameless(self, connection: sqlite3.Connection) -> bool:
         """True where a row has no key by which it could be named."""
@@ -196,6 +215,19 @@ class UserTable:
             action = f"DO UPDATE SET {sets}" if others else "DO NOTHING"
             self._texts[known] = f"{self._insert(columns)} ON CONFLICT ({key}) {action}"
         return self._texts[known]
+
+
+def _tolerant(connection: sqlite3.Connection, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):
+            raise
+        connection.text_factory = _with_surrogates
+        try:
+            return read()
+        finally:
+            connection.text_factory = str
 
 
 def _with_surrogates(text: bytes) -> str:

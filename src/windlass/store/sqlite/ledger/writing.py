@@ -28,6 +28,7 @@ log = logging.getLogger("windlass.store")
 
 _ARRIVALS_KEPT = 500
 """Writes whose keys are remembered for followers."""
+_LOG_MOST = 2 * LOG_LIMIT
 _A_HANDFUL = 10
 """So few absent rows are never a reason to ask."""
 
@@ -111,13 +112,21 @@ class Writing(LedgerRole):
     def _after(self, *, arrived: bool) -> None:
         if arrived:
             self.bells.ring("watch")
-        # A dispatcher moves the log, but not as fast as a first pull fills it.
-        if self.database.log_bytes() > 4 * LOG_LIMIT:
+        # A dispatcher moves the log, but not as fast as a first pull fills it. Not again before it has grown
+        # as much once more: a reader may be in the way.
+        size = self.database.log_bytes()
+        if size < self._log_tried:
+            self._log_tried = 0
+        if size - self._log_tried > _LOG_MOST:
+            self._log_tried = size
             try:
                 self.database.checkpoint(force=True)
             except StoreError as error:
                 # What was written is committed: the caller must not be told otherwise.
                 log.warning("the log could not be copied into the database: %s", error)
+
+    _log_tried = 0
+    """The log's size when it was last copied into the database."""
 
     def sweep(self, hold: Hold, *, max_share: float, limit: int = 500) -> list[Key]:
         """See the protocol."""

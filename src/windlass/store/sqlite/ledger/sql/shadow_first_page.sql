@@ -1,1 +1,0 @@
-SELECT key FROM windlass_sync_shadows WHERE resource = ? ORDER BY key LIMIT ?

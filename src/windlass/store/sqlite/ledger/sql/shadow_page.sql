@@ -1,1 +1,0 @@
-SELECT key FROM windlass_sync_shadows WHERE resource = ? AND key > ? ORDER BY key LIMIT ?
