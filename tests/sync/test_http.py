@@ -180,7 +180,7 @@ def test_nothing_tells_a_secret(server: Faulty, caplog: pytest.LogCaptureFixture
         403, {"Content-Type": "application/json"}, b'{"error": "no rights for canary-key-1 at all"}'
     )
     with caplog.at_level(logging.DEBUG):
-        transport = Transport(server.url, headers={"X-Key": secret("canary-key-1")}, timeouts=SHORT)
+        transport = Transport(server.url, headers={"X-Key": secret(lambda: "canary-key-1")}, timeouts=SHORT)
         texts = [repr(transport)]
         reply = transport.request("GET", "/echo", params={"sig": "canary-key-2"})
         texts += [repr(reply), repr(reply.headers), reply.title, str(reply.problem())]
