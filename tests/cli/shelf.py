@@ -48,7 +48,8 @@ class Shelf:
         if change.op == "delete":
             return Accepted() if kept.pop(change.remote_id, None) else Gone()
         if "bad" in str(change.document.get("title")):
-            return Rejected("422 the title is bad", json.dumps({"title": "Unprocessable", "field": "title"}))
+            problem = {"title": "Unprocessable", "field": "title", "hint": "[red]no[/red] \\x1b[2J"}
+            return Rejected("422 the title is bad", json.dumps(problem))
         kept[change.remote_id] = (version + 1, dict(change.document))
         return Accepted(dict(change.document), str(version + 1))
 

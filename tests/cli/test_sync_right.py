@@ -59,6 +59,25 @@ def test_a_conflict_is_resolved_by_one_side_or_by_columns(
     assert shelf.documents["1"] == {"id": 1, "title": title, "done": True, "stars": 2}
 
 
+def test_a_row_deleted_on_one_side_is_shown_so_and_resolved_either_way(
+    cli: Command, shelf: Shelf, sql: Sql
+) -> None:
+    for number in (1, 2):
+        shelf.put(number, title="base", done=False, stars=1)
+    cli("sync", "now", "--here")
+    sql("DELETE FROM notes")
+    for number in (1, 2):
+        shelf.put(number, title="theirs")
+    cli("sync", "now", "--here")
+    line = next(line for line in cli("sync", "conflicts").out.splitlines() if line.startswith("the row"))
+    assert line.split() == ["the", "row", "there", "deleted", "there"]
+    assert cli("sync", "resolve", "notes", "1", "mine").code == 0
+    assert cli("sync", "resolve", "notes", "2", "theirs").code == 0
+    cli("sync", "now", "--here")
+    assert sql("SELECT id, title FROM notes") == [(2, "theirs")]
+    assert list(shelf.documents) == ["2"]
+
+
 @pytest.mark.usefixtures("conflict")
 def test_a_conflict_that_is_not_there_is_exit_code_3(cli: Command) -> None:
     answer = cli("sync", "resolve", "notes", "4711", "mine")
@@ -82,11 +101,22 @@ def test_dead_shows_the_servers_own_message(cli: Command, shelf: Shelf) -> None:
     found = cli("sync", "dead", "--json").data
     assert [one["key"] for one in found] == [1, 2]
     assert found[0]["error"] == "422 the title is bad"
-    assert found[0]["problem"] == {"title": "Unprocessable", "field": "title"}
+    assert found[0]["problem"]["title"] == "Unprocessable"
     shown = cli("sync", "dead").out
     assert "422 the title is bad" in shown
     assert "Unprocessable" in shown
     assert "3" in shelf.documents
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(cli: Command, shelf: Shelf, sql: Sql) -> None:
+    cli("sync", "status")
+    sql("INSERT INTO notes (title) VALUES (?)", "bad \x1b[2J [bold]x[/bold]")
+    cli("sync", "now", "--here")
+    for command in ("dead", "pending", "status"):
+        assert "\x1b" not in cli("sync", command).out
+    shown = cli("sync", "dead").out
+    assert "[red]no[/red]" in shown
+    assert "[bold]x[/bold]" in shown
 
 
 @pytest.mark.usefixtures("rejected")

@@ -49,7 +49,7 @@ def watch(resource: Name = None, db: Db = None, app: App = None, as_json: Json =
     output = Output(as_json=as_json)
     with opened.sync.watch(resource) as changes:
         if output.out.is_terminal and not as_json:
-            _draw(output, changes)
+            draw(output, changes)
         for one in changes:
             if as_json:
                 output.line(one)
@@ -59,7 +59,8 @@ def watch(resource: Name = None, db: Db = None, app: App = None, as_json: Json =
                 output.out.print(status_line(one))
 
 
-def _draw(output: Output, changes: Iterable[Status]) -> None:
+def draw(output: Output, changes: Iterable[Status]) -> None:
+    """The table of all of them, drawn over itself with each change."""
     from rich.live import Live
 
     from windlass.cli.sync_render import statuses_table

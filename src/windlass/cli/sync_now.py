@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Direction = Literal["push", "pull"]
 
-_SOON_S = 1.5
-"""Who comes back within this was only in another's way."""
+_BUSY = timedelta(seconds=0.5)
+"""Who comes back after so short a pause found another at it, or lets edits gather first."""
 _PATIENCE_S = 10.0
 _NAP_S = 0.1
 _LOOK_S = 1.0
@@ -125,7 +125,7 @@ def ask_service(opened: Windlass, names: Sequence[str], bars: Bars) -> list[Outc
                 outcomes.append(outcome)
                 bars.end(resource, direction)
                 del following[job.id]
-    return outcomes
+    return sorted(outcomes, key=lambda one: (names.index(one.resource), one.direction == "pull"))
 
 
 def _outcome(opened: Windlass, job: Job, resource: str, direction: Direction) -> Outcome | None:
@@ -139,8 +139,7 @@ def _outcome(opened: Windlass, job: Job, resource: str, direction: Direction) ->
     if job.status is JobStatus.PENDING:
         if job.hold is not None:
             return Outcome(resource=resource, direction=direction, outcome="postponed", reason=job.hold)
-        soon = from_us(SystemClock().wall_us()) + timedelta(seconds=_SOON_S)
-        if job.run_at is None or job.run_at <= soon:
+        if job.run_at is None or job.run_at - job.updated_at <= _BUSY:
             return None
     ended = job.status is not JobStatus.PENDING
     attempts = opened.jobs.attempts(job.id)

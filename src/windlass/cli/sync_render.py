@@ -66,7 +66,7 @@ def pending_table(changes: Sequence[PendingChange]) -> RenderableType:
         table.add_row(
             Text(printable(one.resource)),
             key_text(one.key),
-            one.change.op,
+            Text(printable(one.change.op)),
             Text(printable(", ".join(one.change.data)), "dim"),
             when(from_us(one.change.created_at_us)),
             str(one.change.attempts),
@@ -92,8 +92,11 @@ def conflicts_tables(conflicts: Sequence[OpenConflict]) -> RenderableType:
         sides = conflict.base, conflict.mine, conflict.theirs
         if conflict.mine is None or conflict.theirs is None:
             table.add_row(Text("the row", "dim"), *(_side(side) for side in sides))
-        for name in one.fields:
-            table.add_row(Text(printable(name)), *(_cell(side, name) for side in sides))
+        for name, (base, mine, theirs) in one.fields.items():
+            # What one side alone has changed is merged by itself, whoever wins.
+            style = "bold" if base not in (mine, theirs) else "dim"
+            cells = [_cell(side, name) for side in sides]
+            table.add_row(Text(printable(name)), *cells, style=style)
         parts += [table, Text()]
     return Group(*parts, Text("windlass sync resolve RESOURCE KEY mine|theirs, or --set COLUMN=VALUE", "dim"))
 
@@ -110,7 +113,8 @@ def dead_panels(letters: Sequence[DeadLetter]) -> RenderableType:
         grid.add_column(overflow="fold")
         head = Text(f"{printable(one.resource)} ", "bold").append_text(key_text(one.key))
         head.append(
-            f"  {change.op}, sent {change.attempts}×, made {when(from_us(change.created_at_us))}", "dim"
+            f"  {printable(change.op)}, sent {change.attempts}×, made {when(from_us(change.created_at_us))}",
+            "dim",
         )
         grid.add_row("row", head)
         if change.data:
