@@ -21,7 +21,7 @@ from windlass.clock import Clock, SystemClock
 from windlass.config import Settings, load_settings
 from windlass.context import Context
 from windlass.duration import Duration
-from windlass.events import Event
+from windlass.events import Event, JobFailed
 from windlass.handlers import Registry
 from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
@@ -338,6 +338,10 @@ class Windlass:
 
         limit_s = self.settings.transaction_limit
         lent = Lent(self.store, service, report_progress, transaction_limit_s=limit_s)
+        if self.notifier.listens_for(JobFailed):
+            from windlass.notify.failures import TellingPerformer
+
+            return TellingPerformer(self.notifier, self.registry, lent)
         return Performer(self.registry, lent)
 
     def make_sources(self) -> list[Source]:

@@ -70,7 +70,8 @@ class ConflictWaiting(Event, frozen=True):
 
 
 class JobFailed(Event, frozen=True):
-    """A job is FAILED, and will not run again by itself. Told once per job key, until one of it completes."""
+    """The last attempt of a job failed. Told once per job key, until one of it completes; by its worker:
+    one that was killed tells nobody."""
 
     job_id: int
     key: str
