@@ -159,11 +159,14 @@ class SyncSource:
             self._tasks.push_soon(name, delay_us=chosen.debounce_us)
             self._pushed_at[name] = now
             return None
-        due_us = engine.ledger.next_due_us(name)
+        now_us = engine.now_us()
+        # What may be sent now waits for nobody: a person's answer to a conflict, an edit that a pull has read,
+        # what a push was sending when it died for good.
+        due_us = now_us if engine.ledger.due(name, now_us, 1) else engine.ledger.next_due_us(name)
         if due_us is None:
             return None
         rest_s = self._pushed_at.get(name, 0.0) + _REST_S - now
-        wait_s = max((due_us - engine.now_us()) / 1_000_000, rest_s)
+        wait_s = max((due_us - now_us) / 1_000_000, rest_s)
         if wait_s > 0:
             return wait_s
         self._tasks.push_soon(name)

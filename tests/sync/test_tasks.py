@@ -1,0 +1,63 @@
+"""Jobs of sync that no edit in the journal asks for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.sync.replicas import TASKS, Collection, Wire
+from windlass import Windlass
+from windlass.sync.handle import Resource
+from windlass.testing import drain
+
+
+@pytest.fixture
+def collection() -> Collection:
+    return Collection()
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Windlass]:
+    with closing(Windlass(tmp_path / "app.db")) as app:
+        yield app
+
+
+@pytest.fixture
+def db(app: Windlass, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(tmp_path / "app.db", isolation_level=None)) as connection:
+        connection.execute(TASKS)
+        yield connection
+
+
+@pytest.fixture
+def tasks(app: Windlass, db: sqlite3.Connection, collection: Collection) -> Resource:
+    return app.sync.resource("tasks", remote=Wire(collection), on_conflict="ask")
+
+
+def test_what_a_person_decided_is_pushed_without_another_edit(
+    app: Windlass, db: sqlite3.Connection, tasks: Resource, collection: Collection
+) -> None:
+    collection.put("1", title="coffee")
+    db.execute("INSERT INTO tasks (id, title) VALUES ('1', 'tea')")
+    drain(app)
+    assert [one.key for one in tasks.conflicts()] == ["1"]
+    tasks.resolve("1", "mine")
+    drain(app)
+    assert collection.alive()["1"]["title"] == "tea"
+
+
+def test_an_edit_that_only_a_pull_has_read_is_pushed(
+    app: Windlass, db: sqlite3.Connection, tasks: Resource, collection: Collection
+) -> None:
+    collection.put("1", title="coffee", note="black")
+    drain(app)
+    db.execute("UPDATE tasks SET title = 'tea' WHERE id = '1'")
+    collection.put("1", note="white")
+    tasks.pull()
+    assert app.store.ledger.has_news() == []
+    drain(app)
+    assert (collection.alive()["1"]["title"], collection.alive()["1"]["note"]) == ("tea", "white")
