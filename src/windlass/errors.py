@@ -106,7 +106,7 @@ class LostHold(SyncError):
 
 
 class InvalidDocument(SyncError, ValueError):
-    """What was to be sent cannot be JSON: a NaN, a lone surrogate, a value of no JSON type. Nothing was sent."""
+    """What was to be sent cannot be JSON: a NaN, a lone surrogate, no JSON type. Nothing was sent."""
 
 
 class SweepRefused(SyncError):

@@ -274,3 +274,18 @@ def settled(*replicas: Replica, chance: random.Random | None = None) -> None:
     for _ in range(4):
         for one in replicas:
             one.sync()
+
+
+Make = Callable[..., Replica]
+"""What the fixture ``replica`` gives."""
+
+
+def equal(collection: Collection, *replicas: Replica) -> None:
+    """L4: quiet and drained replicas are equal to the collection and to each other."""
+    expected = {
+        key: {"done": 0, "note": None, "title": None, **document}
+        for key, document in collection.alive().items()
+    }
+    for one in replicas:
+        assert one.counts() == {"pending": 0, "failed": 0, "conflicts": 0, "held": 0}
+        assert one.rows() == expected

@@ -214,7 +214,8 @@ class Ledger(Protocol):
         """Carries the effects out; ``look`` is the mark of the look they were worked out from.
 
         The journal's entries of the keys up to that mark are removed. Skips the keys edited since, and gives
-        them back. A row that the table refuses (a constraint) is put in the quarantine; the others go in.
+        them back; ``state`` goes in only where none was skipped (L1). A row that the table refuses (a
+        constraint) is put in the quarantine; the others go in.
         ``released``: remote ids that leave the quarantine, before those of ``quarantine`` go in.
         ``all_or_nothing``: where a key was edited since, nothing is written: a page goes in with its cursor.
 

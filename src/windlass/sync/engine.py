@@ -17,6 +17,7 @@ from windlass.errors import ConfigError, RemoteError, ResourceBusy, SyncError
 from windlass.events import ConflictWaiting, Event, SyncFailed, SyncFailing, SyncRecovered
 from windlass.store.ledger import Hold, Ledger, OriginState
 from windlass.sync.cycle import Cycle, Reference
+from windlass.sync.merge import named_columns
 from windlass.sync.origins import Origin
 from windlass.sync.pull import Pull, Pulled
 from windlass.sync.push import Push, Pushed
@@ -145,11 +146,9 @@ class Engine:
                 declared = self.get(name)
                 ledger = self.ledger
                 table = declared.synced(ledger.describe(declared.settings.table))
+                _refuse_unknown_columns(declared, table)
                 if ledger.install(name, table, ids=declared.settings.ids):
                     log.info("%s: the capture of %s is in place", name, table.name)
-                    found = ledger.recapture(name)
-                    if found:
-                        log.info("%s: %d rows of %s were not known to sync", name, found, table.name)
                 self._tables[name] = table
             return self._tables[name]
 
@@ -314,6 +313,15 @@ class Engine:
         cycle.ledger.note(cycle.name, "sweep_refused", done.sweep_refused)
         if done.sweep_refused:
             log.warning("%s: %s", cycle.name, done.sweep_refused)
+
+
+def _refuse_unknown_columns(declared: Declared, table: Table) -> None:
+    known = {column.name for column in table.columns}
+    if missing := sorted(named_columns(declared.settings.on_conflict) - known):
+        raise ConfigError(
+            f"{declared.name}: on_conflict names {', '.join(missing)}, and {table.name} has no such synced "
+            f"column: it has {', '.join(sorted(known))}"
+        )
 
 
 def _subject(state: OriginState) -> str:

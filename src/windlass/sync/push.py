@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 
 from windlass.change import KEEP, Change, Effect, Key, RemoteRow, Standing
+from windlass.clock import monotonic
 from windlass.errors import RemoteError
 from windlass.store.ledger import Hold
 from windlass.sync import operations
@@ -52,6 +53,7 @@ from windlass.sync.remote import (
 from windlass.sync.waiting import blocked, let_go
 
 _FOLD = 500
+_COUNT_S = 1.0
 
 
 class Sealed(NamedTuple):
@@ -84,6 +86,8 @@ class Push:
         self._report = report
         self._stopping = stopping
         self._limits = limits_of(cycle)
+        self._count_at = 0.0
+        self._expected = 0
         self.done = Pushed()
 
     def run(self, hold: Hold) -> Pushed:
@@ -95,8 +99,7 @@ class Push:
         cycle = self._cycle
         while not self._stopping():
             self._fold(hold)
-            if cycle.ledger.counts(cycle.name).held:
-                let_go(cycle, hold)
+            let_go(cycle, hold)
             changes = self._next(hold)
             if not changes:
                 break
@@ -109,8 +112,17 @@ class Push:
                 if isinstance(verdict, Undelivered):
                     raise verdict.error
             cycle.origin.answered()
-            self._report(self.done.accepted, self.done.accepted + cycle.ledger.counts(cycle.name).pending)
+            self._tell_how_far()
         return self.done
+
+    def _tell_how_far(self) -> None:
+        # What is left is counted now and then: that takes longer the more there is.
+        now = monotonic()
+        if now >= self._count_at:
+            self._count_at = now + _COUNT_S
+            left = self._cycle.ledger.counts(self._cycle.name).pending
+            self._expected = self.done.accepted + left
+        self._report(self.done.accepted, max(self._expected, self.done.accepted))
 
     # ── 1. fold ────────────────────────────────────────────────────────────────────────────────
     def _fold(self, hold: Hold) -> None:

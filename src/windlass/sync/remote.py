@@ -58,8 +58,8 @@ class Page(NamedTuple):
     next_page: str | None = None
     """None: this is the last one."""
     watermark: str | None = None
-    """This pull tells everything up to here: it becomes the cursor after the last page. Fixed by the first page;
-    one that a later page brings replaces it (tokens of a last page, rows that come in the cursor's order)."""
+    """This pull tells everything up to here: it becomes the cursor after the last page. Fixed by the first
+    page; one that a later page brings replaces it (tokens of a last page, rows in the cursor's order)."""
     validator: str | None = None
     """Of a first page: what a conditional request may say the next time."""
     complete: bool = False

@@ -1,0 +1,201 @@
+"""The cycle through real databases: what a pull promises (L1 to L4), and conflicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sync.replicas import Collection, Make, equal, settled
+from windlass.events import ConflictWaiting
+from windlass.sync.engine import Postponed
+from windlass.sync.merge import merge
+
+
+# ── L: what a pull promises ────────────────────────────────────────────────────────────────────────
+def test_l1_a_pull_that_is_cut_goes_on_with_the_next_page(replica: Make, collection: Collection) -> None:
+    """PouchDB #1240: the cursor was ahead of what had been applied."""
+    for number in range(10):
+        collection.put(f"{number}", title=f"task {number}")
+    ada = replica(page_size=3)
+    cuts = iter([False, False, True])
+    ada.wire.fault = lambda _: "lost" if next(cuts, False) else None
+    with pytest.raises(Postponed):
+        ada.pull()
+    assert len(ada.rows()) == 6
+    assert ada.cycle.ledger.state("tasks").cursor is None
+    collection.put("0", title="changed between two pages")
+    collection.delete("1")
+    done = ada.pull()
+    assert done.received == 5
+    ada.pull()
+    equal(collection, ada)
+
+
+def test_l2_a_pull_leaves_an_edit_on_top_of_what_it_brings(replica: Make, collection: Collection) -> None:
+    ada = replica()
+    collection.put("1", title="tea", done=0, note=None)
+    ada.pull()
+    ada.do("UPDATE tasks SET title = 'green tea'")
+    collection.put("1", note="two spoons")
+    ada.pull()
+    assert ada.rows()["1"] == {"id": "1", "title": "green tea", "done": 0, "note": "two spoons"}
+    assert ada.counts()["pending"] == 1
+    ada.sync()
+    equal(collection, ada)
+    assert collection.alive()["1"] == {"id": "1", "title": "green tea", "done": 0, "note": "two spoons"}
+
+
+def test_l2_an_edit_made_while_a_page_is_applied_is_not_overwritten(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica()
+    collection.put("1", title="tea")
+    ada.pull()
+    collection.put("1", note="two spoons")
+    ledger = ada.cycle.ledger
+    look, edited = ledger.look, iter([True])
+
+    def look_then_edit(*args: Any, **more: Any) -> Any:
+        found = look(*args, **more)
+        if next(edited, False):
+            ada.db.execute("UPDATE tasks SET title = 'green tea'")
+        return found
+
+    ledger.look = look_then_edit  # type: ignore[method-assign]
+    ada.pull()
+    ledger.look = look  # type: ignore[method-assign]
+    assert ada.rows()["1"]["title"] == "green tea"
+    ada.sync()
+    equal(collection, ada)
+
+
+def test_l3_an_expired_cursor_starts_anew_and_keeps_the_queue(replica: Make, collection: Collection) -> None:
+    ada = replica()
+    for number in range(4):
+        collection.put(f"{number}", title=f"task {number}")
+    ada.pull()
+    ada.do("UPDATE tasks SET title = 'edited' WHERE id = '1'")
+    collection.delete("0")
+    ada.db.execute("SELECT 1")
+    expired = iter([True])
+    pull = ada.wire.pull
+
+    def once_expired(ask: Any) -> Any:
+        if ask.cursor is not None and next(expired, False):
+            ask = ask._replace(cursor="expired")
+        return pull(ask)
+
+    ada.wire.pull = once_expired  # type: ignore[method-assign]
+    ada.pull()
+    assert set(ada.rows()) == {"1", "2", "3"}, "what was deleted there is found by its absence"
+    assert ada.counts()["pending"] == 1
+    ada.sync()
+    equal(collection, ada)
+
+
+def test_l3_absence_means_deletion_only_after_everything_was_told(
+    replica: Make, collection: Collection
+) -> None:
+    bare = Collection(tombstones=False)
+    ada = replica(collection=bare, page_size=2)
+    for number in range(5):
+        bare.put(f"{number}", title=f"task {number}")
+    ada.pull()
+    del bare.documents["3"]
+    bare.version += 1
+    cuts = iter([False, True])
+    ada.wire.fault = lambda _: "lost" if next(cuts, False) else None
+    with pytest.raises(Postponed):
+        ada.pull()
+    assert len(ada.rows()) == 5
+    ada.pull()
+    assert set(ada.rows()) == {"0", "1", "2", "4"}
+
+
+def test_l3_a_collection_that_lost_most_of_its_rows_is_asked_about(replica: Make) -> None:
+    bare = Collection(tombstones=False)
+    ada = replica(collection=bare)
+    for number in range(20):
+        bare.put(f"{number}", title=f"task {number}")
+    ada.pull()
+    bare.documents = {"0": bare.documents["0"]}
+    bare.version += 1
+    done = ada.pull()
+    assert done.sweep_refused is not None
+    assert len(ada.rows()) == 20
+    ada.pull(sweep_all=True)
+    assert set(ada.rows()) == {"0"}
+
+
+def test_a_row_that_the_table_refuses_is_quarantined_and_the_others_go_in(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica(
+        schema="CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT CHECK (title <> 'bad'), "
+        "done INTEGER NOT NULL DEFAULT 0, note TEXT)"
+    )
+    collection.put("1", title="bad")
+    collection.put("2", title="tea")
+    ada.pull()
+    assert set(ada.rows()) == {"2"}
+    (kept,) = ada.cycle.ledger.quarantined("tasks")
+    assert kept.remote_id == "1"
+    assert "CHECK" in kept.reason
+    collection.put("1", title="good")
+    ada.pull()
+    assert set(ada.rows()) == {"1", "2"}
+    assert ada.cycle.ledger.quarantined("tasks") == []
+
+
+# ── conflicts ──────────────────────────────────────────────────────────────────────────────────────
+def test_a_conflict_is_kept_until_someone_resolves_it(replica: Make, collection: Collection) -> None:
+    ada = replica()
+    collection.put("1", title="tea", done=0, note=None)
+    ada.pull()
+    ada.do("UPDATE tasks SET title = 'green tea'")
+    collection.put("1", title="coffee")
+    ada.sync()
+    assert ada.rows()["1"]["title"] == "green tea"
+    ((_, key, conflict),) = ada.cycle.ledger.conflicts("tasks")
+    assert (key, conflict.base["title"], conflict.mine["title"], conflict.theirs["title"]) == (
+        "1", "tea", "green tea", "coffee",
+    )  # fmt: skip
+    assert [event.fields for event in ada.told.events if isinstance(event, ConflictWaiting)] == [("title",)]
+    assert collection.alive()["1"]["title"] == "coffee"
+
+
+@pytest.mark.parametrize(
+    ("policy", "title"),
+    [
+        ("client", "green tea"),
+        ("server", "coffee"),
+        (merge({"title": "client"}), "green tea"),
+        (lambda one: {"title": f"{one.mine['title']} or {one.theirs['title']}"}, "green tea or coffee"),
+    ],
+)
+def test_a_policy_decides_and_both_sides_agree(
+    replica: Make, collection: Collection, policy: Any, title: str
+) -> None:
+    ada, bob = replica(on_conflict=policy), replica(on_conflict=policy)
+    collection.put("1", title="tea", done=0, note=None)
+    settled(ada, bob)
+    ada.do("UPDATE tasks SET title = 'green tea', done = 1")
+    bob.do("UPDATE tasks SET title = 'coffee', note = 'black'")
+    bob.sync()
+    ada.sync()
+    settled(ada, bob)
+    assert collection.alive()["1"] == {"id": "1", "title": title, "done": 1, "note": "black"}
+    equal(collection, ada, bob)
+
+
+def test_an_edit_of_a_row_that_was_deleted_there_asks(replica: Make, collection: Collection) -> None:
+    ada = replica()
+    collection.put("1", title="tea")
+    ada.pull()
+    ada.do("UPDATE tasks SET title = 'green tea'")
+    collection.delete("1")
+    ada.sync()
+    ((_, _, conflict),) = ada.cycle.ledger.conflicts("tasks")
+    assert conflict.theirs is None
+    assert ada.rows()["1"]["title"] == "green tea"
