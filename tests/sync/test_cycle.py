@@ -73,7 +73,7 @@ def test_our_own_push_comes_back_as_nothing(replica: Make) -> None:
     assert (done.received, done.written) == (1, 0)
 
 
-def test_a_table_with_rows_is_matched_by_key(replica: Make, collection: Collection, tmp_path: Path) -> None:
+def test_a_table_with_rows_is_matched_by_key(replica: Make, collection: Collection) -> None:
     collection.put("1", title="tea", done=0, note=None)
     collection.put("2", title="coffee", done=0, note=None)
     ada = replica()
