@@ -1,0 +1,87 @@
+"""The server that knows the truth, and says what it was asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.storm.journal import Journal
+from tests.storm.sync.shape import FIELDS, IDENTITY, Rows, plain
+from tests.sync.servers.store import Answer, StoreServer
+
+
+class Recorder(StoreServer):
+    """A good server with a log of every write that reached it, whatever it answered."""
+
+    def __init__(self, folder: Path, *, dedupes: bool) -> None:
+        self._log = Journal(folder / "server.log")
+        self._dedupes = dedupes
+        self.reads = 0
+        super().__init__()
+
+    def _carry_out(
+        self, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: Any
+    ) -> Answer:
+        if method == "GET":
+            # Not kept, as the rest is: there are many.
+            self.reads += 1
+            self.asked.clear()
+            if "uid" in query:
+                return self._found(path.strip("/"), query["uid"])
+            return super()._carry_out(method, path, query, headers, body)
+        if not self._dedupes:
+            headers = {name: value for name, value in headers.items() if name != "idempotency-key"}
+        with self.shelf.changed:
+            before = len(self.shelf.effects)
+            answer = super()._carry_out(method, path, query, headers, body)
+            effects = [
+                [one.version, one.id, self._fields(one.collection, one.id)]
+                for one in self.shelf.effects[before:]
+            ]
+            self._log.write(
+                "request",
+                replica=int(headers["x-replica"]),
+                method=method,
+                path=path,
+                body=body,
+                match=headers.get("if-match"),
+                none_match=headers.get("if-none-match"),
+                key=headers.get("idempotency-key"),
+                status=answer.status,
+                replayed="Idempotency-Replayed" in answer.headers,
+                effects=effects,
+            )
+        return answer
+
+    def _found(self, collection: str, uid: str) -> Answer:
+        """The list, by its unique field: what became of an insert whose answer was lost."""
+        with self.shelf.changed:
+            found = self.shelf.slice(
+                collection, after=0, until=self.shelf.version, limit=1_000_000, tombstones=False
+            )
+            data = [one.shown() for one in found.documents if (one.fields or {}).get("uid") == uid]
+        return Answer(200, {"data": data})
+
+    def _fields(self, collection: str, id_: str) -> dict[str, Any] | None:
+        found = self.shelf.find(collection, id_)
+        return None if found is None else found.fields
+
+    def rows(self) -> Rows:
+        """What lives, as ``shape.rows_of`` tells a replica's tables."""
+        found: Rows = {}
+        uids = {id_: fields["uid"] for id_, fields in self.shelf.documents("crates").items()}
+        for table in IDENTITY:
+            found[table] = {}
+            for id_, fields in self.shelf.documents(table).items():
+                uid = fields["uid"] if table == "crates" else id_
+                while uid in found[table]:
+                    uid += " again"
+                row = {**dict.fromkeys(FIELDS), **({"crate": None} if table == "notes" else {}), **fields}
+                if row.get("crate") is not None:
+                    row = {**row, "crate": uids.get(str(row["crate"]), f"no crate {row['crate']}")}
+                found[table][uid] = plain(row)
+        return found
+
+    def down(self) -> None:
+        super().down()
+        self._log.close()

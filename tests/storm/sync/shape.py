@@ -1,0 +1,112 @@
+"""The tables of the storm, and which replica settles conflicts how. Known to all; nothing of Windlass."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FIELDS = ("title", "body", "rank", "weight", "stamp")
+"""Columns that are edited. ``stamp`` grows with each edit of the row."""
+_FIELDS = "title TEXT, body TEXT, rank INTEGER, weight REAL, stamp INTEGER NOT NULL DEFAULT 0"
+SCHEMA = f"""
+CREATE TABLE crates (id INTEGER PRIMARY KEY, uid TEXT NOT NULL, {_FIELDS});
+CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, crate INTEGER REFERENCES crates (id), {_FIELDS});
+"""
+IDENTITY = {"crates": "uid", "notes": "id"}
+"""What a row is known by everywhere. Ids of crates are the server's, and differ from replica to replica."""
+LASTING = "k"
+"""Crates whose uid begins so are never deleted: notes refer to no others."""
+
+POLICIES = ("client", "server", "merge", "latest", "ask")
+MERGED = {"title": "client", "body": "server", "rank": "latest"}
+"""How ``merge`` settles these columns; the others by ``client``."""
+
+Rows = dict[str, dict[str, dict[str, Any]]]
+"""By table and identity."""
+
+
+class Traits(NamedTuple):
+    """How one replica is made."""
+
+    number: int
+    policy: str
+    url: str
+    update: str = "PATCH"
+    batch: bool = False
+    dedupes: bool = True
+    threads: bool = False
+    """A program that runs its jobs itself, in threads; otherwise a service with an isolate."""
+    plant: str | None = None
+
+    def text(self) -> str:
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def of(cls, text: str) -> Traits:
+        return cls(**json.loads(text))
+
+
+def database(folder: Path, number: int) -> Path:
+    return folder / f"replica-{number}.db"
+
+
+def policy_of(policy: str, column: str) -> str:
+    """``client``, ``server``, ``latest`` or ``ask``: what decides a column that both sides changed."""
+    return MERGED.get(column, "client") if policy == "merge" else policy
+
+
+def rows_of(path: Path) -> Rows:
+    """A replica's tables, as any program reads them; the crate of a note by its uid."""
+    found: Rows = {}
+    with closing(sqlite3.connect(path, timeout=30)) as reader:
+        reader.row_factory = sqlite3.Row
+        reader.execute("BEGIN")
+        uids = {row["id"]: row["uid"] for row in reader.execute("SELECT id, uid FROM crates")}
+        for table, identity in IDENTITY.items():
+            rows = [dict(row) for row in reader.execute(f"SELECT * FROM {table}")]
+            for row in rows:
+                if row.get("crate") is not None:
+                    row["crate"] = uids.get(row["crate"], f"no crate {row['crate']}")
+            found[table] = {}
+            for row in rows:
+                uid = row[identity]
+                while uid in found[table]:
+                    uid += " again"
+                found[table][uid] = plain(row)
+    return found
+
+
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is told by the identity or differs from place to place."""
+    return {name: row[name] for name in (*FIELDS, "crate") if name in row}
+
+
+def left_to_do(path: Path) -> str:
+    """What a replica still has to send or to ask, in words; empty where there is nothing."""
+    questions = {
+        "changes queued": "SELECT count(*) FROM sync_queue WHERE status = 'pending'",
+        "changes failed": "SELECT count(*) FROM sync_queue WHERE status <> 'pending'",
+        "edits not looked at": "SELECT count(*) FROM windlass_journal WHERE resource > 0",
+        "conflicts": "SELECT count(*) FROM windlass_sync_conflicts",
+        "rows in quarantine": "SELECT count(*) FROM windlass_sync_quarantine",
+    }
+    with closing(sqlite3.connect(path, timeout=30)) as reader:
+        counts = {what: reader.execute(sql).fetchone()[0] for what, sql in questions.items()}
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def differences(server: Rows, local: Rows, most: int = 3) -> list[str]:
+    """Where a replica differs from the server, in words."""
+    found: list[str] = []
+    for table in IDENTITY:
+        theirs, ours = server.get(table, {}), local.get(table, {})
+        found += [
+            f"{table} {uid} is {ours.get(uid)}, at the server {theirs.get(uid)}"
+            for uid in sorted(theirs.keys() | ours.keys())
+            if theirs.get(uid) != ours.get(uid)
+        ]
+    return [*found[:most], f"… {len(found) - most} more"] if len(found) > most else found
