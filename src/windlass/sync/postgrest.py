@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,9 +15,8 @@ from windlass.sync.reply import Reply
 from windlass.sync.rest import RestRemote
 from windlass.sync.sending import Request
 
-_ONE = {"Accept": "application/vnd.pgrst.object+json", "Prefer": "return=representation"}
-_NONE = 406
-"""What is answered where one row was asked for and there is none."""
+_ONE = "application/vnd.pgrst.object+json"
+_NONE = 406  # one row was asked for, and there is none
 
 
 class PostgrestRemote(RestRemote):
@@ -41,6 +40,7 @@ class PostgrestRemote(RestRemote):
         merge: bool = False,
         **settings: Any,
     ) -> None:
+        prefer = f"return=representation,resolution={'merge' if merge else 'ignore'}-duplicates"
         own: dict[str, Any] = {
             "id": checked_parameter(id),
             "cursor": Timestamp(parameter=updated, field=updated, format="gte.{}"),
@@ -53,25 +53,17 @@ class PostgrestRemote(RestRemote):
             "total": Header("Content-Range"),
             # A duplicate of the key itself is told by a missing row; these are other constraints.
             "statuses": {_NONE: "gone", 403: "rejected", 409: "rejected"},
-            "item_headers": _ONE,
+            "item_headers": {"Accept": _ONE, "Prefer": prefer},
             "envelope": Bulk(id),
         }
         super().__init__(url, **own | settings)
         object.__setattr__(self, "_updated", updated)
-        object.__setattr__(self, "_resolution", "merge-duplicates" if merge else "ignore-duplicates")
 
     _updated: str
-    _resolution: str
 
-    def request_of(self, change: Outgoing) -> Request:
-        changed, document = dict(change.changed), dict(change.document)
-        for fields in (changed, document):
-            fields.pop(self._updated, None)  # the server's clock sets it, never ours
-        made = super().request_of(change._replace(changed=changed, document=document))
-        if change.op != "insert":
-            return made
-        prefer = f"{_ONE['Prefer']},resolution={self._resolution}"
-        return made._replace(headers={**made.headers, "Prefer": prefer})
+    def wrapped(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        # The server's clock sets the time of a change, never ours.
+        return {name: value for name, value in body.items() if name != self._updated}
 
     def verdict(self, change: Outgoing, reply: Reply) -> Verdict:
         # No row with that id and that version: which of them it was, its row tells.
@@ -110,7 +102,7 @@ class Bulk(msgspec.Struct, frozen=True):
     size: int = 100
 
     def kind(self, request: Request) -> tuple[str, ...] | None:
-        return tuple(sorted(request.json)) if request.method == "POST" else None
+        return (request.url, *sorted(request.json)) if request.method == "POST" and request.json else None
 
     def envelope(self, requests: Sequence[Request]) -> Request:
         headers = {**requests[0].headers, "Accept": "application/json"}
@@ -119,10 +111,8 @@ class Bulk(msgspec.Struct, frozen=True):
     def replies(self, reply: Reply, requests: Sequence[Request]) -> list[Reply]:
         made = {text_of(row.get(self.id)): row for row in rows_of(reply, None)}
         told = [made.get(text_of(request.json.get(self.id))) for request in requests]
-        missing, encode = Reply(_NONE, {}, b"", reply.url), msgspec.json.encode
-        return [missing if row is None else Reply(201, {}, encode(row), reply.url) for row in told]
+        return [Reply(_NONE) if row is None else Reply(201, {}, msgspec.json.encode(row)) for row in told]
 
 
 def _quoted(value: Any) -> str:
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -116,7 +116,7 @@ class RestRemote:
     """What the validator of a first page stands for: that page alone, or the whole collection."""
     complete: bool = True
     """False: a list that cannot be trusted to hold everything, so that absence means nothing."""
-    headers: Mapping[str, str | Secret] = field(default_factory=dict[str, "str | Secret"])
+    headers: Mapping[str, str | Secret] = field(default_factory=dict[str, "str | Secret"], repr=False)
     """Sent with every request."""
     item_headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Sent with those for one item."""
@@ -204,6 +204,10 @@ class RestRemote:
         self._patience.check()
         reply = self.transport.request(method, url, params=params, headers=headers, json=json)
         return self._patience.heed(reply)
+
+    def abort(self) -> None:
+        """Ends the requests under way, from any thread: whoever waits for one gets ``Offline``."""
+        self.transport.abort()
 
     def close(self) -> None:
         """Closes its connections. The next request opens new ones."""
