@@ -16,7 +16,7 @@ import pytest
 
 from tests.sync.conftest import SHORT
 from tests.sync.servers.faulty import Faulty
-from tests.sync.servers.serving import Asked, message
+from windlass.demo.server.serving import Asked, message
 from windlass.errors import BadResponse, ConfigError, Offline, RemoteFault, Throttled, Unauthorized
 from windlass.redact import clean
 from windlass.sync.auth import Auth, basic, bearer, custom, oauth2_client_credentials, oauth2_refresh

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sync.servers.faulty import Faulty, bomb
-from tests.sync.servers.serving import message
+from windlass.demo.server.serving import message
 from windlass.errors import BadResponse, InvalidDocument
 from windlass.sync.http import Limits, Reply, Transport
 

@@ -11,7 +11,7 @@ import pytest
 from tests.service.waiting import until
 from tests.sync.conftest import SHORT
 from tests.sync.servers.faulty import Faulty
-from tests.sync.servers.serving import message
+from windlass.demo.server.serving import message
 from windlass.errors import BadResponse, ConfigError, Offline, Unauthorized
 from windlass.sync.http import Transport
 from windlass.sync.secrets import secret

@@ -11,9 +11,9 @@ import pytest
 
 from tests.service.waiting import until
 from tests.sync.servers.faulty import Faulty
-from tests.sync.servers.serving import message
-from tests.sync.servers.store import StoreServer
 from windlass.backoff import Backoff
+from windlass.demo.server.serving import message
+from windlass.demo.server.store import StoreServer
 from windlass.errors import BadResponse
 from windlass.sync.events import EVENT_BYTES_MAX, Reader
 from windlass.sync.http import Transport

@@ -9,7 +9,7 @@ import pytest
 
 from tests.sync.outgoing import delete, documents, insert, pages, update, watermark
 from tests.sync.real.postgrest_like import PostgrestLike
-from tests.sync.servers.serving import message
+from windlass.demo.server.serving import message
 from windlass.errors import Throttled
 from windlass.sync.paginate import ContentRange
 from windlass.sync.postgrest import PostgrestRemote

@@ -10,8 +10,8 @@ from tests.service.waiting import until
 from tests.sync.conftest import SHORT
 from tests.sync.servers.faulty import Faulty
 from tests.sync.servers.proxy import Proxy
-from tests.sync.servers.store import StoreServer
 from windlass.backoff import Backoff
+from windlass.demo.server.store import StoreServer
 from windlass.errors import Offline
 from windlass.sync.http import Timeouts, Transport
 from windlass.sync.live import Pokes

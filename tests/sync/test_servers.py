@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.sync.servers.store import StoreServer
+from windlass.demo.server.store import StoreServer
 from windlass.sync.http import Reply, Transport
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.sync.servers.serving import Asked, Listener, message, read_request
+from windlass.demo.server.serving import Asked, Listener, message, read_request
 
 Row = dict[str, Any]
 Test = Callable[[Row], bool]

@@ -1,1 +1,1 @@
-"""Servers for tests, on loopback: a good one (``store``), a bad one (``faulty``), a bad way (``proxy``)."""
+"""Servers for tests, on loopback: a bad one (``faulty``) and a bad way (``proxy``) beside the package's."""

@@ -14,7 +14,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 
-from tests.sync.servers.serving import Asked, Listener, abort, message, read_request
+from windlass.demo.server.serving import Asked, Listener, abort, message, read_request
 
 JSON = {"Content-Type": "application/json"}
 

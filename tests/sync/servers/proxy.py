@@ -14,7 +14,7 @@ from io import BufferedReader
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
-from tests.sync.servers.serving import Asked, Listener, headers_of, read_request
+from windlass.demo.server.serving import Asked, Listener, headers_of, read_request
 
 Fault = Literal["none", "drop", "cut", "truncate", "delay", "slow", "twice"]
 """``drop``: the server never sees it. ``cut``: the server has done its work, and no byte of its answer comes.

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Any
 
-from tests.sync.servers.serving import Asked, Listener, message, read_request
+from windlass.demo.server.serving import Asked, Listener, message, read_request
 
 
 class Scripted(Listener):
