@@ -11,6 +11,7 @@ from windlass.errors import SyncError
 from windlass.store.ledger import Hold, Ledger
 from windlass.sync.mapping import Mapper
 from windlass.sync.origins import Origin
+from windlass.sync.reconcile import Limits
 from windlass.sync.remote import Remote
 from windlass.sync.resource import Settings
 
@@ -45,6 +46,11 @@ class Cycle(NamedTuple):
     def name(self) -> str:
         """The resource's name."""
         return self.settings.name
+
+    @property
+    def limits(self) -> Limits:
+        """How patient the resource is, and what never changes in it."""
+        return Limits(self.settings.max_attempts, self.settings.max_conflicts, self.table.key)
 
     def step(
         self, hold: Hold, keys: Sequence[Key], work: Callable[[Standing], Effect | None], **more: Any

@@ -13,7 +13,7 @@ from windlass.store.protocol import Store
 from windlass.sync import reconcile
 from windlass.sync.engine import Engine, Tell
 from windlass.sync.pull import Pulled
-from windlass.sync.push import Pushed, limits_of
+from windlass.sync.push import Pushed
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
 from windlass.sync.tasks import Tasks
@@ -122,7 +122,7 @@ class Resource:
             SyncError: there is no conflict about that key.
         """
 
-        limits = limits_of(self._engine.cycle(self.name))
+        limits = self._engine.cycle(self.name).limits
 
         def work(standing: Standing) -> Effect:
             if standing.conflict is None:
@@ -152,7 +152,7 @@ class Resource:
                 raise SyncError(
                     f"{self.name} has no synced column {name!r}: it has {', '.join(sorted(known))}"
                 )
-        limits = limits_of(self._engine.cycle(self.name))
+        limits = self._engine.cycle(self.name).limits
         self._put_right(key, lambda one: reconcile.edit(one, columns, self._engine.now_us(), limits))
 
     def discard(self, key: Key) -> None:

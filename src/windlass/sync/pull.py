@@ -21,7 +21,7 @@ from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.sync.cycle import ROUNDS, Cycle
 from windlass.sync.identity import new_key
 from windlass.sync.mapping import Unmappable
-from windlass.sync.push import fields_of, limits_of
+from windlass.sync.push import fields_of
 from windlass.sync.reconcile import receive
 from windlass.sync.remote import Ask, Document, Page
 
@@ -65,7 +65,7 @@ class Pull:
         self._report = report
         self._stopping = stopping
         self._may_sweep_all = may_sweep_all
-        self._limits = limits_of(cycle)
+        self._limits = cycle.limits
         self._total: int | None = None
         self._state = PullState()
         self.done = Pulled()

@@ -28,7 +28,6 @@ from windlass.sync.mapping import Unmappable
 from windlass.sync.reconcile import (
     Answer,
     Failing,
-    Limits,
     Met,
     Refused,
     Took,
@@ -85,7 +84,7 @@ class Push:
         self._cycle = cycle
         self._report = report
         self._stopping = stopping
-        self._limits = limits_of(cycle)
+        self._limits = cycle.limits
         self._count_at = 0.0
         self._expected = 0
         self.done = Pushed()
@@ -369,12 +368,6 @@ class Push:
                 self.done.rejected.append((effect.key, change.error or "rejected"))
         if effect.conflict is not KEEP and effect.conflict is not None:
             self.done.asked.append((effect.key, fields_of(effect)))
-
-
-def limits_of(cycle: Cycle) -> Limits:
-    """How patient the resource is, and what never changes in it."""
-    chosen = cycle.settings
-    return Limits(chosen.max_attempts, chosen.max_conflicts, cycle.table.key)
 
 
 def fields_of(effect: Effect) -> tuple[str, ...]:
