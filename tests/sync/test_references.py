@@ -1,0 +1,175 @@
+"""Two tables, one of which refers to the other, at a remote that makes ids of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sync.replicas import Collection, Told, Wire
+from windlass.store.sqlite.store import SqliteStore
+from windlass.sync.engine import Engine
+from windlass.sync.resource import declare
+from windlass.sync.waiting import sentence
+from windlass.testing import ManualClock
+
+SCHEMA = """
+CREATE TABLE projects (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE tasks (id INTEGER PRIMARY KEY, project_id INTEGER REFERENCES projects (id), title TEXT);
+"""
+
+
+class Office:
+    """One program with both tables."""
+
+    def __init__(self, path: Path, projects: Collection, tasks: Collection, first_id: int) -> None:
+        self.clock = ManualClock()
+        self.store = SqliteStore(path, self.clock)
+        self.store.migrate()
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.executescript(SCHEMA)
+        # Each replica numbers its rows in its own way: the remote's ids are what they have in common.
+        self.first_id = first_id
+        self.engine = Engine(lambda: self.store.ledger, lambda: self.clock, Told)
+        self.wires = {"projects": Wire(projects), "tasks": Wire(tasks)}
+        for name, wire in self.wires.items():
+            self.engine.add(declare(name, wire, ids="server", on_conflict="client"))
+            self.engine.install(name)
+
+    def push(self, name: str) -> Any:
+        return self.engine.push(name, force=True)
+
+    def sync(self) -> None:
+        for name in ("projects", "tasks", "projects", "tasks"):
+            self.push(name)
+        for name in ("tasks", "projects", "tasks"):
+            self.engine.pull(name, force=True)
+
+    def listing(self) -> list[tuple[str, str]]:
+        """Each task with the name of its project, whatever their numbers are here."""
+        query = "SELECT name, title FROM tasks JOIN projects ON projects.id = project_id ORDER BY title"
+        return list(self.db.execute(query))
+
+    def close(self) -> None:
+        self.db.close()
+        self.store.close()
+
+
+@pytest.fixture
+def collections() -> tuple[Collection, Collection]:
+    return Collection(), Collection()
+
+
+@pytest.fixture
+def office(tmp_path: Path, collections: tuple[Collection, Collection]) -> Iterator[Callable[[], Office]]:
+    made: list[Office] = []
+
+    def make() -> Office:
+        made.append(Office(tmp_path / f"{len(made)}.db", *collections, first_id=len(made) * 100))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_child_waits_for_its_parent_and_goes_with_the_parents_remote_id(
+    office: Callable[[], Office], collections: tuple[Collection, Collection]
+) -> None:
+    ada = office()
+    ada.db.execute("INSERT INTO projects VALUES (7, 'garden')")
+    ada.db.execute("INSERT INTO tasks VALUES (1, 7, 'weed'), (2, NULL, 'rest')")
+    assert ada.push("tasks").accepted == 1, "the one without a parent does not wait"
+    (held,) = ada.store.ledger.held("tasks")
+    assert sentence(held.hold or "") == "waits for 7 of projects, which the remote does not have yet"
+    ada.push("projects")
+    ada.push("tasks")
+    projects, tasks = collections
+    (remote_id,) = projects.alive()
+    assert [task["project_id"] for task in tasks.alive().values() if task["title"] == "weed"] == [remote_id]
+
+
+def test_references_arrive_with_the_local_key_of_the_parent(office: Callable[[], Office]) -> None:
+    """Also where the child comes first: it waits in the quarantine for its parent."""
+    ada, bob = office(), office()
+    bob.db.execute("INSERT INTO projects VALUES (7, 'house')")
+    ada.db.execute("INSERT INTO projects VALUES (7, 'garden')")
+    ada.db.execute("INSERT INTO tasks VALUES (1, 7, 'weed')")
+    bob.db.execute("INSERT INTO tasks VALUES (1, 7, 'paint')")
+    for _ in range(2):
+        ada.sync()
+        bob.sync()
+    assert ada.listing() == bob.listing() == [("house", "paint"), ("garden", "weed")]
+    assert ada.store.ledger.quarantined("tasks") == []
+
+
+def test_an_unchanged_reference_is_no_difference(office: Callable[[], Office]) -> None:
+    """The remote says the parent's remote id, the row its local key: they are the same."""
+    ada, bob = office(), office()
+    ada.db.execute("INSERT INTO projects VALUES (7, 'garden')")
+    ada.db.execute("INSERT INTO tasks VALUES (1, 7, 'weed')")
+    ada.sync()
+    bob.sync()
+    bob.db.execute("UPDATE tasks SET title = 'weed again'")
+    bob.sync()
+    ada.sync()
+    assert ada.listing() == bob.listing() == [("garden", "weed again")]
+    for one in (ada, bob):
+        assert one.store.ledger.counts("tasks").pending == 0
+
+
+def test_a_rejected_parent_parks_its_children_and_nothing_else(
+    office: Callable[[], Office], collections: tuple[Collection, Collection]
+) -> None:
+    """P4."""
+    ada = office()
+    projects, tasks = collections
+    projects.refuses = lambda change: "no such name" if change.document.get("name") == "bad" else None
+    ada.db.execute("INSERT INTO projects VALUES (1, 'bad'), (2, 'good')")
+    ada.db.execute("INSERT INTO tasks VALUES (1, 1, 'parked'), (2, 2, 'goes on')")
+    for name in ("projects", "tasks", "tasks"):
+        ada.push(name)
+    assert [task["title"] for task in tasks.alive().values()] == ["goes on"]
+    (held,) = ada.store.ledger.held("tasks")
+    assert sentence(held.hold or "") == "waits for 1 of projects, which the remote rejected"
+    ada.db.execute("UPDATE projects SET name = 'better' WHERE id = 1")
+    ada.sync()
+    assert {task["title"] for task in tasks.alive().values()} == {"goes on", "parked"}
+
+
+def test_a_parent_is_deleted_after_its_children(
+    office: Callable[[], Office], collections: tuple[Collection, Collection]
+) -> None:
+    ada = office()
+    projects, tasks = collections
+    ada.db.execute("INSERT INTO projects VALUES (7, 'garden')")
+    ada.db.execute("INSERT INTO tasks VALUES (1, 7, 'weed')")
+    ada.sync()
+    ada.db.execute("DELETE FROM tasks")
+    ada.db.execute("DELETE FROM projects")
+    ada.push("projects")
+    assert projects.alive() != {}, "the child's delete goes first"
+    ada.push("tasks")
+    ada.push("projects")
+    assert (projects.alive(), tasks.alive()) == ({}, {})
+
+
+def test_our_own_insert_that_a_pull_brought_is_one_row(
+    office: Callable[[], Office], collections: tuple[Collection, Collection]
+) -> None:
+    """Its answer was lost, so its id is not known when the pull comes: the twin goes when the answer does."""
+    ada = office()
+    ada.db.execute("INSERT INTO projects VALUES (7, 'garden')")
+    wire = ada.wires["projects"]
+    wire.fault = lambda kind: "unanswered" if kind == "push" else None
+    with pytest.raises(Exception, match="cut"):
+        ada.push("projects")
+    wire.fault = lambda _: None
+    ada.engine.pull("projects", force=True)
+    ada.push("projects")
+    assert list(ada.db.execute("SELECT * FROM projects")) == [(7, "garden")]
+    projects, _ = collections
+    assert len(projects.alive()) == 1
