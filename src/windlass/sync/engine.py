@@ -107,6 +107,16 @@ class Engine:
             self._cycles.clear()
             self._tables.clear()
 
+    def close(self) -> None:
+        """Closes the connections of its remotes, where they have any. The next push or pull opens new ones."""
+        self.forget()
+        with self._lock:
+            remotes = list(self._remotes.values())
+            self._remotes.clear()
+        for remote in remotes:
+            if (close := getattr(remote, "close", None)) is not None:
+                close()
+
     def add(self, declared: Declared) -> None:
         """Makes a declaration known.
 
