@@ -153,14 +153,16 @@ class Windlass:
                 self.__dict__["service"] = service
 
     def close(self) -> None:
-        """Closes the database and stops listening to the service; using the app again reopens both."""
+        """Closes the database and all connections, and stops listening to the service; using the app again
+        reopens them."""
         if "service" in self.__dict__:
             self.service.close()
         with self._store_lock:
             if self._store is not None:
                 self._store.close()
                 self._store = None
-        self._forget_tables()
+        if "sync" in self.__dict__:
+            self.sync.engine.close()
 
     def _forget_tables(self) -> None:
         if "sync" in self.__dict__:
