@@ -28,6 +28,7 @@ from windlass.sync.remote import (
     Outgoing,
     Page,
     Rejected,
+    Remote,
     Stale,
     Undelivered,
     Verdict,
@@ -223,7 +224,7 @@ class Replica:
 
     def __init__(
         self, path: Path, collection: Collection, *, schema: str = TASKS, page_size: int | None = None,
-        clock: ManualClock | None = None, **declaration: Any,
+        clock: ManualClock | None = None, remote: Remote | None = None, **declaration: Any,
     ) -> None:  # fmt: skip
         self.clock = clock or ManualClock()
         self.store = SqliteStore(path, self.clock)
@@ -235,7 +236,7 @@ class Replica:
         self.wire = Wire(collection, page_size=page_size)
         self.told = Told()
         self.engine = Engine(lambda: self.store.ledger, lambda: self.clock, lambda: self.told)
-        self.engine.add(declare("tasks", self.wire, **declaration))
+        self.engine.add(declare("tasks", remote or self.wire, **declaration))
 
     @property
     def cycle(self) -> Cycle:
