@@ -118,6 +118,10 @@ class SourceLike(Protocol):
         """Enqueues what is due; seconds until it wants to be asked again."""
         ...
 
+    def close(self) -> None:
+        """Lets go of whatever it listens to."""
+        ...
+
 
 _loaded: dict[str, AppLike] = {}
 _is_loading = False

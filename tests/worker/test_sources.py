@@ -25,10 +25,14 @@ class Looking:
         self.job_keys = frozenset(job_keys)
         self.looks: list[float] = []
         self.does = look
+        self.closed = False
 
     def look(self) -> float | None:
         self.looks.append(time.monotonic())
         return self.does()
+
+    def close(self) -> None:
+        self.closed = True
 
     def waits_for(self, looks: int) -> list[float]:
         """The moments of its looks, once there are that many."""

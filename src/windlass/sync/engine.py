@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
@@ -22,6 +22,9 @@ from windlass.sync.origins import Origin
 from windlass.sync.pull import Pull, Pulled
 from windlass.sync.push import Push, Pushed
 from windlass.sync.resource import Declared
+
+if TYPE_CHECKING:
+    from windlass.sync.live import Pokes
 
 log = logging.getLogger("windlass.sync")
 
@@ -213,6 +216,25 @@ class Engine:
         cycle = self.cycle(name)
         return {one.resource for one in (*cycle.parents, *cycle.children)} - {name}
 
+    def listen(self, name: str, on_poke: Callable[[], None]) -> Pokes:
+        """Calls ``on_poke``, on a thread of its own, whenever the remote says that something has changed.
+
+        Raises:
+            ConfigError: the remote has no HTTP transport to listen by.
+        """
+        from windlass.sync.http import Transport
+        from windlass.sync.live import Pokes
+
+        live = self.get(name).settings.live
+        transport = getattr(self.cycle(name).remote, "transport", None)
+        if live is None or not isinstance(transport, Transport):
+            raise ConfigError(
+                f"{name}: live= takes a RestRemote, or a remote with its Transport as .transport"
+            )
+        pokes = Pokes(transport, live.url, on_poke, kind=live.kind)
+        pokes.start()
+        return pokes
+
     # ── run ────────────────────────────────────────────────────────────────────────────────────
     def push(
         self,
@@ -235,7 +257,7 @@ class Engine:
             with cycle.ledger.hold(name) as hold:
                 push.run(hold)
         except RemoteError as error:
-            raise self._failed(cycle, error) from error
+            raise self._failed(cycle, error, stopping=stopping()) from error
         finally:
             self._tell_pushed(name, push.done)
         self._went_well(cycle, "pushed_at_us")
@@ -265,12 +287,17 @@ class Engine:
             with cycle.ledger.hold(name) as hold:
                 pull.run(hold)
         except RemoteError as error:
-            raise self._failed(cycle, error) from error
+            raise self._failed(cycle, error, stopping=stopping()) from error
         finally:
             self._tell_conflicts(name, pull.done.asked)
         self._note_pulled(cycle, pull.done)
         self._went_well(cycle, None)
         return pull.done
+
+    def abort(self, name: str) -> None:
+        """Ends the request of a push or pull under way, from any thread, where its remote can do that."""
+        if (abort := getattr(self._remotes.get(name), "abort", None)) is not None:
+            abort()
 
     def _refuse_early(self, cycle: Cycle, *, force: bool) -> None:
         if force:
@@ -289,7 +316,10 @@ class Engine:
         return 0 <= self._clock.wall_us() - state.pulled_at_us < fresh_for_us
 
     # ── what people hear of it ─────────────────────────────────────────────────────────────────
-    def _failed(self, cycle: Cycle, error: RemoteError) -> Postponed:
+    def _failed(self, cycle: Cycle, error: RemoteError, *, stopping: bool) -> Postponed:
+        if stopping:
+            # We have ended it, or would have: that says nothing about the server.
+            return Postponed(f"it was to stop: {error}", 0)
         wait_us = cycle.origin.failed(error)
         state = cycle.origin.state()
         cycle.ledger.note(cycle.name, "last_error", f"{type(error).__name__}: {error}")

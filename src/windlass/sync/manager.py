@@ -19,7 +19,7 @@ from windlass.sync.engine import Engine, Tell
 from windlass.sync.handle import Resource
 from windlass.sync.merge import Policy
 from windlass.sync.remote import Remote
-from windlass.sync.resource import FIRST_RETRY, FromRemote, Ids, ToRemote, declare
+from windlass.sync.resource import FIRST_RETRY, FromRemote, Ids, Live, ToRemote, declare
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
 from windlass.sync.tasks import PULL, SyncSource, Tasks
@@ -76,6 +76,7 @@ class SyncManager:
         obey_max_age: bool = False,
         sweep_share: float = 0.5,
         direction: Literal["both", "pull", "push"] = "both",
+        live: str | Live | None = None,
     ) -> Resource:
         """Keeps a table in step with a remote collection. Nothing is opened or sent yet.
 
@@ -97,6 +98,9 @@ class SyncManager:
         time after the last one sends nothing. ``sweep_share``: where more than this share of all rows is
         absent from a complete pull, nothing is deleted before someone says so.
 
+        ``live``: a URL at which the remote tells that something has changed, as server-sent events, or
+        ``Live(url, kind="poll")``: each such word starts a pull. The schedule goes on beside it.
+
         Raises:
             ConfigError: something in it cannot be right.
         """
@@ -105,6 +109,7 @@ class SyncManager:
             exclude=exclude, rename=rename, to_remote=to_remote, from_remote=from_remote, model=model,
             batch=batch, page_size=page_size, max_attempts=max_attempts, backoff=backoff, debounce=debounce,
             fresh_for=fresh_for, obey_max_age=obey_max_age, sweep_share=sweep_share, direction=direction,
+            live=live,
         )  # fmt: skip
         self.engine.add(declared)
         self._tasks.register(self._registry)

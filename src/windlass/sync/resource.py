@@ -22,6 +22,16 @@ FIRST_RETRY = Backoff.exponential("30s", cap="1h", jitter="equal")
 """Waits about half a minute before a change is sent again, doubling up to an hour."""
 
 
+class Live(msgspec.Struct, frozen=True):
+    """Where a remote tells that something has changed. What has, the pull that follows finds.
+
+    ``kind``: ``"sse"`` is a stream of server-sent events, ``"poll"`` a URL that answers when there is news.
+    """
+
+    url: str
+    kind: Literal["sse", "poll"] = "sse"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a resource is synced. Times in microseconds."""
 
@@ -47,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     obey_max_age: bool = False
     sweep_share: float = 0.5
     direction: Literal["both", "pull", "push"] = "both"
+    live: Live | None = None
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -117,6 +128,7 @@ def declare(
     obey_max_age: bool = False,
     sweep_share: float = 0.5,
     direction: Literal["both", "pull", "push"] = "both",
+    live: str | Live | None = None,
 ) -> Declared:
     """Checks a declaration; see ``SyncManager.resource`` for what the words mean.
 
@@ -129,6 +141,8 @@ def declare(
         raise ConfigError(f'expected direction to be "both", "pull" or "push", got {direction!r:.80}')
     if not 0 < sweep_share <= 1:
         raise ConfigError(f"expected sweep_share to be above 0 and at most 1, got {sweep_share!r:.80}")
+    if live is not None and not isinstance(live, str | Live):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f'expected live to be a URL, or Live(url, kind="poll"), got {live!r:.80}')
     for what, number in (("batch", batch), ("page_size", page_size), ("max_attempts", max_attempts)):
         if type(number) is not int or number < 1:
             raise ConfigError(f"expected {what} to be a positive integer, got {number!r:.80}")
@@ -153,6 +167,7 @@ def declare(
         obey_max_age=obey_max_age,
         sweep_share=sweep_share,
         direction=direction,
+        live=Live(live) if isinstance(live, str) else live,
     )
     return Declared(chosen, _maker(remote))
 

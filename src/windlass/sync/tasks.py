@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from windlass.client import Client, Options
 from windlass.clock import monotonic
@@ -20,6 +20,9 @@ from windlass.job import Job, JobStatus
 from windlass.jobs import JobManager
 from windlass.outcome import Cancel, Snooze
 from windlass.sync.engine import Engine, Postponed, as_result
+
+if TYPE_CHECKING:
+    from windlass.sync.live import Pokes
 
 log = logging.getLogger("windlass.sync")
 
@@ -49,7 +52,7 @@ class Tasks:
         def push(ctx: Context, resource: str, force: bool = False) -> Any:
             """Sends what is pending in a resource."""
             _refuse_paused(engine, resource)
-            done = _run(lambda: engine.push(
+            done = _run(ctx, engine, resource, lambda: engine.push(
                 resource, report=lambda done, total: ctx.progress(done, total, resource),
                 stopping=lambda: ctx.cancelled, force=force,
             ))  # fmt: skip
@@ -62,7 +65,7 @@ class Tasks:
         def pull(ctx: Context, resource: str, force: bool = False, sweep_all: bool = False) -> Any:
             """Brings what is new at a resource's remote."""
             _refuse_paused(engine, resource)
-            done = _run(lambda: engine.pull(
+            done = _run(ctx, engine, resource, lambda: engine.pull(
                 resource, report=lambda done, total: ctx.progress(done, total, resource),
                 stopping=lambda: ctx.cancelled, force=force, sweep_all=sweep_all,
             ))  # fmt: skip
@@ -101,10 +104,13 @@ class Tasks:
         return self._client.enqueue(key, payload, options)
 
 
-def _run(work: Callable[[], Any]) -> Any:
+def _run(ctx: Context, engine: Engine, resource: str, work: Callable[[], Any]) -> Any:
+    # A request under way has nearly all of the grace; then it ends, and does not outlive the service.
+    ctx.on_stop = lambda: engine.abort(resource)
     try:
         return work()
     except Postponed as error:
+        ctx.raise_if_cancelled()
         raise Snooze(error.wait_us / 1_000_000, str(error)) from error
     except (ResourceBusy, LostHold) as error:
         raise Snooze(_BUSY_S, str(error)) from error
@@ -125,6 +131,12 @@ class SyncSource:
         self._missing: dict[str, str] = {}
         self._look_at: dict[str, float] = {}
         self._pushed_at: dict[str, float] = {}
+        self._listening: dict[str, Pokes] = {}
+
+    def close(self) -> None:
+        """Listens to no remote any more."""
+        while self._listening:
+            self._listening.popitem()[1].stop()
 
     @property
     def job_keys(self) -> frozenset[str]:
@@ -150,6 +162,8 @@ class SyncSource:
     def _look_at_one(self, name: str, *, has_news: bool) -> float | None:
         engine, now = self._engine, monotonic()
         chosen = engine.get(name).settings
+        if chosen.live is not None and name not in self._listening:
+            self._listening[name] = engine.listen(name, lambda: self._poked(name))
         if chosen.direction != "push" and engine.ledger.state(name).pulled_at_us is None:
             # Not yet pulled to its end: a job for it, which comes back by itself until it is.
             self._tasks.pull_soon(name)
@@ -172,6 +186,11 @@ class SyncSource:
         self._tasks.push_soon(name)
         self._pushed_at[name] = now
         return _REST_S
+
+    def _poked(self, name: str) -> None:
+        """On the listener's thread: something has changed at the remote."""
+        if not self._engine.ledger.is_paused(name):
+            self._tasks.pull_soon(name, force=True)
 
     def _is_ready(self, name: str) -> bool:
         if monotonic() < self._look_at.get(name, 0.0):

@@ -70,6 +70,11 @@ class Asking:
         due = min(turn.due for turn in self._turns)
         return None if due == _NEVER else due
 
+    def close(self) -> None:
+        """Lets the sources go, at the dispatcher's end."""
+        for turn in self._turns:
+            turn.source.close()
+
 
 class _Turn:
     """One source, and when it is asked next."""

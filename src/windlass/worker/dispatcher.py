@@ -134,6 +134,7 @@ class Dispatcher:
                 self._leave()
             finally:
                 self._pool.kill()
+                self._asking.close()
                 self._ear.close()
         finally:
             self._lease.give_up()

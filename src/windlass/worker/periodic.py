@@ -55,6 +55,9 @@ class Periodic:
             return _LONGEST_S if busy else None
         return min(wait_us / 1_000_000, _LONGEST_S)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _fire(self, row: ScheduleRow) -> None:
         spec = self._spec(row)
         if spec is None or row.next_boot_us is None:

@@ -27,3 +27,7 @@ class Source(Protocol):
             StoreError: the database cannot be used now; it is asked again later.
         """
         ...
+
+    def close(self) -> None:
+        """The dispatcher ends: whatever it listens to is let go."""
+        ...
