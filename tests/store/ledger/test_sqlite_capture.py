@@ -247,6 +247,11 @@ USES = {
     "due": ["windlass_queue_ready (resource=?)", "windlass_queue_lane (resource=? AND key=? AND seq<?)"],
     "next_due": ["windlass_queue_waiting (resource=? AND due_at>?)"],
     "held": ["windlass_queue_held (resource=? AND seq>?)"],
+    "taken": [
+        "windlass_shadows_by_key (resource=? AND key<?)",
+        "windlass_queue_lane (resource=? AND key<?)",
+        "windlass_journal_by_key (resource=? AND key<?)",
+    ],
     "unseen": ["windlass_shadows_by_generation (resource=? AND generation<?)"],
     "unseen_count": ["COVERING INDEX windlass_shadows_by_generation (resource=? AND generation<?)"],
     "shadow_count": ["COVERING INDEX windlass_shadows_by"],

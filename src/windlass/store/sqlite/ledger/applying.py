@@ -34,6 +34,8 @@ REFUSALS = (
 )
 """What a row can be refused with: a constraint, or a value that neither SQLite nor JSON can hold."""
 
+_KEY_MAX = 2**63 - 1
+
 Done = list[tuple[Key, Effect]]
 """Effects that were carried out, each with its key, which the database may only now have made."""
 
@@ -88,13 +90,16 @@ class Batch:
         done: Done = []
         gone: list[Key] = []
         rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        has_added = False
         for effect in effects:
             key, row = effect.key, effect.row
             if key is None:
                 if row is KEEP or row is None:
                     # Something that the remote deleted and that was never here.
                     continue
-                key = self._user_table.add(self._connection, row)
+                # Rows that are added later find the first one's key taken.
+                key = self._user_table.add(self._connection, row, None if has_added else self._taken())
+                has_added = True
             elif row is None:
                 gone.append(key)
             elif row is not KEEP:
@@ -105,6 +110,12 @@ class Batch:
         for columns, values in rows.items():
             self._user_table.put(self._connection, columns, values)
         return done
+
+    def _taken(self) -> int | None:
+        """The highest key that is spoken of, though its row may be deleted here: SQLite would give it again,
+        and what is still to be sent of the deleted row would be said of the new one."""
+        found = self._connection.execute(SQL["taken"], {"resource": self._resource}).fetchone()[0]
+        return found if isinstance(found, int) and found < _KEY_MAX else None
 
     def _shadows(self, done: Done) -> None:
         resource, generation = self._resource, self._generation

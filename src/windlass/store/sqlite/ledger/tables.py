@@ -172,12 +172,19 @@ class UserTable:
         else:
             connection.executemany(self._upsert(columns), rows)
 
-    def add(self, connection: sqlite3.Connection, row: Row) -> int:
-        """Inserts a row whose key the database makes; the key."""
+    def add(self, connection: sqlite3.Connection, row: Row, taken: int | None = None) -> int:
+        """Inserts a row whose key the database makes, beyond ``taken``; the key."""
         columns = tuple(name for name in row if name not in self.table.key)
-        cursor = connection.execute(self._insert(columns), [row[name] for name in columns])
+        values = [row[name] for name in columns]
+        if taken is not None and taken >= self._highest_key(connection):
+            columns, values = (*columns, *self.table.key), [*values, taken + 1]
+        cursor = connection.execute(self._insert(columns), values)
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def _highest_key(self, connection: sqlite3.Connection) -> int:
+        statement = f"SELECT ifnull(max({self.key_sql()}), 0) FROM {self.name}"  # noqa: S608 - names are quoted
+        return connection.execute(statement).fetchone()[0]
 
     def _needs_more_than(self, columns: tuple[str, ...]) -> bool:
         # An upsert fails for a column that it leaves out, though the row is there and keeps its value.
