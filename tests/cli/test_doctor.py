@@ -227,3 +227,18 @@ def test_a_dispatcher_that_holds_its_lock_and_says_nothing_is_a_problem(
     frozen = found(answer, "dispatchers")[0]
     assert frozen["level"] == "problem"
     assert f"kill -CONT {os.getpid()}" in frozen["do"]
+
+
+def test_what_waits_for_a_person_in_synced_tables_is_told(cli: Command, app: Windlass, home: Path) -> None:
+    with closing(sqlite3.connect(app.store.path, isolation_level=None)) as db:
+        db.execute("CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT)")
+        ledger = app.store.ledger
+        ledger.install("notes", ledger.describe("notes"))
+        db.execute("INSERT INTO notes VALUES ('1', 'tea')")
+        assert found(cli("doctor", "--json"), "sync notes") == [
+            {"check": "sync notes", "level": "ok", "says": "captured; 0 rows, 1 changes on their way"}
+        ]
+        triggers = db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'notes'")
+        db.execute(f"DROP TRIGGER {triggers.fetchone()[0]}")
+    (told,) = found(cli("doctor", "--json"), "sync notes")
+    assert told["level"] == "problem"

@@ -158,11 +158,13 @@ def test_async_jobs_that_a_blocked_event_loop_does_not_start_run_elsewhere(rig: 
 def test_a_payload_larger_than_a_sockets_buffer_goes_through_at_once(rig: Rig):
     rig.crew()
     rig.ended(rig.enqueue("length", text=""))
-    began = time.monotonic()
-    for _ in range(10):
+    took_s: list[float] = []
+    while not took_s or (min(took_s) >= 0.2 and len(took_s) < 50):
+        began = time.monotonic()
         assert rig.ended(rig.enqueue("length", text="x" * 1_000_000))[0].result == 1_000_000
-    # Without a nudge each would wait for the next steps of upkeep, at least a fifth of a second.
-    assert time.monotonic() - began < 2.0
+        took_s.append(time.monotonic() - began)
+    # Without a nudge every one waits for the next step of upkeep, however quick the machine is.
+    assert min(took_s) < 0.2
 
 
 def test_the_last_progress_note_arrives_before_the_end_and_the_latest_while_it_runs(rig: Rig):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli import file_checks, job_checks
+from windlass.cli import file_checks, job_checks, sync_checks
 from windlass.cli.exits import ExitCode
 from windlass.cli.findings import Finding, problem
 from windlass.cli.options import App, Db, Json, open_sqlite
@@ -77,6 +77,7 @@ def _examine_jobs(store: SqliteStore, quick: bool) -> Iterator[Finding]:
         ("held", lambda: job_checks.held(store)),
         ("odd rows", lambda: job_checks.odd(store)),
         ("queues", lambda: job_checks.switches(store)),
+        ("sync", lambda: sync_checks.resources(store)),
     ):
         yield from _found(name, look, path)
 

@@ -5,7 +5,7 @@ SELECT
      WHERE resource = :resource AND status = 'pending' AND hold IS NULL
          AND (mutation_id IS NULL) = 0),
     (SELECT count(*) FROM sync_queue WHERE resource = :resource AND status = 'pending' AND hold IS NOT NULL),
-    (SELECT count(*) FROM sync_queue WHERE resource = :resource AND status = 'failed'),
+    (SELECT count(*) FROM sync_queue WHERE resource = :resource AND status = 'failed' AND hold IS NOT 'discarded'),
     (SELECT count(*) FROM windlass_sync_conflicts WHERE resource = :resource),
     (SELECT count(*) FROM windlass_sync_quarantine WHERE resource = :resource),
     (SELECT count(*) FROM (SELECT DISTINCT key FROM windlass_journal WHERE resource = :resource) AS j
