@@ -109,6 +109,7 @@ class Transport:
         self._transport = transport
         self._opening = threading.Lock()
         self._opened: tuple[int, Line] | None = None
+        self._under_way: set[Exchange] = set()
 
     def __repr__(self) -> str:
         return f"Transport({shown(self.base_url)!r})"
@@ -189,6 +190,13 @@ class Transport:
                 yield reply, answer.pieces
                 return
 
+    def abort(self) -> None:
+        """Ends the requests under way, from any thread: whoever waits for one gets ``Offline``."""
+        with self._opening:
+            under_way = list(self._under_way)
+        for exchange in under_way:
+            exchange.abort()
+
     def close(self) -> None:
         """Closes the connections. The next request opens new ones."""
         with self._opening:
@@ -268,7 +276,7 @@ class Transport:
             return self._exchange(line, sending, exchange)
         except Offline:
             # A server may close a connection that it kept alive just when the next request comes in.
-            stale = exchange.cut and not exchange.dialled and not exchange.answered
+            stale = exchange.cut and not exchange.aborted and not exchange.dialled and not exchange.answered
             again = not exchange.sent or sending.method in _SAFE or "idempotency-key" in sending.headers
             if not (stale and again):
                 raise
@@ -277,7 +285,7 @@ class Transport:
 
     def _exchange(self, line: Line, sending: Sending, exchange: Exchange) -> Reply:
         began = monotonic()
-        with line.open(sending, exchange, self._timeouts.read) as answer:
+        with self._listed(exchange), line.open(sending, exchange, self._timeouts.read) as answer:
             reply = self._reply(sending, answer)
             if sending.method != "HEAD":
                 reply.content = read_body(answer.pieces, reply.headers, self._limits, sending.what)
@@ -289,6 +297,17 @@ class Transport:
             1000 * (monotonic() - began),
         )
         return reply
+
+    @contextmanager
+    def _listed(self, exchange: Exchange) -> Generator[None]:
+        """Inside the block ``abort`` ends it."""
+        with self._opening:
+            self._under_way.add(exchange)
+        try:
+            yield
+        finally:
+            with self._opening:
+                self._under_way.discard(exchange)
 
     def _reply(self, sending: Sending, answer: Answer) -> Reply:
         return Reply(
