@@ -37,7 +37,7 @@ CREATE INDEX windlass_queue_waiting
     WHERE status = 'pending' AND hold IS NULL AND due_at > 0;
 CREATE INDEX windlass_queue_held
     ON sync_queue (resource, seq, status, hold) WHERE status = 'pending' AND hold IS NOT NULL;
-CREATE INDEX windlass_queue_failed ON sync_queue (resource, seq, status) WHERE status = 'failed';
+CREATE INDEX windlass_queue_failed ON sync_queue (resource, seq, status, hold) WHERE status = 'failed';
 CREATE INDEX windlass_queue_strange ON sync_queue (table_name) WHERE resource IS NULL;
 
 CREATE TABLE windlass_sync_resources (
