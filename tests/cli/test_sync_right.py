@@ -108,6 +108,19 @@ def test_dead_shows_the_servers_own_message(cli: Command, shelf: Shelf) -> None:
     assert "3" in shelf.documents
 
 
+def test_a_value_that_json_does_not_know_fails_once_and_is_not_sent_for_ever(
+    cli: Command, shelf: Shelf, sql: Sql
+) -> None:
+    cli("sync", "status")
+    sql("INSERT INTO notes VALUES (1, 'x', 0, 9e999), (2, x'00ff', 0, 1), (3, 'good', 0, 1)")
+    for _ in range(2):
+        assert cli("sync", "now", "--here").code == 0
+        found = {one["key"]: one["error"] for one in cli("sync", "dead", "--json").data}
+        assert "stars holds inf, and JSON knows no infinity" in found[1]
+        assert "title holds bytes" in found[2]
+        assert list(shelf.documents) == ["3"]
+
+
 def test_what_a_server_says_cannot_steer_the_terminal(cli: Command, shelf: Shelf, sql: Sql) -> None:
     cli("sync", "status")
     sql("INSERT INTO notes (title) VALUES (?)", "bad \x1b[2J [bold]x[/bold]")

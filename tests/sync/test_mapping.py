@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import date
 from typing import Any
 
@@ -117,6 +118,8 @@ def test_what_is_not_json_in_a_json_column_is_sent_as_it_is() -> None:
         ({"title": b"\x00"}, "title holds bytes"),
         ({"tags": b"[1]"}, "tags holds bytes"),
         ({"done": b"\x01"}, "done holds bytes"),
+        ({"score": math.inf}, "score holds inf, and JSON knows no infinity"),
+        ({"photo": -math.inf}, "photo holds -inf"),
         ({"photo": "text"}, "photo is declared for bytes and holds text"),
     ],
 )

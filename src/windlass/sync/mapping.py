@@ -349,6 +349,8 @@ def _tellable(name: str, value: Any) -> Any:
         raise Unmappable(
             f"{name} holds bytes, and JSON has none: declare the column BLOB, then base64 is sent"
         )
+    if type(value) is float and math.isinf(value):
+        raise Unmappable(f"{name} holds {value}, and JSON knows no infinity")
     return value
 
 
@@ -378,4 +380,4 @@ def _write_base64(name: str, value: Any) -> Any:
     # Text would come back as bytes, and replace the text.
     if isinstance(value, str):
         raise Unmappable(f"{name} is declared for bytes and holds text: declare the column TEXT")
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else _tellable(name, value)

@@ -13,14 +13,16 @@ from windlass.clock import iso, to_wall_us
 from windlass.store.sqlite.rows import moment
 
 _ENCODER = msgspec.json.Encoder()
-_BYTES = "$bytes"
-"""JSON has no bytes: ``{"$bytes": base64}`` stands for them, since no column holds an object otherwise."""
-_SIGN = '{"$bytes":'
+_BYTES, _FLOAT = "$bytes", "$float"
+"""JSON has no bytes and no infinity: ``{"$bytes": base64}`` and ``{"$float": "inf"}`` stand for them, since
+no column holds an object otherwise. With null for infinity, row and shadow would differ for ever."""
+_SIGN = '{"$'
+_ENDLESS = frozenset((float("inf"), float("-inf")))
 
 
 def encode(row: Mapping[str, Any]) -> str:
     """A row as JSON text."""
-    if bytes in map(type, row.values()):
+    if bytes in map(type, row.values()) or not _ENDLESS.isdisjoint(row.values()):
         row = {name: _wrap(value) for name, value in row.items()}
     return _ENCODER.encode(row if type(row) is dict else dict(row)).decode()
 
@@ -50,11 +52,16 @@ def decode_keys(text: str) -> list[Key]:
 
 
 def _wrap(value: Any) -> Any:
-    return {_BYTES: b64encode(value).decode()} if type(value) is bytes else value
+    if type(value) is bytes:
+        return {_BYTES: b64encode(value).decode()}
+    return {_FLOAT: str(value)} if type(value) is float and value in _ENDLESS else value
 
 
 def _unwrap(value: Any) -> Any:
-    return b64decode(cast("dict[str, str]", value)[_BYTES]) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    told = cast("dict[str, str]", value)
+    return float(told[_FLOAT]) if _FLOAT in told else b64decode(told[_BYTES])
 
 
 # ── keys ───────────────────────────────────────────────────────────────────────────────────────────
