@@ -47,7 +47,7 @@ def statuses_table(statuses: Iterable[Status]) -> RenderableType:
 
 def status_line(status: Status) -> Text:
     """One status of one resource, where there is no terminal to draw a table on."""
-    line = Text(f"{printable(status.resource)}  ", "bold").append_text(_state(status))
+    line = Text().append(f"{printable(status.resource)}  ", "bold").append_text(_state(status))
     for name in ("rows", "pending", "failed", "conflicts", "quarantined"):
         number: int = getattr(status, name)
         if number or name in ("rows", "pending"):
@@ -82,7 +82,7 @@ def conflicts_tables(conflicts: Sequence[OpenConflict]) -> RenderableType:
     parts: list[RenderableType] = []
     for one in conflicts:
         conflict = one.conflict
-        title = Text(f"{printable(one.resource)} ", "bold").append_text(key_text(one.key))
+        title = Text().append(f"{printable(one.resource)} ", "bold").append_text(key_text(one.key))
         table = Table(
             title=title.append(f"  {when(from_us(conflict.raised_at_us))}", "dim"),
             title_justify="left", box=None, pad_edge=False, header_style="bold",
@@ -111,7 +111,7 @@ def dead_panels(letters: Sequence[DeadLetter]) -> RenderableType:
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", justify="right")
         grid.add_column(overflow="fold")
-        head = Text(f"{printable(one.resource)} ", "bold").append_text(key_text(one.key))
+        head = Text().append(f"{printable(one.resource)} ", "bold").append_text(key_text(one.key))
         head.append(
             f"  {printable(change.op)}, sent {change.attempts}×, made {when(from_us(change.created_at_us))}",
             "dim",
@@ -147,7 +147,7 @@ def outcome_lines(outcomes: Sequence[Outcome]) -> RenderableType:
     """One line for each push and pull: what it did, or why it did not."""
     lines: list[Text] = []
     for one in outcomes:
-        line = Text(f"{printable(one.resource)}  ", "bold")
+        line = Text().append(f"{printable(one.resource)}  ", "bold")
         if one.outcome == "completed":
             line.append(figures(one.direction, one.figures))
         else:
