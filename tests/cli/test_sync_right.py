@@ -178,3 +178,14 @@ def test_a_row_without_a_failed_change_is_exit_code_3(cli: Command, words: list[
     assert answer.code == 3, answer
     assert "notes has no change of 3 that failed" in answer.err
     assert cli("sync", command, "notes", *rest).code == 2
+
+
+def test_a_column_may_be_called_as_an_argument_of_ours(cli: Command, shelf: Shelf, sql: Sql) -> None:
+    sql("ALTER TABLE notes ADD COLUMN key TEXT")
+    cli("sync", "status")
+    sql("INSERT INTO notes (id, title) VALUES (1, 'bad')")
+    cli("sync", "now", "--here")
+    answer = cli("sync", "edit", "notes", "1", "--set", "title=good", "--set", "key=x")
+    assert answer.code == 0, answer
+    cli("sync", "now", "--here")
+    assert shelf.documents["1"]["key"] == "x"

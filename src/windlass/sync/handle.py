@@ -140,7 +140,7 @@ class Resource:
         """
         self._put_right(key, lambda standing: reconcile.retry(standing, self._engine.now_us()))
 
-    def edit(self, key: Key, **columns: Any) -> None:
+    def edit(self, key: Key, /, **columns: Any) -> None:
         """Changes columns of a rejected row here, and sends it again.
 
         Raises:
