@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sync.replicas import Collection, Make, equal, settled
+from windlass.errors import CursorExpired
 from windlass.events import ConflictWaiting
 from windlass.sync.engine import Postponed
 from windlass.sync.merge import merge
@@ -199,3 +200,41 @@ def test_an_edit_of_a_row_that_was_deleted_there_asks(replica: Make, collection:
     ((_, _, conflict),) = ada.cycle.ledger.conflicts("tasks")
     assert conflict.theirs is None
     assert ada.rows()["1"]["title"] == "green tea"
+
+
+def test_what_was_told_and_is_over_is_told_again_the_next_time(replica: Make, collection: Collection) -> None:
+    ada = replica()
+    collection.put("1", title="tea", done=0, note=None)
+    ada.pull()
+    for title in ("coffee", "mate"):
+        ada.do("UPDATE tasks SET title = 'mine'")
+        collection.put("1", title=title)
+        ada.sync()
+        ada.do("UPDATE tasks SET title = ?", title)
+        ada.sync()
+        assert ada.counts()["conflicts"] == 0
+    assert [type(event) for event in ada.told.events] == [ConflictWaiting, ConflictWaiting]
+
+
+def test_a_row_that_cannot_be_read_any_more_is_not_taken_for_absent(replica: Make) -> None:
+    bare = Collection(tombstones=False)
+    ada = replica(collection=bare)
+    bare.put("1", title="tea")
+    bare.put("2", title="milk")
+    ada.pull()
+    bare.put("1", title=["a", "list"])
+    assert ada.pull().quarantined == 1
+    assert {key: row["title"] for key, row in ada.rows().items()} == {"1": "tea", "2": "milk"}
+
+
+def test_a_remote_whose_cursors_always_expire_is_not_asked_for_ever(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica()
+
+    def expired(_: Any) -> Any:
+        raise CursorExpired("410 Gone")
+
+    ada.wire.pull = expired  # type: ignore[method-assign]
+    with pytest.raises(Postponed):
+        ada.pull()

@@ -11,6 +11,7 @@ from windlass.errors import SyncError
 from windlass.store.ledger import Hold, Ledger
 from windlass.sync.mapping import Mapper
 from windlass.sync.origins import Origin
+from windlass.sync.pending import carried_out
 from windlass.sync.reconcile import Limits
 from windlass.sync.remote import Remote
 from windlass.sync.resource import Settings
@@ -26,6 +27,14 @@ class Reference(NamedTuple):
     resource: str
     server_ids: bool
     """The remote knows the parent by another id than its local key."""
+
+
+class Over(NamedTuple):
+    """Something about a row that a person was told of, and that is so no more."""
+
+    kind: str
+    """``conflict`` or ``dead``: how the subject of what was told begins."""
+    key: Key
 
 
 class Cycle(NamedTuple):
@@ -53,9 +62,17 @@ class Cycle(NamedTuple):
         return Limits(self.settings.max_attempts, self.settings.max_conflicts, self.table.key)
 
     def step(
-        self, hold: Hold, keys: Sequence[Key], work: Callable[[Standing], Effect | None], **more: Any
+        self,
+        hold: Hold,
+        keys: Sequence[Key],
+        work: Callable[[Standing], Effect | None],
+        *,
+        over: list[Over] | None = None,
+        **more: Any,
     ) -> list[Effect]:
         """Looks, works out, writes; again for each key that was edited meanwhile. The effects carried out.
+
+        What a person was told of and is over with them is added to ``over``.
 
         Raises:
             SyncError: the rows are edited faster than they can be read.
@@ -69,6 +86,8 @@ class Cycle(NamedTuple):
             effects = [effect for standing in look.standings if (effect := work(standing)) is not None]
             moved = set(self.ledger.write(hold, look.mark, effects, **more))
             done += [effect for effect in effects if effect.key not in moved]
+            if over is not None:
+                over += [one for one in what_is_over(look.standings, effects) if one.key not in moved]
             todo = [key for key in todo if key in moved]
         raise SyncError(f"{self.name}: {len(todo)} rows are edited faster than they can be read")
 
@@ -95,3 +114,23 @@ class Cycle(NamedTuple):
                     value: known[str(value)] for value in values if str(value) in known
                 }
         return found
+
+
+def what_is_over(standings: Iterable[Standing], effects: Sequence[Effect]) -> list[Over]:
+    """The conflicts and dead letters that these effects put an end to."""
+    marked = {one.key: one for one in standings if one.conflict is not None or _is_dead(one)}
+    found: list[Over] = []
+    for effect in effects if marked else ():
+        standing = None if effect.key is None else marked.get(effect.key)
+        if standing is None:
+            continue
+        after = carried_out(standing, effect)
+        if standing.conflict is not None and after.conflict is None:
+            found.append(Over("conflict", standing.key))
+        if _is_dead(standing) and not _is_dead(after):
+            found.append(Over("dead", standing.key))
+    return found
+
+
+def _is_dead(standing: Standing) -> bool:
+    return any(one is not None and one.status == "failed" for one in (standing.sent, standing.pending))

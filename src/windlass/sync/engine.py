@@ -16,7 +16,7 @@ from windlass.duration import describe
 from windlass.errors import ConfigError, RemoteError, ResourceBusy, SyncError
 from windlass.events import ConflictWaiting, Event, SyncFailed, SyncFailing, SyncRecovered
 from windlass.store.ledger import Hold, Ledger, OriginState
-from windlass.sync.cycle import Cycle, Reference
+from windlass.sync.cycle import Cycle, Over, Reference
 from windlass.sync.merge import named_columns
 from windlass.sync.origins import Origin
 from windlass.sync.pull import Pull, Pulled
@@ -111,7 +111,7 @@ class Engine:
             self._tables.clear()
 
     def close(self) -> None:
-        """Closes the connections of its remotes, where they have any. The next push or pull opens new ones."""
+        """Closes the connections of its remotes, where they have any; the next use opens new ones."""
         self.forget()
         with self._lock:
             remotes = list(self._remotes.values())
@@ -289,7 +289,7 @@ class Engine:
         except RemoteError as error:
             raise self._failed(cycle, error, stopping=stopping()) from error
         finally:
-            self._tell_conflicts(name, pull.done.asked)
+            self._tell_conflicts(name, pull.done.asked, pull.done.over)
         self._note_pulled(cycle, pull.done)
         self._went_well(cycle, None)
         return pull.done
@@ -341,9 +341,11 @@ class Engine:
     def _tell_pushed(self, name: str, done: Pushed) -> None:
         for key, reason in done.rejected:
             self._tell().tell(SyncFailed(name, key, reason), subject=f"dead:{name}:{key}")
-        self._tell_conflicts(name, done.asked)
+        self._tell_conflicts(name, done.asked, done.over)
 
-    def _tell_conflicts(self, name: str, asked: list[tuple[Key, tuple[str, ...]]]) -> None:
+    def _tell_conflicts(self, name: str, asked: list[tuple[Key, tuple[str, ...]]], over: list[Over]) -> None:
+        for kind, key in over:
+            self._tell().clear(f"{kind}:{name}:{key}")
         for key, fields in asked:
             self._tell().tell(ConflictWaiting(name, key, fields), subject=f"conflict:{name}:{key}")
 

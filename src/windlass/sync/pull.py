@@ -11,23 +11,25 @@ A pull under way is a ``PullState``: it can end after any page and goes on from 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
-from windlass.change import KEEP, Effect, Key, RemoteRow, Row, Standing
-from windlass.errors import CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
+from windlass.change import KEEP, Effect, Key, RemoteRow, Standing
+from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
 from windlass.store.ledger import Hold, PullState, Quarantined
-from windlass.sync.cycle import ROUNDS, Cycle
+from windlass.sync.arriving import ORPHAN, arrived
+from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
 from windlass.sync.identity import new_key
-from windlass.sync.mapping import Unmappable
 from windlass.sync.push import fields_of
 from windlass.sync.reconcile import receive
 from windlass.sync.remote import Ask, Document, Page
 
 SWEEPING = "windlass:sweep"
 _RETRIED = 100
-"""Rows of the quarantine that each pull fetches again: what was missing may be there by now."""
+"""Rows of the quarantine that a pull looks at: those that wait for a parent are fetched again, for it may be
+there by now …"""
+_AGAIN_US = 86_400_000_000
+"""… and the others once a day, for the table or the program may have changed."""
 replace = msgspec.structs.replace
 
 
@@ -47,6 +49,8 @@ class Pulled(msgspec.Struct, kw_only=True):
     sweep_refused: str | None = None
     asked: list[tuple[Key, tuple[str, ...]]] = []
     """Keys, with the fields, for which a person is asked about a conflict."""
+    over: list[Over] = []
+    """What a person was told of and is over."""
     max_age_s: float | None = None
 
 
@@ -67,6 +71,7 @@ class Pull:
         self._may_sweep_all = may_sweep_all
         self._limits = cycle.limits
         self._total: int | None = None
+        self._began_anew = False
         self._state = PullState()
         self.done = Pulled()
 
@@ -107,9 +112,10 @@ class Pull:
         try:
             return self._cycle.remote.pull(Ask(state.cursor, state.next_page, validator, size))
         except CursorExpired:
-            if first and state.cursor is None:
-                raise
             # L3: everything anew. The queue stays, and what is deleted there is found by its absence.
+            if self._began_anew:
+                raise
+            self._began_anew = True
             self._keep(hold, _anew(state))
         except PageTooLarge:
             if size <= 1:
@@ -154,28 +160,33 @@ class Pull:
             watermark_validator=None,
             next_page=None,
             enumerating=False,
+            page_size=_larger(state.page_size, self._cycle.settings.page_size),
             pulled_at_us=self._cycle.clock.wall_us(),
         )
 
     # ── its rows ───────────────────────────────────────────────────────────────────────────────
     def _receive(self, hold: Hold, documents: Sequence[Document], after: PullState) -> None:
         """Applies a page's rows with the state behind it; rows that are edited meanwhile go first."""
-        rows, bad = self._mapped(documents)
         now_us = self._cycle.clock.wall_us()
-        bad = [replace(one, seen_at_us=now_us) for one in bad]
+        rows, bad = arrived(self._cycle, documents, now_us)
         for _ in range(ROUNDS):
             look, standings = self._look(rows)
             effects: list[Effect] = []
             for row in rows:
                 effect = self._effect(standings.get(row.remote_id), row, now_us)
-                if after.enumerating or not _is_nothing(effect):
+                if not _is_nothing(effect) or (after.enumerating and effect.key is not None):
                     effects.append(effect)
+            if after.enumerating and bad:
+                # What cannot be read is there all the same: it is not absent.
+                known = self._cycle.ledger.keys_of(self._cycle.name, [one.remote_id for one in bad])
+                effects += [Effect(key) for key in known.values()]
             # The state goes in with the rows it speaks of. Where a row is edited at this moment, it and its
             # page are applied again before the state: an effect that is applied twice changes nothing.
             released = [row.remote_id for row in rows]
             moved = self._write(hold, look, effects, bad, released, after)
             if not moved:
                 self._count(effects, bad)
+                self.done.over += what_is_over(standings.values(), effects)
                 return
         raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
 
@@ -229,57 +240,6 @@ class Pull:
         whole = row._replace(row=mapper.with_key(row.row, key))
         return receive(Standing(key, None, None), whole, policy, now_us, self._limits)
 
-    def _mapped(self, documents: Sequence[Document]) -> tuple[list[RemoteRow], list[Quarantined]]:
-        mapper = self._cycle.mapper
-        rows: dict[str, RemoteRow] = {}
-        bad: dict[str, Quarantined] = {}
-        for document in documents:
-            # The last word counts where a page tells a row twice.
-            rows.pop(document.remote_id, None)
-            bad.pop(document.remote_id, None)
-            try:
-                row = mapper.row(document)
-                if self._cycle.settings.ids == "client":
-                    row = self._keyed(row)
-                rows[document.remote_id] = row
-            except Unmappable as error:
-                bad[document.remote_id] = _quarantined(document, str(error))
-        self._refer(rows, bad, {one.remote_id: one for one in documents})
-        return list(rows.values()), list(bad.values())
-
-    def _keyed(self, row: RemoteRow) -> RemoteRow:
-        mapper = self._cycle.mapper
-        if row.row is None:
-            mapper.key_of(row.remote_id)
-            return row
-        keyed = mapper.with_key(row.row, mapper.key(row))
-        return row if keyed is row.row else row._replace(row=keyed)
-
-    def _refer(
-        self, rows: dict[str, RemoteRow], bad: dict[str, Quarantined], documents: dict[str, Document]
-    ) -> None:
-        """Parents' remote ids become local keys; a row whose parent is not here yet waits for it."""
-        cycle = self._cycle
-        if not any(reference.server_ids for reference in cycle.parents):
-            return
-        known = cycle.local_form(row.row for row in rows.values() if row.row is not None)
-        for remote_id, row in list(rows.items()):
-            if row.row is None:
-                continue
-            changed: dict[str, Any] = dict(row.row)
-            for reference in cycle.parents:
-                value = changed.get(reference.column)
-                if reference.column not in known or value is None:
-                    continue
-                if value not in known[reference.column]:
-                    reason = f"{reference.column}: {reference.resource} has no {value!r} yet"
-                    bad[remote_id] = _quarantined(documents[remote_id], reason)
-                    del rows[remote_id]
-                    break
-                changed[reference.column] = known[reference.column][value]
-            else:
-                rows[remote_id] = row._replace(row=changed)
-
     # ── what is absent ─────────────────────────────────────────────────────────────────────────
     def _sweep(self, hold: Hold) -> None:
         """Deletes what a complete enumeration has not mentioned, unless so much is absent that it may be a
@@ -296,7 +256,7 @@ class Pull:
 
         try:
             while keys := cycle.ledger.sweep(hold, max_share=share):
-                effects = cycle.step(hold, keys, absent, state=self._state)
+                effects = cycle.step(hold, keys, absent, over=self.done.over, state=self._state)
                 self._count(effects, ())
                 # From the first step on the share is settled: what is left is smaller.
                 share = 1.0
@@ -310,9 +270,15 @@ class Pull:
     def _retry_quarantined(self, hold: Hold) -> None:
         cycle = self._cycle
         documents: list[Document] = []
+        young_us = cycle.clock.wall_us() - _AGAIN_US
         for one in cycle.ledger.quarantined(cycle.name, _RETRIED):
+            if not one.reason.startswith(ORPHAN) and one.seen_at_us > young_us:
+                # Nothing but an edit there mends it, and that is told by the pull.
+                continue
             try:
                 documents.append(cycle.remote.fetch(one.remote_id))
+            except BadResponse:
+                continue
             except RemoteError:
                 # Not now, then: the pull itself tells what is wrong with the remote.
                 break
@@ -334,6 +300,11 @@ class Pull:
                 self.done.asked.append((effect.key, fields_of(effect)))
 
 
+def _larger(size: int | None, wanted: int) -> int | None:
+    """A page size that was reduced grows again, pull by pull."""
+    return None if size is None or size * 2 >= wanted else size * 2
+
+
 def _anew(state: PullState) -> PullState:
     """The state before a pull of everything."""
     return PullState(generation=state.generation, pulled_at_us=state.pulled_at_us, page_size=state.page_size)
@@ -346,11 +317,4 @@ def _is_nothing(effect: Effect) -> bool:
         and effect.pending is KEEP
         and effect.sent is KEEP
         and effect.conflict is KEEP
-    )
-
-
-def _quarantined(document: Document, reason: str) -> Quarantined:
-    told: Row | None = document.document
-    return Quarantined(
-        remote_id=document.remote_id, document=msgspec.json.encode(told).decode(), reason=reason
     )

@@ -23,7 +23,7 @@ from windlass.clock import monotonic
 from windlass.errors import RemoteError
 from windlass.store.ledger import Hold
 from windlass.sync import operations
-from windlass.sync.cycle import Cycle
+from windlass.sync.cycle import Cycle, Over
 from windlass.sync.mapping import Unmappable
 from windlass.sync.reconcile import (
     Answer,
@@ -73,6 +73,8 @@ class Pushed(msgspec.Struct, kw_only=True):
     """Keys, with the remote's reason, that a person must look at."""
     asked: list[tuple[Key, tuple[str, ...]]] = []
     """Keys, with the fields, for which a person is asked about a conflict."""
+    over: list[Over] = []
+    """What a person was told of and is over."""
 
 
 class Push:
@@ -128,7 +130,9 @@ class Push:
         cycle = self._cycle
         while keys := cycle.ledger.journal(cycle.name, _FOLD):
             now_us = cycle.clock.wall_us()
-            cycle.step(hold, keys, lambda standing, now_us=now_us: fold(standing, now_us))
+            cycle.step(
+                hold, keys, lambda standing, now_us=now_us: fold(standing, now_us), over=self.done.over
+            )
 
     # ── 2. seal ────────────────────────────────────────────────────────────────────────────────
     def _next(self, hold: Hold) -> list[Change]:
@@ -249,7 +253,7 @@ class Push:
                 return settle(standing, answer, policy, now_us, self._limits)
             return self._operation(standing, one.change, answer, now_us)
 
-        for effect in self._cycle.step(hold, list(answers), work):
+        for effect in self._cycle.step(hold, list(answers), work, over=self.done.over):
             assert effect.key is not None
             self._count(effect, answers[effect.key][1])
 

@@ -1,0 +1,83 @@
+"""What a page brings, made into rows: mapped, with their keys, and with references as they are known here.
+
+What cannot be made a row is quarantined with the reason, and holds up nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from windlass.change import RemoteRow
+from windlass.store.ledger import Quarantined
+from windlass.sync.cycle import Cycle
+from windlass.sync.mapping import Unmappable
+from windlass.sync.remote import Document
+
+ORPHAN = "waits for its parent: "
+"""How the reason begins for a row that refers to one which is not here yet."""
+
+
+def arrived(
+    cycle: Cycle, documents: Sequence[Document], now_us: int
+) -> tuple[list[RemoteRow], list[Quarantined]]:
+    """The rows of these documents, and what could not be made one."""
+    rows: dict[str, RemoteRow] = {}
+    bad: dict[str, str] = {}
+    for document in documents:
+        # The last word counts where a page tells a row twice.
+        rows.pop(document.remote_id, None)
+        bad.pop(document.remote_id, None)
+        try:
+            row = cycle.mapper.row(document)
+            rows[document.remote_id] = _keyed(cycle, row) if cycle.settings.ids == "client" else row
+        except Unmappable as error:
+            bad[document.remote_id] = str(error)
+    _refer(cycle, rows, bad)
+    told = {one.remote_id: one.document for one in documents} if bad else {}
+    quarantined = [
+        Quarantined(
+            remote_id=remote_id,
+            document=msgspec.json.encode(told[remote_id]).decode(),
+            reason=reason,
+            seen_at_us=now_us,
+        )
+        for remote_id, reason in bad.items()
+    ]
+    return list(rows.values()), quarantined
+
+
+def _keyed(cycle: Cycle, row: RemoteRow) -> RemoteRow:
+    mapper = cycle.mapper
+    if row.row is None:
+        mapper.key_of(row.remote_id)
+        return row
+    keyed = mapper.with_key(row.row, mapper.key(row))
+    return row if keyed is row.row else row._replace(row=keyed)
+
+
+def _refer(cycle: Cycle, rows: dict[str, RemoteRow], bad: dict[str, str]) -> None:
+    """Parents' remote ids become local keys; a row whose parent is not here yet waits for it."""
+    references = [one for one in cycle.parents if one.server_ids]
+    if not references:
+        return
+    known = cycle.local_form(row.row for row in rows.values() if row.row is not None)
+    for remote_id, row in list(rows.items()):
+        if row.row is None:
+            continue
+        changed: dict[str, Any] = dict(row.row)
+        for reference in references:
+            value = changed.get(reference.column)
+            if value is None:
+                continue
+            if value not in known[reference.column]:
+                bad[remote_id] = (
+                    f"{ORPHAN}{reference.column} is {value!r:.80}, which {reference.resource} lacks"
+                )
+                del rows[remote_id]
+                break
+            changed[reference.column] = known[reference.column][value]
+        else:
+            rows[remote_id] = row._replace(row=changed)
