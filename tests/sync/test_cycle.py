@@ -236,3 +236,18 @@ def test_throttling_counts_no_attempt_and_is_kept_to(replica: Make, collection: 
     ada.clock.advance("8s")
     assert ada.engine.push("tasks").accepted == 1
     assert len(ada.wire.requests) == 2
+
+
+def test_a_remote_that_never_takes_a_row_as_it_is_does_not_keep_a_push_for_ever(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica()
+    ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL), ('2', 'milk', 0, NULL)")
+    spellings = iter(range(1000))
+    ada.wire.before = lambda kind: (
+        ada.do("UPDATE tasks SET note = ? WHERE id = '1'", f"edited {next(spellings)}")
+        if kind == "push"
+        else None
+    )
+    assert ada.push().sent < 50
+    assert collection.alive()["2"]["title"] == "milk"

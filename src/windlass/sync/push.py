@@ -12,6 +12,7 @@ In this order, each step in a commit of its own, so that it can end anywhere:
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from uuid import uuid4
@@ -49,10 +50,13 @@ from windlass.sync.remote import (
     Undelivered,
     Verdict,
 )
+from windlass.sync.twins import remove_twins, with_edits_of
 from windlass.sync.waiting import blocked, let_go
 
 _FOLD = 500
 _COUNT_S = 1.0
+_TURNS = 20
+"""So often one push sends one row: a remote that makes something else of it each time gets it no oftener."""
 
 
 class Sealed(NamedTuple):
@@ -87,6 +91,7 @@ class Push:
         self._report = report
         self._stopping = stopping
         self._limits = cycle.limits
+        self._turns: Counter[Key] = Counter()
         self._count_at = 0.0
         self._expected = 0
         self.done = Pushed()
@@ -140,6 +145,7 @@ class Push:
         cycle = self._cycle
         limit = min(cycle.settings.batch, cycle.remote.batch)
         while changes := cycle.ledger.due(cycle.name, cycle.clock.wall_us(), limit):
+            changes = [change for change in changes if self._turns[change.key] < _TURNS]
             waiting = blocked(cycle, [change for change in changes if change.mutation_id is None])
             if not waiting:
                 return changes
@@ -156,6 +162,7 @@ class Push:
     def _seal(self, hold: Hold, changes: Sequence[Change]) -> list[Sealed]:
         cycle = self._cycle
         heads = {change.key: change for change in changes}
+        self._turns.update(heads.keys())
         now_us = cycle.clock.wall_us()
         standings: dict[Key, Standing] = {}
 
@@ -247,7 +254,7 @@ class Push:
             if one.change.captured:
                 policy = self._cycle.settings.on_conflict
                 if twin := taken.get(standing.key):
-                    standing = _with_edits_of(twin, standing)
+                    standing = with_edits_of(twin, standing)
                     effect = settle(standing, answer, policy, now_us, self._limits)
                     return effect._replace(row=standing.row) if effect.row is KEEP else effect
                 return settle(standing, answer, policy, now_us, self._limits)
@@ -338,27 +345,14 @@ class Push:
         return self._cycle.clock.wall_us() + wait_us
 
     def _taken_by_others(self, hold: Hold, answers: dict[Key, tuple[Sealed, Answer]]) -> dict[Key, Standing]:
-        """A pull may have brought our own insert, whose answer was lost, as a row of its own: that row goes,
-        and what was edited in it since is given to the one that was here first."""
+        if self._cycle.settings.ids == "client":
+            return {}
         inserted = {
             answer.remote_id: key
             for key, (one, answer) in answers.items()
             if isinstance(answer, Took) and answer.remote_id and one.change.op == "insert"
         }
-        if self._cycle.settings.ids == "client" or not inserted:
-            return {}
-        known = self._cycle.ledger.keys_of(self._cycle.name, list(inserted))
-        twins = {key: inserted[remote_id] for remote_id, key in known.items() if key != inserted[remote_id]}
-        found: dict[Key, Standing] = {}
-
-        def leave(standing: Standing) -> Effect:
-            found[twins[standing.key]] = standing
-            return Effect(
-                standing.key, row=None, shadow=None, sent=None, pending=None, conflict=None, remote=True
-            )
-
-        self._cycle.step(hold, list(twins), leave)
-        return found
+        return remove_twins(self._cycle, hold, inserted)
 
     def _count(self, effect: Effect, answer: Answer) -> None:
         assert effect.key is not None
@@ -381,14 +375,6 @@ def fields_of(effect: Effect) -> tuple[str, ...]:
         return ()
     mine, theirs = conflict.mine, conflict.theirs
     return tuple(name for name in mine if name in theirs and mine[name] != theirs[name])
-
-
-def _with_edits_of(twin: Standing, standing: Standing) -> Standing:
-    """The standing with what was edited in its twin put on top of its row."""
-    if twin.row is None or twin.shadow is None or standing.row is None:
-        return standing
-    edited = {name: value for name, value in twin.row.items() if twin.shadow.row.get(name, value) != value}
-    return standing._replace(row={**standing.row, **edited}) if edited else standing
 
 
 def _guarded(probe: Callable[[Outgoing], Verdict | None], outgoing: Outgoing) -> Verdict | None:

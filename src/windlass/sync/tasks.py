@@ -174,8 +174,8 @@ class SyncSource:
             self._pushed_at[name] = now
             return None
         now_us = engine.now_us()
-        # What may be sent now waits for nobody: a person's answer to a conflict, an edit that a pull has read,
-        # what a push was sending when it died for good.
+        # What may be sent now waits for nobody: a person's answer to a conflict, an edit that a pull has
+        # read, what a push was sending when it died for good.
         due_us = now_us if engine.ledger.due(name, now_us, 1) else engine.ledger.next_due_us(name)
         if due_us is None:
             return None
