@@ -14,8 +14,8 @@ from windlass.sync.rest import RestRemote
 URL = "http://127.0.0.1:8642/notes"
 
 
-def make_app(database: str | os.PathLike[str], url: str) -> Windlass:
-    """The app on one notebook, kept in step with the notes at that address."""
+def make_app(database: str | os.PathLike[str], url: str, *, every: str = "5s") -> Windlass:
+    """The app on one notebook, kept in step with the notes at that address, which is asked so often."""
     app = Windlass(database)
     app.sync.resource(
         "notes",
@@ -33,7 +33,7 @@ def make_app(database: str | os.PathLike[str], url: str) -> Windlass:
         ),
         # What two people wrote differently, a person decides. Of two times of editing, it is the later one.
         on_conflict=merge({"updated_at": latest("updated_at")}, default="ask"),
-        every="5s",
+        every=every,
     )
     return app
 

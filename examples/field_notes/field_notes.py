@@ -14,6 +14,7 @@ from field_notes import notes
 from field_notes.keeper import Keeper, Outlook
 from field_notes.notes_screen import NotesScreen
 from field_notes.palette import THEME
+from field_notes.screens import LettersScreen
 from windlass import Windlass, WindlassError
 
 
@@ -31,12 +32,15 @@ class FieldNotes(App[None]):
             super().__init__()
             self.outlook = outlook
 
-    class Changed(Message):
-        """A pull has changed a note."""
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, FieldNotes.Told)
 
-        def __init__(self, note_id: str) -> None:
-            super().__init__()
-            self.note_id = note_id
+    class Arrived(Message):
+        """A pull has changed the notes."""
+
+        def can_replace(self, message: Message) -> bool:
+            # A thousand at once are one reason to look.
+            return isinstance(message, FieldNotes.Arrived)
 
     def __init__(self, app: Windlass) -> None:
         super().__init__()
@@ -46,11 +50,11 @@ class FieldNotes(App[None]):
         self.register_theme(THEME)
         self.theme = THEME.name
 
-    def on_mount(self) -> None:
-        self.push_screen(NotesScreen(self.db, self.keeper, self.where))
+    async def on_mount(self) -> None:
+        await self.push_screen(NotesScreen(self.db, self.keeper, self.where))
         self.keeper.follow(
-            lambda outlook: self.post_message(self.Told(outlook)) and None,
-            lambda note_id: self.post_message(self.Changed(note_id)) and None,
+            lambda outlook: self.post_message(self.Told(outlook)),
+            lambda: self.post_message(self.Arrived()),
         )
 
     def on_unmount(self) -> None:
@@ -58,14 +62,17 @@ class FieldNotes(App[None]):
         self.db.close()
 
     def on_field_notes_told(self, told: Told) -> None:
-        for screen in self.screen_stack:
-            if show := getattr(screen, "show", None):
-                show(told.outlook)
+        for screen in self._screens():
+            screen.show(told.outlook)
 
-    def on_field_notes_changed(self, changed: Changed) -> None:
-        for screen in self.screen_stack:
-            if tell := getattr(screen, "changed", None):
-                tell(changed.note_id)
+    def on_field_notes_arrived(self) -> None:
+        for screen in self._screens():
+            screen.refill()
+
+    def _screens(self) -> list[NotesScreen | LettersScreen]:
+        """Those that show notes; none while the app is ending, and they are being taken apart."""
+        stack = self.screen_stack if self.is_running else []
+        return [one for one in stack if isinstance(one, NotesScreen | LettersScreen) and one.is_mounted]
 
     def do(self, work: Callable[[], Any]) -> None:
         """Does what may have to wait for the database, in a thread."""

@@ -84,8 +84,8 @@ class Keeper:
         """How everything stands now."""
         return self._outlook(self._notes.status())
 
-    def follow(self, on_outlook: Callable[[Outlook], None], on_change: Callable[[str], None]) -> None:
-        """Tells each new outlook, and each note that a pull has changed, from threads, until ``close``."""
+    def follow(self, on_outlook: Callable[[Outlook], Any], on_arrival: Callable[[], Any]) -> None:
+        """Tells each new outlook, and that a pull has changed a note, from threads, until ``close``."""
         statuses, changes = self._app.sync.watch("notes"), self._notes.changes()
 
         def outlooks() -> None:
@@ -93,8 +93,8 @@ class Keeper:
                 on_outlook(self._outlook(status))
 
         def arrivals() -> None:
-            for key in changes:
-                on_change(str(key))
+            for _ in changes:
+                on_arrival()
 
         self._streams = [statuses, changes]
         for work in (outlooks, arrivals):

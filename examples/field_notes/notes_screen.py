@@ -28,6 +28,9 @@ EMPTY = Text.assemble(
     justify="center",
 )  # fmt: skip
 
+SOMETIMES = ("save", "questions", "letters", "take_theirs")
+"""What its key does is there to be done only sometimes; then the key is shown."""
+
 
 class NotesScreen(Screen[None]):
     """List and editor."""
@@ -38,7 +41,7 @@ class NotesScreen(Screen[None]):
         Binding("f2", "questions", "Choose", key_display="F2"),
         Binding("f3", "letters", "Mend", key_display="F3"),
         Binding("f4", "take_theirs", "Take theirs", key_display="F4"),
-        Binding("f5", "ask_now", "Sync now", key_display="F5"),
+        Binding("f5", "ask_now", "Sync", key_display="F5"),
         Binding("f6", "switch", "Pause", key_display="F6"),
         Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True),
     ]
@@ -50,6 +53,7 @@ class NotesScreen(Screen[None]):
         self.where = where
         self.outlook = Outlook("connecting")
         self.all: list[notes.Note] = []
+        self._useful: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         head = Text.assemble(("▲ ", MOSS), ("Field notes", "bold"), (f"  {self.where}", FAINT))
@@ -77,29 +81,28 @@ class NotesScreen(Screen[None]):
         """Takes in how everything stands."""
         self.outlook = outlook
         self.refill()
-        self.refresh_bindings()
-
-    def changed(self, note_id: str) -> None:
-        """A pull has changed that note."""
-        editor = self.query_one(Editor)
-        if editor.note_id == note_id:
-            note = notes.get(self.db, note_id)
-            if note is not None:
-                editor.rebase(note)
-                self.refresh_bindings()
-            elif not editor.written():
-                editor.load(None)
-        self.refill()
 
     def refill(self) -> None:
         """Shows the table as it is."""
         self.all = notes.list_notes(self.db)
         self.query_one(NoteList).fill(self.all, self.outlook)
+        self._take_in()
         open_ones = sum(not note.done for note in self.all)
         shelf = self.query_one("#shelf")
         shelf.border_title = f"Notes {len(self.all)}" if self.all else "Notes"
         shelf.border_subtitle = f"{open_ones} open" if open_ones < len(self.all) else None
         self.tell_all()
+
+    def _take_in(self) -> None:
+        """Brings the editor up to date with its note, but for what is being written."""
+        editor = self.query_one(Editor)
+        if editor.note_id is None:
+            return
+        note = next((note for note in self.all if note.id == editor.note_id), None)
+        if note is not None:
+            editor.rebase(note)
+        elif not editor.written():
+            editor.load(None)
 
     def tell_all(self) -> None:
         """Brings the strip, the page and the status line up to date."""
@@ -111,6 +114,10 @@ class NotesScreen(Screen[None]):
         self.query_one("#page").border_title = "New note" if editor.note_id is None else "Note"
         self.query_one(Strip).tell(editor, self.outlook)
         self.tell_status()
+        useful = tuple(self.check_action(name, ()) for name in SOMETIMES)
+        if useful != self._useful:
+            self._useful = useful
+            self.refresh_bindings()
 
     def tell_status(self) -> None:
         """The last line."""
@@ -123,9 +130,12 @@ class NotesScreen(Screen[None]):
     @on(OptionList.OptionHighlighted)
     def open_note(self, event: OptionList.OptionHighlighted) -> None:
         editor = self.query_one(Editor)
-        if event.option_id is None or event.option_id == editor.note_id:
+        # While somebody writes, the list may move by itself: the page stays.
+        if event.option_id is None or event.option_id == editor.note_id or self._is_in(editor):
             return
         self.action_save()
+        with self.prevent(OptionList.OptionHighlighted):
+            self.query_one(NoteList).choose(event.option_id)
         editor.load(notes.get(self.db, event.option_id))
         self.tell_all()
 
@@ -209,6 +219,8 @@ class NotesScreen(Screen[None]):
     # ── sync ───────────────────────────────────────────────────────────────────────────────────
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Keys are shown where they have something to do."""
+        if action == "save":
+            return self.is_mounted and bool(self.query_one(Editor).written())
         if action == "questions":
             return bool(self.outlook.questions)
         if action == "letters":

@@ -57,7 +57,7 @@ class Look(NamedTuple):
 
 
 LOOKS: dict[State, Look] = {
-    "there": Look("✓", MOSS, ""),
+    "there": Look("●", "#5f8a52", ""),
     "waiting": Look("↑", OCHRE, "waiting"),
     "rejected": Look("✕", RUST, "rejected"),
     "conflict": Look("⇄", LILAC, "conflict"),
@@ -73,7 +73,7 @@ LINKS: dict[str, Look] = {
 }
 
 
-def ago(moment: datetime | None, now: datetime | None = None) -> str:
+def ago(moment: datetime | None, now: datetime | None = None, *, coarse: bool = False) -> str:
     """How long it is past, in a few letters.
 
     >>> noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -84,7 +84,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
         return "never"
     now = now or datetime.now(UTC)
     seconds = max((now - moment).total_seconds(), 0)
-    if seconds < 5:
+    if seconds < (60 if coarse else 3):
         return "just now"
     if seconds < 60:
         return f"{int(seconds)} s ago"

@@ -22,6 +22,7 @@ from field_notes.palette import FADED, FAINT, INK, LILAC, OCHRE, RUST, key
 from field_notes.widgets import UNTITLED, Editor
 
 Which = Literal["mine", "theirs"]
+_POINTS = " \n.,;:!?()"
 Choice = Mapping[str, Any] | Literal["mine", "theirs", "later"]
 
 
@@ -37,7 +38,7 @@ class Line(Horizontal):
 
     def compose(self) -> ComposeResult:
         base, mine, theirs = self.question.base, self.question.mine, self.question.theirs
-        yield Static(Text(self.field.capitalize(), FADED), classes="label")
+        yield Static(self.field.capitalize(), classes="label")
         yield Static(self._cell(base, absent="not there yet"), classes="cell base")
         yield Static(self._cell(mine, base), classes="cell mine")
         yield Static(self._cell(theirs, base), classes="cell theirs")
@@ -65,10 +66,10 @@ class Line(Horizontal):
 
 def marked(text: str, before: str) -> Text:
     """The text, with the words that were not there before in colour."""
-    known = set(before.split())
+    known = {""} | {word.strip(_POINTS) for word in before.split()}
     told = Text()
     for word in re.findall(r"\s+|\S+", text):
-        told.append(word, "" if word.isspace() or word in known else f"bold {OCHRE}")
+        told.append(word, "" if word.strip(_POINTS) in known else f"bold {OCHRE}")
     return told
 
 
@@ -166,12 +167,18 @@ class ChoiceScreen(ModalScreen[Choice]):
 
 
 # ── what was not taken ─────────────────────────────────────────────────────────────────────────────
+class LetterList(OptionList):
+    """What was not taken."""
+
+    BINDINGS = [Binding("enter", "select", "Mend it")]
+
+
 class LettersScreen(Screen[None]):
     """Notes that the server did not take: its own words, the note to mend, and what else can be done."""
 
     BINDINGS = [
-        Binding("ctrl+s", "mend", "Save and send again", key_display="^s"),
-        Binding("r", "retry", "Send again as it is"),
+        Binding("ctrl+s", "mend", "Save, send again", key_display="^s"),
+        Binding("r", "retry", "Send as it is"),
         Binding("v", "revert", "Take the server's"),
         Binding("escape", "back", "Back", key_display="esc"),
     ]
@@ -186,7 +193,7 @@ class LettersScreen(Screen[None]):
         yield Static(Text.assemble(("✕ ", RUST), ("Not taken by the server", "bold")), id="head")
         with Horizontal(id="desk"):
             with Vertical(id="shelf", classes="pane"):
-                yield OptionList(id="letters")
+                yield LetterList(id="letters")
             with Vertical(id="page", classes="pane"):
                 yield Static(classes="strip rejected", id="said")
                 yield Editor(id="editor")
@@ -213,9 +220,6 @@ class LettersScreen(Screen[None]):
             self.refill()
         elif self.is_current:
             self.dismiss()
-
-    def changed(self, note_id: str) -> None:
-        """A pull has changed that note: ``show`` says what it means here."""
 
     def refill(self) -> None:
         options, before = self.query_one(OptionList), self.letter

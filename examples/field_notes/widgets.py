@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual import on
@@ -27,22 +28,33 @@ class NoteList(OptionList):
 
     BINDINGS = [
         Binding("enter", "select", "Edit"),
-        Binding("space", "screen.toggle_done", "Done"),
+        Binding("space", "screen.toggle_done", "Done", key_display="␣"),
         Binding("delete,backspace", "screen.delete", "Delete", key_display="del"),
     ]
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._rows: list[_Row] = []
+
     def fill(self, notes: Iterable[Note], outlook: Outlook) -> None:
         """Shows these, and stays at the note where it is."""
-        notes, chosen = list(notes), self.chosen
-        prompts = [Option(_row(note, outlook.of(note.id)), id=note.id) for note in notes]
-        place = self.highlighted
+        rows = [_Row(note, outlook.of(note.id), _when(note)) for note in notes]
+        if rows == self._rows:
+            return
+        before, self._rows = self._rows, rows
+        ids, chosen, place = [row.note.id for row in rows], self.chosen, self.highlighted
+        if ids == [row.note.id for row in before]:
+            for index, row in enumerate(rows):
+                if row != before[index]:
+                    self.replace_option_prompt_at_index(index, _drawn(row))
+            return
+        prompts = [Option(_drawn(row), id=row.note.id) for row in rows]
         with self.prevent(OptionList.OptionHighlighted):
             self.set_options(prompts)
-            ids = [note.id for note in notes]
             if chosen in ids:
                 self.highlighted = ids.index(chosen)
-            elif ids and place is not None:
-                self.highlighted = min(place, len(ids) - 1)
+            elif ids:
+                self.highlighted = min(place or 0, len(ids) - 1)
         if self.chosen != chosen and self.highlighted is not None:
             self.post_message(self.OptionHighlighted(self, prompts[self.highlighted], self.highlighted))
 
@@ -56,18 +68,31 @@ class NoteList(OptionList):
         self.highlighted = self.get_option_index(note_id)
 
 
-def _row(note: Note, standing: Standing) -> Table:
-    look = LOOKS[standing.state]
-    style = f"{FAINT} strike" if note.done else f"bold {INK}" if note.title else f"italic {FADED}"
-    where = Text(note.place or "", FADED).append(" · " if note.place else "", FAINT)
-    where.append(ago(moment_of(note.updated_at)), FAINT if note.place else FADED)
-    row = Table.grid(expand=True, padding=(0, 1, 0, 0), pad_edge=True)
-    row.add_column(width=1)
-    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    row.add_column(justify="right", no_wrap=True)
-    row.add_row(Text(look.mark, look.colour), Text(note.title.strip() or UNTITLED, style), "")
-    row.add_row("", where, Text(look.word, look.colour))
-    return row
+class _Row(NamedTuple):
+    """All that a row shows."""
+
+    note: Note
+    standing: Standing
+    when: str
+
+
+def _when(note: Note) -> str:
+    return ago(moment_of(note.updated_at), coarse=True)
+
+
+def _drawn(row: _Row) -> Group:
+    note, look = row.note, LOOKS[row.standing.state]
+    style = f"{FAINT} strike" if note.done else f"bold {INK}" if note.title.strip() else f"italic {FADED}"
+    title = Text.assemble((f"{look.mark} ", look.colour), (note.title.strip() or UNTITLED, style))
+    title.no_wrap, title.overflow = True, "ellipsis"
+    where = Text("  ").append(note.place, FADED).append(" · " if note.place and not look.word else "", FAINT)
+    if not look.word:
+        where.append(row.when, FAINT)
+    below = Table.grid(expand=True, padding=(0, 1, 0, 0), pad_edge=True)
+    below.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    below.add_column(justify="right", no_wrap=True)
+    below.add_row(where, Text(look.word, look.colour))
+    return Group(title, below)
 
 
 class Editor(Vertical):
@@ -207,7 +232,7 @@ class Strip(Static):
                 detail = f" {standing.detail}" if standing.detail else ""
                 self.update(Text.assemble(said, (f"{detail} ", INK), key("F3"), (" mends it.", FADED)))
             case "conflict":
-                said = (f"{look.mark} Edited here and at the server. ", f"bold {look.colour}")
+                said = (f"{look.mark} Edited here and there. ", f"bold {look.colour}")
                 self.update(Text.assemble(said, key("F2"), (" chooses.", FADED)))
 
 
