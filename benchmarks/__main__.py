@@ -16,7 +16,9 @@ from benchmarks import machine, report
 from benchmarks.model import OURS, RAW, Benchmark, Row
 from benchmarks.run import ROOT, measure
 
-MODULES = [f"benchmarks.{name}" for name in ("enqueue", "process", "wake", "footprint", "backlog", "startup")]
+MODULES = [
+    f"benchmarks.{name}" for name in ("enqueue", "process", "wake", "footprint", "backlog", "startup", "sync")
+]
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.model import Benchmark, Room, Unavailable
 
-PEERS = ("huey", "litequeue", "persistqueue", "honker")
+PEERS = ("huey", "litequeue", "persistqueue", "honker", "dlt", "duckdb")
 
 
 def main(module: str, benchmark: str, subject: str, folder: str, quick: str) -> None:
