@@ -22,7 +22,10 @@ _ENDLESS = frozenset((float("inf"), float("-inf")))
 
 def encode(row: Mapping[str, Any]) -> str:
     """A row as JSON text."""
-    if bytes in map(type, row.values()) or not _ENDLESS.isdisjoint(row.values()):
+    kinds = set(map(type, row.values()))
+    if bytes in kinds or (
+        float in kinds and any(value in _ENDLESS for value in row.values() if type(value) is float)
+    ):
         row = {name: _wrap(value) for name, value in row.items()}
     return _ENCODER.encode(row if type(row) is dict else dict(row)).decode()
 
