@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from contextlib import nullcontext
 
@@ -24,6 +25,8 @@ def main() -> None:
     from field_notes.app import app
     from field_notes.field_notes import FieldNotes
 
+    # Its window is all of the terminal: what is logged goes to a file beside the notebook.
+    logging.basicConfig(filename=f"{app.settings.database}-log", level="INFO")
     window = FieldNotes(app)
     if chosen.service and not app.service.is_running():
         app.service.start()
