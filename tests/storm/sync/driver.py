@@ -7,21 +7,22 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
 from tests.storm import processes
-from tests.storm.checker import Verdict
+from tests.storm.checker import Verdict, Violation
 from tests.storm.journal import Journal
 from tests.storm.sync.checker import check
-from tests.storm.sync.fleet import Fleet, Replica
+from tests.storm.sync.fleet import WEATHER, Fleet, Replica
 from tests.storm.sync.history import read
 from tests.storm.sync.resolver import Resolver
 from tests.storm.sync.server import Recorder
 from tests.storm.sync.shape import POLICIES, Traits, differences, left_to_do, rows_of
+from tests.sync.servers.proxy import Fault
 
 START_S = 60.0
 
@@ -41,6 +42,10 @@ class Plan:
     """Of rounds in which something is killed."""
     cut_share: float = 0.15
     """Of rounds in which a network is cut, until it is healed some rounds later."""
+    heat: float = 0.1
+    """Of rounds in which every replica is edited at one moment, so that edits conflict."""
+    weather: Mapping[Fault, float] = field(default_factory=lambda: WEATHER)
+    """How often a request meets which fault on its way."""
     drain_s: float = 60.0
     """How long a calm may last without anything becoming equal that was not."""
     seconds_limit: float = 3600.0
@@ -74,7 +79,7 @@ class Storm:
         self._rng = random.Random(plan.seed)
         self._server = Recorder(self._folder, dedupes=plan.dedupes)
         traits = self._drawn()
-        self._fleet = Fleet(self._folder, self._rng, say, traits, self._server.url)
+        self._fleet = Fleet(self._folder, self._rng, say, traits, self._server.url, plan.weather)
         self._decisions = Journal(self._folder / "decisions.log")
         self._resolver = Resolver(self._folder, [one.traits for one in self._fleet.replicas], self._decisions)
         self._events = Journal(self._folder / "driver.log")
@@ -166,8 +171,7 @@ class Storm:
         fleet.mend()
         for one in rng.sample(fleet.replicas, rng.choice((1, 1, 2))):
             fleet.edit(one, rng.choice((1, 2, 4)))
-        if rng.random() < 0.1:
-            # The same moment everywhere: more conflicts.
+        if rng.random() < plan.heat:
             for one in fleet.replicas:
                 fleet.edit(one, 2)
         for one in fleet.replicas:
@@ -216,8 +220,7 @@ class Storm:
             if left != before:
                 moved_at = time.monotonic()
             if time.monotonic() - moved_at > self._plan.drain_s:
-                for text in left:
-                    fleet.fault("did not become equal", text)
+                fleet.faults += [Violation("did not become equal", text) for text in left]
                 return False
             Event().wait(0.1)
         fleet.weather(good=False)

@@ -83,13 +83,13 @@ class Editor:
                 values["crate"] = self._a_crate()
             setting = ", ".join(f"{name} = ?" for name in values)
             self._db.execute(f"UPDATE {table} SET {setting} WHERE id = ?", (*values.values(), row["id"]))
-            self._tell("update", table, row[IDENTITY[table]], values, row)
+            self._tell("update", table, row["id"], row[IDENTITY[table]], values, row)
 
     def _delete(self) -> None:
         table, row = self._any_row()
         if row is not None and not row[IDENTITY[table]].startswith(LASTING):
             self._db.execute(f"DELETE FROM {table} WHERE id = ?", (row["id"],))
-            self._tell("delete", table, row[IDENTITY[table]], {}, row)
+            self._tell("delete", table, row["id"], row[IDENTITY[table]], {}, row)
 
     def _replace(self) -> None:
         """The whole row anew, by a statement whose deletes fire no triggers."""
@@ -101,7 +101,7 @@ class Editor:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (row["id"], *values.values()),
             )
-            self._tell("update", "notes", row["id"], values, row)
+            self._tell("update", "notes", row["id"], row["id"], values, row)
 
     def _rename(self) -> None:
         """Another key: a delete and an insert."""
@@ -109,8 +109,8 @@ class Editor:
         if row is not None:
             uid = f"n{self._number()}"
             self._db.execute("UPDATE notes SET id = ? WHERE id = ?", (uid, row["id"]))
-            self._tell("delete", "notes", row["id"], {}, row)
-            self._tell("insert", "notes", uid, {name: row[name] for name in (*FIELDS, "crate")}, None)
+            self._tell("delete", "notes", row["id"], row["id"], {}, row)
+            self._tell("insert", "notes", uid, uid, {name: row[name] for name in (*FIELDS, "crate")}, None)
 
     def _touch(self) -> None:
         """An update that changes nothing."""
@@ -121,8 +121,8 @@ class Editor:
     def _insert(self, table: str, values: Row) -> None:
         names = ", ".join(values)
         marks = ", ".join("?" * len(values))
-        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
-        self._tell("insert", table, values[IDENTITY[table]], values, None)
+        made = self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
+        self._tell("insert", table, values.get("id", made.lastrowid), values[IDENTITY[table]], values, None)
 
     # ── what they are made of ─────────────────────────────────────────────────────────────────────
     def _some(self, names: Any) -> Row:
@@ -156,13 +156,14 @@ class Editor:
         rows = self._db.execute(f"SELECT id FROM crates WHERE uid LIKE '{LASTING}%' ORDER BY uid").fetchall()
         return self._chance.choice(rows)["id"] if rows and self._chance.random() < 0.8 else None
 
-    def _tell(self, op: str, table: str, uid: str, values: Row, before: Row | None) -> None:
+    def _tell(self, op: str, table: str, key: Any, uid: str, values: Row, before: Row | None) -> None:
         self._journal.write(
             "try",
             tx=self._transaction,
             replica=self._replica,
             table=table,
             op=op,
+            key=key,
             uid=uid,
             values=self._told(values),
             before=None if before is None else self._told(before),

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ from tests.storm import processes
 from tests.storm.checker import Violation
 from tests.storm.fleet import KILLED_STARTS, ROOT, START_FAILED, STOP_S
 from tests.storm.sync.shape import SCHEMA, Traits, database
-from tests.sync.servers.proxy import Fault, Proxy
+from tests.sync.servers.proxy import FAULTS, Fault, Proxy
 
 WEATHER: dict[Fault, float] = {
     "drop": 0.04,
@@ -66,7 +66,13 @@ class Fleet:
     """Starts the processes, mends what a kill ended, and stops them all."""
 
     def __init__(
-        self, folder: Path, rng: random.Random, say: Callable[[str], None], traits: list[Traits], server: str
+        self,
+        folder: Path,
+        rng: random.Random,
+        say: Callable[[str], None],
+        traits: list[Traits],
+        server: str,
+        weather: Mapping[Fault, float],
     ) -> None:
         self.folder = folder
         self.faults: list[Violation] = []
@@ -75,7 +81,8 @@ class Fleet:
         self._say = say
         self._serial = 0
         self._output = (folder / "output.log").open("ab")
-        self._proxies = [Proxy(server, seed=rng.getrandbits(32), rates=WEATHER) for _ in traits]
+        self._weather = dict(weather)
+        self._proxies = [Proxy(server, seed=rng.getrandbits(32), rates=weather) for _ in traits]
         self.replicas = [
             Replica(one._replace(url=proxy.url), folder, proxy)
             for one, proxy in zip(traits, self._proxies, strict=True)
@@ -164,10 +171,10 @@ class Fleet:
 
     def weather(self, *, good: bool) -> None:
         for proxy in self._proxies:
-            proxy.rates = {} if good else WEATHER
+            proxy.rates = {} if good else self._weather
 
     def counts_of_faults(self) -> dict[str, int]:
-        return {fault: sum(proxy.count(fault) for proxy in self._proxies) for fault in WEATHER}
+        return {fault: sum(proxy.count(fault) for proxy in self._proxies) for fault in FAULTS}
 
     # ── stopping ─────────────────────────────────────────────────────────────────────────────────
     def stop(self) -> None:

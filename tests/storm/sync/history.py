@@ -27,6 +27,8 @@ class Edit:
     table: str
     uid: str
     op: str
+    key: int | str
+    """Of the row at that replica, which has two as long as it takes a row of its own for somebody else's."""
     values: Values
     before: Values | None
     acked: bool = True
@@ -145,6 +147,7 @@ def _edits(path: Path) -> Iterator[Edit]:
                 table=line["table"],
                 uid=line["uid"],
                 op=line["op"],
+                key=line["key"],
                 values=line["values"],
                 before=line["before"],
                 acked=line["tx"] in acked,

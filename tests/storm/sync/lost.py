@@ -30,6 +30,8 @@ class Losses:
             self._decided[one.replica, (one.table, one.uid)].append((one.t, one.overruled))
         self.overruled = 0
         """Values that lost a conflict."""
+        self.of_two = 0
+        """Values that were set in one of two rows which then turned out to be one."""
 
     def find(self) -> Iterator[str]:
         """Every loss, in words."""
@@ -49,6 +51,9 @@ class Losses:
             if value is None or (column, value) in self._heard[place]:
                 continue
             if any(one.op != "update" or column in one.values for one in later):
+                continue
+            if self._is_of_two(edits, edit, column):
+                self.of_two += 1
                 continue
             if self._is_decided(edit, column) or self._is_overruled(policy, column, edits, index):
                 self.overruled += 1
@@ -76,6 +81,10 @@ class Losses:
             return
         who = f"replica {edit.replica} ({policy})"
         yield f"{edit.table} {edit.uid}: the delete by {who} never came to the server"
+
+    @staticmethod
+    def _is_of_two(edits: Sequence[Edit], edit: Edit, column: str) -> bool:
+        return any(one.key != edit.key and (one.op == "delete" or column in one.values) for one in edits)
 
     def _is_decided(self, edit: Edit, column: str) -> bool:
         return any(

@@ -38,7 +38,7 @@ def cursor_before_rows() -> None:
 
     def keep_then_receive(self: Any, hold: Any, documents: Any, after: Any) -> None:
         self._keep(hold, after)
-        threading.Event().wait(0.3 if documents else 0)
+        threading.Event().wait(1.0 if documents else 0)
         receive(self, hold, documents, after)
 
     Pull._receive = keep_then_receive

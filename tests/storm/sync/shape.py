@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 FIELDS = ("title", "body", "rank", "weight", "stamp")
 """Columns that are edited. ``stamp`` grows with each edit of the row."""
 _FIELDS = "title TEXT, body TEXT, rank INTEGER, weight REAL, stamp INTEGER NOT NULL DEFAULT 0"
+# A row that takes the key of a deleted one is sent as a change of that one: no uid would tell them apart.
 SCHEMA = f"""
-CREATE TABLE crates (id INTEGER PRIMARY KEY, uid TEXT NOT NULL, {_FIELDS});
+CREATE TABLE crates (id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, {_FIELDS});
 CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, crate INTEGER REFERENCES crates (id), {_FIELDS});
 """
 IDENTITY = {"crates": "uid", "notes": "id"}
