@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,17 +20,23 @@ from windlass.cli.output import Output
 if TYPE_CHECKING:
     from windlass.demo.show import Report
     from windlass.demo.stage import Stage
+    from windlass.demo.sync.show import Report as SyncReport
 
 cli = typer.Typer(add_completion=False)
 
 
 @cli.command()
 def demo(
+    what: Annotated[
+        Literal["jobs", "sync"], typer.Argument(help="What is shown: background jobs, or sync.")
+    ] = "jobs",
     source: Annotated[
         Path | None,
         typer.Option(help="Index the Python files below this folder instead of the standard library."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many files.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many files, or rows of each table.")
+    ] = None,
     no_kill: Annotated[bool, typer.Option("--no-kill", help="Kill nothing on the way.")] = False,
     isolates: Annotated[int | None, typer.Option(min=1, help="How many processes run handlers.")] = None,
     db: Annotated[
@@ -41,8 +47,16 @@ def demo(
 ) -> None:
     """Index Python's own library in the background: thousands of real jobs, real failures, two real kill -9.
 
-    Exit code 0 if every file has exactly one result at the end, and nothing is left running.
+    Or sync: two replicas of thousands of real rows, a server that behaves badly, a network that is cut.
+
+    Exit code 0 if every file has exactly one result at the end, or if both replicas and the server are equal
+    in every row; and nothing is left running.
     """
+    if what == "sync":
+        if source is not None or no_kill or isolates is not None or db is not None:
+            raise typer.BadParameter("only --limit and --json are for `windlass demo sync`")
+        _demo_sync(limit, as_json=as_json)
+        return
     if db is not None and db.exists():
         fail(f"{db} exists: the demo wants a database of its own", ExitCode.CONFLICT)
     output = Output(as_json=as_json)
@@ -77,8 +91,42 @@ def _show(
         app.close()
 
 
+def _demo_sync(limit: int | None, *, as_json: bool) -> None:
+    output = Output(as_json=as_json)
+    with _interruptible(), _home(None) as database:
+        report = _show_sync(output, database.parent, limit)
+
+        def summary() -> object:
+            from windlass.demo.sync.curtain import summary
+
+            return summary(report)
+
+        output.data(report, summary)
+    if not report.holds:
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+def _show_sync(output: Output, folder: Path, limit: int | None) -> SyncReport:
+    from windlass.cli.sync_render import conflicts_tables, dead_panels, statuses_table
+    from windlass.demo.sync.scene import PlainSyncStage, SyncStage
+    from windlass.demo.sync.show import Show, Views
+    from windlass.demo.sync.tables import find_tables
+
+    stage: SyncStage = PlainSyncStage()
+    if _draws(output):
+        from windlass.demo.sync.picture import SyncScreen
+
+        stage = SyncScreen(output.err)
+    views = Views(statuses_table, conflicts_tables, dead_panels)
+    return Show(find_tables(), folder, stage, views, limit=limit).run()
+
+
+def _draws(output: Output) -> bool:
+    return output.err.is_terminal and not output.err.is_dumb_terminal
+
+
 def _stage(output: Output) -> Stage:
-    if output.err.is_terminal:
+    if _draws(output):
         from windlass.demo.screen import Screen
 
         return Screen(output.err)

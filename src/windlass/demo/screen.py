@@ -29,15 +29,13 @@ _SPARKS_KEPT = 24
 _SPARK_S = 0.25
 
 
-class Screen:
-    """A ``Stage`` drawn with rich."""
+class RichTeller:
+    """Tells with rich, above what is drawn."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun = monotonic()
         self._chapters = 0
-        self._rates: deque[float] = deque(maxlen=_SPARKS_KEPT)
-        self._sparked = 0.0
         self._live = Live(console=console, refresh_per_second=12, transient=True)
         self._live.start()
 
@@ -59,15 +57,24 @@ class Screen:
         )
         self._console.print(line)
 
+    def close(self) -> None:
+        self._live.stop()
+
+
+class Screen(RichTeller):
+    """A ``Stage`` drawn with rich."""
+
+    def __init__(self, console: Console) -> None:
+        self._rates: deque[float] = deque(maxlen=_SPARKS_KEPT)
+        self._sparked = 0.0
+        super().__init__(console)
+
     def draw(self, snapshot: Snapshot) -> None:
         now = monotonic()
         if now - self._sparked >= _SPARK_S:
             self._sparked = now
             self._rates.append(snapshot.rate)
         self._live.update(Panel(self._inside(snapshot), border_style="dim", padding=(0, 1)))
-
-    def close(self) -> None:
-        self._live.stop()
 
     def _inside(self, snapshot: Snapshot) -> RenderableType:
         head = Table.grid(expand=True, padding=(0, 1))

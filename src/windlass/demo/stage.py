@@ -34,8 +34,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return sum(count for status, count in self.counts.items() if status.is_final)
 
 
-class Stage(Protocol):
-    """What the show needs to be seen."""
+class Teller(Protocol):
+    """What any show needs to be told."""
 
     def chapter(self, title: str, meaning: str) -> None:
         """A new part begins, and what the onlooker should know of it."""
@@ -45,23 +45,26 @@ class Stage(Protocol):
         """Something happened."""
         ...
 
-    def draw(self, snapshot: Snapshot) -> None:
-        """The present state of the work."""
-        ...
-
     def close(self) -> None:
         """The work is over; what was told stays readable."""
         ...
 
 
-class PlainStage:
+class Stage(Teller, Protocol):
+    """What the show of the jobs needs to be seen."""
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The present state of the work."""
+        ...
+
+
+class PlainTeller:
     """Lines of text, with the seconds since the beginning."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._begun = monotonic()
         self._chapters = 0
-        self._tenth = 0
 
     def chapter(self, title: str, meaning: str) -> None:
         self._chapters += 1
@@ -70,6 +73,21 @@ class PlainStage:
     def tell(self, text: str, mood: Mood = "plain") -> None:
         self._write(f"{MARKS[mood]} {text}")
 
+    def close(self) -> None:
+        self._stream.flush()
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{monotonic() - self._begun:7.2f}s  {line}\n")
+        self._stream.flush()
+
+
+class PlainStage(PlainTeller):
+    """The show of the jobs as lines."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._tenth = 0
+
     def draw(self, snapshot: Snapshot) -> None:
         """A line for each further tenth of the work."""
         tenth = 10 * snapshot.done // max(snapshot.total, 1)
@@ -77,10 +95,3 @@ class PlainStage:
             self._tenth = tenth
             pace = f"{snapshot.rate:,.0f} jobs a second"
             self._write(f"  {snapshot.done:,} of {snapshot.total:,} have ended, {pace}")
-
-    def close(self) -> None:
-        self._stream.flush()
-
-    def _write(self, line: str) -> None:
-        self._stream.write(f"{monotonic() - self._begun:7.2f}s  {line}\n")
-        self._stream.flush()

@@ -80,7 +80,7 @@ class Listener:
     on the same port again.
     """
 
-    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+    def __init__(self, serve: Callable[[socket.socket], None], port: int = 0) -> None:
         self._serve = serve
         self._mutex = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -89,7 +89,7 @@ class Listener:
         self.stopping = threading.Event()
         """Set when the server goes down: whatever waits in a connection waits on it."""
         self.accepted = 0
-        self.port = 0
+        self.port = port
         self.up()
 
     @property
@@ -106,7 +106,7 @@ class Listener:
         self.down()
 
     def up(self) -> None:
-        """Listens: on a port of the system's choice the first time, and on the same one from then on."""
+        """Listens: on a free port the first time, unless one was given, and on the same one from then on."""
         self.stopping.clear()
         self._socket = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.port = self._socket.getsockname()[1]

@@ -45,7 +45,7 @@ class Planned(NamedTuple):
 class StoreServer(Listener):
     """``with StoreServer() as server: server.url + "/tasks"``; what it keeps is in ``server.shelf``."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.shelf = Shelf()
         self.page_max = 1000
         self.poll_s = 20.0
@@ -59,7 +59,7 @@ class StoreServer(Listener):
         self.streams = 0
         """Event streams that are open."""
         self._plans: list[Planned] = []
-        super().__init__(self._talk)
+        super().__init__(self._talk, port)
 
     def plan(
         self,
@@ -86,10 +86,15 @@ class StoreServer(Listener):
                 if asked.path == "/_events" and self._may(asked):
                     self._tell(asked, connection)
                     return
-                answer = self._answer(asked)
-                body = b"" if answer.body is None else encoded(answer.body)
-                headers = {"Content-Type": "application/json"} | answer.headers
-                connection.sendall(message(answer.status, headers, b"" if asked.method == "HEAD" else body))
+                if not self._give(asked, self._answer(asked), connection):
+                    return
+
+    def _give(self, asked: Asked, answer: Answer, connection: socket.socket) -> bool:
+        """Sends the answer; True to keep the connection."""
+        body = b"" if answer.body is None else encoded(answer.body)
+        headers = {"Content-Type": "application/json"} | answer.headers
+        connection.sendall(message(answer.status, headers, b"" if asked.method == "HEAD" else body))
+        return True
 
     def _may(self, asked: Asked) -> bool:
         return self.token is None or asked.headers.get("authorization") == f"Bearer {self.token}"
