@@ -13,7 +13,7 @@ import msgspec
 from windlass.change import RemoteRow
 from windlass.store.ledger import Quarantined
 from windlass.sync.cycle import Cycle
-from windlass.sync.mapping import Unmappable
+from windlass.sync.mapping import Mapper, Unmappable
 from windlass.sync.remote import Document
 
 ORPHAN = "waits for its parent: "
@@ -26,15 +26,18 @@ def arrived(
     """The rows of these documents, and what could not be made one."""
     rows: dict[str, RemoteRow] = {}
     bad: dict[str, str] = {}
+    mapper, keyed = cycle.mapper, cycle.settings.ids == "client"
     for document in documents:
-        # The last word counts where a page tells a row twice.
-        rows.pop(document.remote_id, None)
-        bad.pop(document.remote_id, None)
+        remote_id = document.remote_id
+        if remote_id in rows or remote_id in bad:
+            # The last word counts where a page tells a row twice.
+            rows.pop(remote_id, None)
+            bad.pop(remote_id, None)
         try:
-            row = cycle.mapper.row(document)
-            rows[document.remote_id] = _keyed(cycle, row) if cycle.settings.ids == "client" else row
+            row = mapper.row(document)
+            rows[remote_id] = _keyed(mapper, row) if keyed else row
         except Unmappable as error:
-            bad[document.remote_id] = str(error)
+            bad[remote_id] = str(error)
     _refer(cycle, rows, bad)
     told = {one.remote_id: one.document for one in documents} if bad else {}
     quarantined = [
@@ -49,8 +52,7 @@ def arrived(
     return list(rows.values()), quarantined
 
 
-def _keyed(cycle: Cycle, row: RemoteRow) -> RemoteRow:
-    mapper = cycle.mapper
+def _keyed(mapper: Mapper, row: RemoteRow) -> RemoteRow:
     if row.row is None:
         mapper.key_of(row.remote_id)
         return row

@@ -11,6 +11,7 @@ import base64
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -30,6 +31,10 @@ _BOOLEANS = frozenset({"BOOL", "BOOLEAN"})
 
 ToRemote = Callable[[dict[str, Any]], Mapping[str, Any]]
 FromRemote = Callable[[dict[str, Any]], Mapping[str, Any]]
+
+
+Taken = tuple[str, str, "type | None", Callable[[Any], Any]]
+"""Field, column, the type whose values are kept as they are, and what becomes of others."""
 
 
 class Unmappable(SyncError):
@@ -73,14 +78,14 @@ class Mapper:
         self._only_key = table.key[0] if len(table.key) == 1 else None
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
         self._sent = [(column.name, self._fields[column.name], _giver(column)) for column in sent]
-        self._taken = [
+        self._taken: list[Taken] = [
             (self._fields[column.name], column.name, _kept_as_it_is(column), _taker(column))
             for column in sent
         ]
         self._defaults = {
             one.name: as_kept(one.default, one.affinity) for one in sent if one.default is not KEEP
         }
-        self._taken_fields = frozenset(field for field, *_ in self._taken)
+        self._shape = lru_cache(maxsize=64)(self._shape_of)
 
     def document(self, row: Row, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The document of a row, or of some of its columns; ``extra`` are fields that no column takes.
@@ -106,15 +111,21 @@ class Mapper:
         if document.document is None:
             return RemoteRow(document.remote_id, None, document.version)
         fields = self._checked(document)
+        taken, others = self._shape(tuple(fields))
         row: dict[str, Any] = {}
-        for field, column, plain, take in self._taken:
-            if field in fields:
-                value = fields[field]
-                row[column] = value if value is None or type(value) is plain else take(value)
-        if len(fields) == len(row):
-            return RemoteRow(document.remote_id, row, document.version)
-        extra = {name: value for name, value in fields.items() if name not in self._taken_fields}
+        for field, column, plain, take in taken:
+            value = fields[field]
+            row[column] = value if value is None or type(value) is plain else take(value)
+        extra = {name: fields[name] for name in others} if others else {}
         return RemoteRow(document.remote_id, row, document.version, extra)
+
+    def _shape_of(self, fields: tuple[str, ...]) -> tuple[list[Taken], list[str]]:
+        """What is taken of a document with these fields, and the fields that no column takes.
+
+        Documents of one collection have one shape, or a few.
+        """
+        known = {field for field, *_ in self._taken}
+        return [one for one in self._taken if one[0] in fields], [one for one in fields if one not in known]
 
     def completed(self, row: RemoteRow) -> RemoteRow:
         """A row that is new here; what the remote does not tell is as the table itself would have it."""
@@ -320,6 +331,8 @@ def _taker(column: Column) -> Callable[[Any], Any]:
 
     def take(value: Any) -> Any:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if kind is int and affinity == "INTEGER" and -_LARGEST <= value < _LARGEST:
+            return value
         if kind is str and affinity in ("TEXT", "BLOB"):
             return value
         if kind in (dict, list):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
@@ -37,6 +38,8 @@ class Field(msgspec.Struct, frozen=True):
 
     def of(self, body: Any) -> Any:
         """Its value; None where it is absent or null."""
+        if type(body) is dict and self.path in body:  # nearly always, once for each row of a page
+            return cast("dict[str, Any]", body)[self.path]
         found = self.found(body)
         return None if found is _ABSENT else found
 
@@ -56,6 +59,9 @@ class Field(msgspec.Struct, frozen=True):
     def text(self, reply: Reply) -> str | None:
         """As ``text_of`` of an answer's body; None where there is no JSON."""
         return text_of(self.of(body_of(reply)))
+
+
+_field = lru_cache(maxsize=64)(Field)
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -115,7 +121,7 @@ class ETag(msgspec.Struct, frozen=True, kw_only=True):
     header: str = "ETag"
 
     def of_document(self, document: Mapping[str, Any]) -> str | None:
-        return None if self.field is None else quoted(text_of(Field(self.field).of(document)))
+        return None if self.field is None else quoted(text_of(_field(self.field).of(document)))
 
     def of_reply(self, reply: Reply, document: Mapping[str, Any] | None) -> str | None:
         told = Header(self.header).text(reply)
@@ -183,6 +189,8 @@ def text_of(value: Any) -> str | None:
     >>> text_of(7), text_of("7"), text_of(None), text_of({})
     ('7', '7', None, None)
     """
+    if type(value) is str:
+        return value
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value)
@@ -209,6 +217,6 @@ def rows_of(reply: Reply, where: Field | None) -> Sequence[Mapping[str, Any]]:
     if not isinstance(rows, list):
         raise BadResponse(f"{reply.url}: expected {name} to be a list of objects, got {body!r:.200}")
     for row in cast("list[Any]", rows):
-        if not isinstance(row, Mapping):
+        if type(row) is not dict:
             raise BadResponse(f"{reply.url}: expected {name} to hold objects alone, got {row!r:.200}")
     return cast("list[Mapping[str, Any]]", rows)

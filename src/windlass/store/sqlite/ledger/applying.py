@@ -18,6 +18,7 @@ from windlass.store.sqlite.ledger.statements import SQL
 from windlass.store.sqlite.ledger.values import (
     columns_of,
     encode,
+    encode_document,
     encode_or_null,
     key_text,
 )
@@ -132,7 +133,7 @@ class Batch:
                 remote_id = shadow.remote_id
                 if self._ids == "client" and remote_id == key_text(key):
                     remote_id = None
-                extra = encode(shadow.extra) if shadow.extra else None
+                extra = encode_document(shadow.extra) if shadow.extra else None
                 row = (
                     shadow.row
                     if effect.key is not None

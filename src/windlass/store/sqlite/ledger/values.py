@@ -30,6 +30,11 @@ def encode(row: Mapping[str, Any]) -> str:
     return _ENCODER.encode(row if type(row) is dict else dict(row)).decode()
 
 
+def encode_document(fields: Mapping[str, Any]) -> str:
+    """Fields of a remote's document, which came as JSON."""
+    return _ENCODER.encode(fields if type(fields) is dict else dict(fields)).decode()
+
+
 def decode(text: str) -> dict[str, Any]:
     """The row of a JSON text that ``encode`` made."""
     row: dict[str, Any] = msgspec.json.decode(text)
@@ -46,7 +51,9 @@ def encode_or_null(row: Mapping[str, Any] | None) -> str | None:
 
 def encode_keys(keys: Sequence[Key]) -> str:
     """Keys as a JSON array."""
-    return _ENCODER.encode([_wrap(key) for key in keys]).decode()
+    if bytes in map(type, keys):
+        return _ENCODER.encode([_wrap(key) for key in keys]).decode()
+    return _ENCODER.encode(keys).decode()
 
 
 def decode_keys(text: str) -> list[Key]:

@@ -85,7 +85,7 @@ class Writing(LedgerRole):
             connection.execute(SQL["speak"], (found.id,))
             batch.mark_seen(skipped)
             _clear_journal(connection, found.id, [key for key, _ in done], look)
-            connection.executemany(SQL["quarantine_release"], [(found.id, one) for one in order.released])
+            _release(connection, found.id, order.released)
             connection.executemany(
                 SQL["quarantine"],
                 [(found.id, one.remote_id, one.document, one.reason, one.seen_at_us or now_us)
@@ -154,6 +154,11 @@ def _unmoved(
     moved = {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
     skipped = [effect.key for effect in effects if effect.key is not None and effect.key in moved]
     return [effect for effect in effects if effect.key not in moved], skipped
+
+
+def _release(connection: sqlite3.Connection, resource: int, remote_ids: Sequence[str]) -> None:
+    if remote_ids and connection.execute(SQL["quarantine_has"], (resource,)).fetchone() is not None:
+        connection.executemany(SQL["quarantine_release"], [(resource, one) for one in remote_ids])
 
 
 def _must_last(effects: Sequence[Effect]) -> bool:

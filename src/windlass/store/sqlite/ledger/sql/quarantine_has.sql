@@ -1,0 +1,1 @@
+SELECT 1 FROM windlass_sync_quarantine WHERE resource = ? LIMIT 1
