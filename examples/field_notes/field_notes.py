@@ -69,6 +69,12 @@ class FieldNotes(App[None]):
         for screen in self._screens():
             screen.refill()
 
+    async def action_quit(self) -> None:
+        """Leaves; what was written is saved, as whenever a note is left."""
+        for screen in self._screens():
+            screen.action_save()
+        self.exit()
+
     def _screens(self) -> list[NotesScreen | LettersScreen]:
         """Those that show notes; none while the app is ending, and they are being taken apart."""
         stack = self.screen_stack if self.is_running else []

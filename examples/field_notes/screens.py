@@ -245,6 +245,8 @@ class LettersScreen(Screen[None]):
         said.append(f"\n{letter.detail}" if letter.detail else "", INK)
         self.query_one("#said", Static).update(said)
         note = notes.get(self.db, letter.note_id)
+        if editor.note_id != letter.note_id:
+            self.action_save()
         if editor.note_id != letter.note_id or not editor.written():
             editor.load(note)
         editor.disabled = note is None
@@ -260,14 +262,18 @@ class LettersScreen(Screen[None]):
     # ── keys ───────────────────────────────────────────────────────────────────────────────────
     def action_mend(self) -> None:
         """A plain edit: what differs from what was rejected is sent anew by itself."""
-        editor = self.query_one(Editor)
-        written = editor.written()
-        if editor.note_id is None or not written:
+        if self.query_one(Editor).written():
+            self.action_save()
+            self.query_one(OptionList).focus()
+        else:
             self.notify("Nothing is changed yet. (r sends it again as it is.)", severity="warning")
-            return
-        notes.edit(self.db, editor.note_id, written)
-        editor.load(notes.get(self.db, editor.note_id))
-        self.query_one(OptionList).focus()
+
+    def action_save(self) -> None:
+        """Writes what was written."""
+        editor = self.query_one(Editor)
+        if editor.note_id is not None and (written := editor.written()):
+            notes.edit(self.db, editor.note_id, written)
+            editor.load(notes.get(self.db, editor.note_id))
 
     def action_retry(self) -> None:
         if (letter := self.letter) is not None:
@@ -278,6 +284,7 @@ class LettersScreen(Screen[None]):
             self.app.do(lambda: self.keeper.revert(letter.note_id))  # type: ignore[attr-defined]
 
     def action_back(self) -> None:
+        self.action_save()
         self.dismiss()
 
 

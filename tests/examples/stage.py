@@ -20,7 +20,7 @@ from field_notes.notes_screen import NotesScreen
 from field_notes.server import NotesServer
 from field_notes.widgets import Editor, NoteList, StatusLine, Strip
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _HOPS = 4
 """From a key to the last message it leads to."""
 NAMES = {" ": "space", ",": "comma", ".": "full_stop", "'": "apostrophe"}

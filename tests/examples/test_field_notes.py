@@ -213,6 +213,20 @@ def test_a_note_is_deleted_after_a_question_here_and_there(tmp_path: Path):
     play(tmp_path, story)
 
 
+def test_what_was_written_is_saved_when_the_window_is_left(tmp_path: Path):
+    async def story(here: Stage) -> None:
+        await here.press("ctrl+n")
+        await here.type("Last words")
+        assert here.listed() == []
+
+        await here.press("ctrl+q")
+
+    play(tmp_path, story, cut=True)
+    db = notes.open_notebook(tmp_path / "ann.db")
+    assert [note.title for note in notes.list_notes(db)] == ["Last words"]
+    db.close()
+
+
 def test_paused_nothing_is_sent_until_it_goes_on(tmp_path: Path):
     async def story(here: Stage) -> None:
         await here.until(lambda: "connected" in here.status(), "the first pull")
