@@ -98,13 +98,18 @@ class Losses:
         if word in ("client", "ask"):
             return False
         known, stamp = self._base(edits, index, column), edit.values.get("stamp") or 0
+        was_deleted = edit.before is None
         for write in self._since(self._writes.get(edit.place, []), edits, index, column):
             if write.replica == edit.replica:
                 continue
             if write.fields is None:
                 if policy == "server":
                     return True
-            elif write.fields[column] != known and (word == "server" or write.fields["stamp"] >= stamp):
+                was_deleted = True
+            # Of a row that was made anew both sides know nothing: whatever differs is contested.
+            elif (was_deleted or write.fields[column] != known) and (
+                word == "server" or write.fields["stamp"] >= stamp
+            ):
                 return True
         return False
 
@@ -128,7 +133,12 @@ class Losses:
             seen = [at for at, one in enumerate(writes) if one.fields is None and one.t <= edit.t]
         else:
             seen = [
-                at for at, one in enumerate(writes) if one.fields is not None and one.fields[column] == base
+                at
+                for at, one in enumerate(writes)
+                if one.fields is not None
+                and one.fields[column] == base
+                # Nothing may be there more than once; any other value is somebody's own.
+                and (base is not None or one.t <= edit.t)
             ]
         if not seen:
             return writes
