@@ -23,7 +23,7 @@ from typer.main import get_command
 import dev
 import windlass
 from tests.snippets import ROOT, Stage, commands, fences, matches
-from windlass import testing
+from windlass import sync, testing
 from windlass.cli.commands import BY_NAME
 from windlass.cli.lazy import cli
 from windlass.config import Settings, load_settings
@@ -44,8 +44,10 @@ REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS 
 RUN = [page for page in PAGES if any(fence.info in ("python", "sql") for fence in fences(page))]
 
 # Whoever is named in our texts. An address that is none of these is a mistake, or somebody's own machine.
+# Names reserved for this (RFC 2606), words that are no hosts at all, and the address that attackers like.
 KNOWN_HOSTS = re.compile(
-    r"(.+\.)?example\.(com|org|net)|localhost|127\.0\.0\.1|keepachangelog\.com|semver\.org"
+    r"(.+\.)?example\.(com|org|net)|.+\.(example|invalid|test)|localhost|127\.0\.0\.1|169\.254\.169\.254"
+    r"|[a-z]{1,3}|keepachangelog\.com|semver\.org|www\.w3\.org"
 )
 
 LINK = re.compile(r"(?<!\!)\[(?:[^\]\\]|\\.)*\]\((?P<to>[^)\s]+)\)")
@@ -169,15 +171,6 @@ def test_every_configuration_shown_is_valid(tmp_path: Path) -> None:
 
 
 # ── what is public is documented ─────────────────────────────────────────────────────────────────
-PUBLIC: list[type[Any]] = [
-    windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
-    windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
-    QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
-    ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
-    windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting,
-]  # fmt: skip
-
-
 def members_of(kind: type[Any]) -> list[str]:
     inherited: set[str] = set()
     for base in kind.__mro__[1:]:
@@ -186,6 +179,17 @@ def members_of(kind: type[Any]) -> list[str]:
     own = {name for base in kind.__mro__ if base.__module__.startswith("windlass") for name in vars(base)}
     fields = set(getattr(kind, "__struct_fields__", ()))
     return sorted(name for name in (own | fields) - inherited if not name.startswith("_"))
+
+
+PUBLIC: list[type[Any]] = [
+    windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
+    windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
+    QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
+    ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
+    windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting,
+    *(value for name in sync.__all__ if isinstance(value := getattr(sync, name), type) and members_of(value)),
+    windlass.SyncOperation,
+]  # fmt: skip
 
 
 def documented_words() -> set[str]:
@@ -197,7 +201,16 @@ def test_every_public_name_is_in_the_reference() -> None:
     tree = "".join(fence.body for fence in fences(DOCS / "reference/errors.md"))
     words = documented_words() | set(re.findall(r"\w+", tree))
 
-    assert [name for name in [*windlass.__all__, *testing.__all__] if name not in words] == []
+    assert [name for name in [*windlass.__all__, *sync.__all__, *testing.__all__] if name not in words] == []
+
+
+def test_what_a_program_imports_first_brings_no_http_client() -> None:
+    first = "import windlass, sys; print('windlass.sync' in sys.modules or 'httpx2' in sys.modules)"
+    remote = "from windlass import RestRemote, merge; import sys; print('httpx2' in sys.modules)"
+
+    for program in (first, remote):
+        answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert (answer.stdout, answer.stderr) == ("False\n", "")
 
 
 @pytest.mark.parametrize("kind", PUBLIC, ids=lambda kind: kind.__name__)
@@ -219,13 +232,16 @@ def test_every_member_is_in_the_reference(kind: type[Any]) -> None:
         windlass.Retry, windlass.Snooze, windlass.Cancel,
         ServiceControl.start, ServiceControl.stop, ServiceControl.restart, ServiceControl.invoke,
         testing.drain, testing.assert_enqueued,
+        sync.SyncManager.resource, sync.SyncManager.enqueue, sync.Resource.pull, sync.Resource.changes,
+        windlass.merge, windlass.latest, windlass.RestRemote, windlass.SyncOperation, sync.Timestamp,
+        sync.Transport, sync.Live, sync.oauth2_refresh, sync.oauth2_client_credentials,
     ],
     ids=lambda function: function.__qualname__,
 )  # fmt: skip
 def test_every_parameter_is_in_the_reference(function: Any) -> None:
     words = documented_words()
     names = [
-        name for name in inspect.signature(function).parameters if name not in ("self", "args", "kwargs")
+        name for name in inspect.signature(function).parameters if name not in ("self", "args", "kwargs", "_")
     ]
 
     assert [name for name in names if name not in words] == []
