@@ -134,14 +134,19 @@ def same(one: Any, other: Any) -> bool:
     """
     if one is None or other is None:
         return one is other
-    return _kind(one) == _kind(other) and bool(one == other or (one != one and other != other))
+    # Nearly always of one type; and this is asked of each column of each row that is synced.
+    alike = type(one) is type(other) or _kind(one) == _kind(other)
+    return alike and bool(one == other or (one != one and other != other))
 
 
 def same_row(one: Row | None, other: Row | None) -> bool:
     """True where both have the same columns with the same values, or both do not exist."""
     if one is None or other is None:
         return one is other
-    return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    # Equal is the same, at once; what is not equal may still be: NaN, which equals nothing.
+    return one == other or (
+        one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    )
 
 
 def is_known(known: Row, told: Row) -> bool:

@@ -58,6 +58,8 @@ def difference(row: Row | None, basis: Row | None) -> tuple[Operation, Row] | No
         return None if basis is None else ("delete", {})
     if basis is None:
         return "insert", dict(row)
+    if row == basis:
+        return None
     changed = {name: value for name, value in row.items() if not same(value, basis.get(name))}
     return ("update", changed) if changed else None
 
