@@ -21,9 +21,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     (
         "Try it",
         (
-            Command(
-                "demo", "demo", "Index Python's own library in the background, with two kill -9 on the way"
-            ),
+            Command("demo", "demo", "See it: jobs under two kill -9, or sync over a bad network [sync]"),
             Command("bench", "bench", "Measure this machine: enqueue, process, wake-up"),
             Command("init", "init", "Write a windlass.toml and an app.py to start from"),
         ),

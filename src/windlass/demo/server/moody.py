@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from windlass.demo.server.serving import Asked
 from windlass.demo.server.store import Answer, StoreServer, problem
@@ -18,7 +20,7 @@ WRITES: dict[int, Mood] = {4: "hung up", 13: "500", 27: "hung up", 55: "503 Retr
 READS_OF, WRITES_OF = 40, 100
 
 
-class Tally(NamedTuple):
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """What the server has seen and done; requests for one page, or of one row."""
 
     reads: int
@@ -40,7 +42,7 @@ class MoodyServer(StoreServer):
     """
 
     def __init__(self) -> None:
-        self._reads = self._pages = self._writes = self._replayed = 0
+        self._reads = self._pages = self._writes = self._replayed = self._grudges = 0
         self._moods: Counter[str] = Counter()
         self._counting = threading.Lock()
         super().__init__()
@@ -51,12 +53,12 @@ class MoodyServer(StoreServer):
             keys = Counter(one.key for one in self.shelf.effects if one.key is not None)
         with self._counting:
             return Tally(
-                self._reads,
-                self._writes,
-                dict(self._moods),
-                self._replayed,
-                sorted(key for key, count in keys.items() if count > 1),
-                keys.total(),
+                reads=self._reads,
+                writes=self._writes,
+                moods=dict(self._moods),
+                replayed=self._replayed,
+                twice=sorted(key for key, count in keys.items() if count > 1),
+                effects=keys.total(),
             )
 
     def _answer(self, asked: Asked) -> Answer:
@@ -69,13 +71,19 @@ class MoodyServer(StoreServer):
             answer = problem(503, "Too busy", "Come back in a second.")
             return answer._replace(headers=answer.headers | {"Retry-After": "1"})
         answer = super()._answer(asked)
-        if "Idempotency-Replayed" in answer.headers:
-            with self._counting:
-                self._replayed += 1
-        if mood == "hung up":
-            # Done, and nobody is told: the client cannot know whether it was.
-            return answer._replace(status=0)
-        return answer
+        replayed = "Idempotency-Replayed" in answer.headers
+        with self._counting:
+            self._replayed += replayed
+            if asked.method in ("GET", "HEAD"):
+                hangs_up = mood == "hung up"
+            else:
+                # Only over work that it has just done: so it is asked for it again.
+                self._grudges += mood == "hung up"
+                hangs_up = self._grudges > 0 and answer.status < 300 and not replayed
+                self._grudges -= hangs_up
+            if hangs_up:
+                self._moods["hung up"] += 1
+        return answer._replace(status=0) if hangs_up else answer
 
     def _give(self, asked: Asked, answer: Answer, connection: socket.socket) -> bool:
         return answer.status != 0 and super()._give(asked, answer, connection)
@@ -91,6 +99,6 @@ class MoodyServer(StoreServer):
             else:
                 self._writes += 1
                 mood = WRITES.get(self._writes % WRITES_OF)
-            if mood is not None:
+            if mood is not None and mood != "hung up":
                 self._moods[mood] += 1
             return mood
