@@ -77,7 +77,7 @@ class Storm:
         self._folder = folder.resolve()
         self._say = say
         self._rng = random.Random(plan.seed)
-        self._server = Recorder(self._folder, dedupes=plan.dedupes)
+        self._server = Recorder(self._folder, dedupes=plan.dedupes, seed=plan.seed)
         traits = self._drawn()
         self._fleet = Fleet(self._folder, self._rng, say, traits, self._server.url, plan.weather)
         self._decisions = Journal(self._folder / "decisions.log")
@@ -144,6 +144,7 @@ class Storm:
             "starts of programs": fleet.restarts,
             "networks cut": self._cuts,
             "calms": self._calms,
+            "answers of trouble": self._server.troubles,
             "requests lost": passed["drop"],
             "answers cut or truncated": passed["cut"] + passed["truncate"],
             "answers late, slow or repeated": passed["delay"] + passed["slow"] + passed["twice"],
@@ -212,6 +213,7 @@ class Storm:
         for one in fleet.replicas:
             fleet.heal(one)
         fleet.weather(good=True)
+        self._server.is_well = True
         left, moved_at = [""], time.monotonic()
         while left:
             fleet.mend(all_of_them=True)
@@ -224,6 +226,7 @@ class Storm:
                 return False
             Event().wait(0.1)
         fleet.weather(good=False)
+        self._server.is_well = False
         self._events.write("calm")
         return True
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 from tests.storm.journal import Journal
 from tests.storm.sync.shape import FIELDS, IDENTITY, Rows, plain
-from tests.sync.servers.store import Answer, StoreServer
+from tests.sync.servers.store import Answer, StoreServer, problem
+
+TROUBLE = 0.03
+"""Of writes that are answered with trouble."""
 
 
 class Recorder(StoreServer):
     """A good server with a log of every write that reached it, whatever it answered."""
 
-    def __init__(self, folder: Path, *, dedupes: bool) -> None:
+    def __init__(self, folder: Path, *, dedupes: bool, seed: int = 0, trouble: float = TROUBLE) -> None:
         self._log = Journal(folder / "server.log")
         self._dedupes = dedupes
+        self._chance = random.Random(seed)
+        self._trouble = trouble
+        self.is_well = False
+        """It gives no trouble now."""
         self.reads = 0
+        self.troubles = 0
         super().__init__()
 
     def _carry_out(
@@ -33,7 +42,11 @@ class Recorder(StoreServer):
             headers = {name: value for name, value in headers.items() if name != "idempotency-key"}
         with self.shelf.changed:
             before = len(self.shelf.effects)
-            answer = super()._carry_out(method, path, query, headers, body)
+            trouble = None if self.is_well or self._chance.random() >= self._trouble else self._some_trouble()
+            answer = trouble
+            # Of an internal error nobody knows how far it came: this one has done its work.
+            if answer is None or answer.status == 500:
+                answer = super()._carry_out(method, path, query, headers, body)
             effects = [
                 [one.version, one.id, self._fields(one.collection, one.id)]
                 for one in self.shelf.effects[before:]
@@ -50,8 +63,15 @@ class Recorder(StoreServer):
                 status=answer.status,
                 replayed="Idempotency-Replayed" in answer.headers,
                 effects=effects,
+                told=trouble.status if trouble else answer.status,
             )
-        return answer
+        return trouble or answer
+
+    def _some_trouble(self) -> Answer:
+        self.troubles += 1
+        status = self._chance.choice((500, 503, 429))
+        answer = problem(status, "Trouble", "It is not your fault.")
+        return answer._replace(headers={**answer.headers, "Retry-After": "0"}) if status == 429 else answer
 
     def _found(self, collection: str, uid: str) -> Answer:
         """The list, by its unique field: what became of an insert whose answer was lost."""
