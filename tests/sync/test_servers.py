@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_write_with_one_key_takes_effect_once(store: StoreServer, tasks: Trans
     assert len(store.shelf.effects_of("k")) == 1
     other = tasks.request("POST", json={"title": "b"}, headers={"Idempotency-Key": "k"})
     assert other.status == 422
+
+
+def test_a_request_that_is_cut_short_is_none(store: StoreServer, tasks: Transport) -> None:
+    tasks.request("PUT", "7", json={"title": "tea"})
+    with socket.create_connection(("127.0.0.1", store.port)) as connection:
+        connection.sendall(b"PATCH /tasks/7 HTTP/1.1\r\nContent-Length: 18\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert store.shelf.version == 1
 
 
 def test_pages_tell_everything_once_and_the_watermark_is_that_of_the_first(

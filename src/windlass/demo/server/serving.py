@@ -47,7 +47,7 @@ def read_request(stream: BufferedReader) -> Asked | None:
 
 
 def read_message(stream: BufferedReader) -> tuple[bytes, bytes]:
-    """Head and body of a message that tells its length; empty at the end of the connection."""
+    """Head and body of a message that tells its length; empty where the connection ends before it does."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         line = stream.readline(65536)
@@ -55,7 +55,9 @@ def read_message(stream: BufferedReader) -> tuple[bytes, bytes]:
             return b"", b""
         head += line
     headers = headers_of(head.decode("latin-1").split("\r\n")[1:-2])
-    return head, stream.read(int(headers.get("content-length", "0")))
+    length = int(headers.get("content-length", "0"))
+    body = stream.read(length)
+    return (head, body) if len(body) == length else (b"", b"")
 
 
 def headers_of(lines: list[str]) -> dict[str, str]:
