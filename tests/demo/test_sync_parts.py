@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -93,7 +92,7 @@ def test_the_good_server_runs_as_a_program_until_it_is_stopped() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        assert url.startswith("http://127.0.0.1:")
         table = find_tables().tale.table
         with urlopen(f"{url}/{table}?_limit=2") as answer:
             assert len(json.load(answer)["data"]) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -20,8 +20,8 @@ class SyncScreen(RichTeller):
 
     def draw(self, scene: Scene) -> None:
         rows = Table.grid(expand=True, padding=(0, 1))
-        rows.add_column(no_wrap=True)
-        rows.add_column(no_wrap=True, width=9)
+        rows.add_column(no_wrap=True, width=len("server"))
+        rows.add_column(no_wrap=True, width=len("throttled"))
         rows.add_column(ratio=1)
         rows.add_column(justify="right", no_wrap=True)
         rows.add_column(justify="right", no_wrap=True)
@@ -33,12 +33,12 @@ class SyncScreen(RichTeller):
                 Text(f"{side.done:,} of {side.total:,} {side.what}"),
                 _waiting(side),
             )
-        moods = [Text(f"{count} × {mood}", "yellow") for mood, count in scene.moods.items()]
-        server = [Text(f"{scene.requests:,} requests"), *moods]
+        told = [Text(f"server    {scene.requests:,} requests", "bold")]
+        told += [Text(f"{count} × {mood}", "yellow") for mood, count in scene.moods.items()]
         if scene.replayed:
-            server.append(Text(f"{scene.replayed} answered again from memory", "cyan"))
-        rows.add_row(Text("server", "bold"), Text(), Text("   ").join(server), Text(), Text())
-        self._live.update(Panel(rows, border_style="dim", padding=(0, 1)))
+            told.append(Text(f"{scene.replayed} answered again from memory", "cyan"))
+        inside = Group(rows, Text("   ").join(told))
+        self._live.update(Panel(inside, border_style="dim", padding=(0, 1)))
 
     def show(self, what: RenderableType) -> None:
         self._console.print(Padding(what, (1, 0, 1, 11)))
@@ -46,11 +46,12 @@ class SyncScreen(RichTeller):
 
 def _waiting(side: Side) -> Text:
     told = [
-        Text(f"{count:,} {what}", style if count else "dim")
+        Text(f"{count:,} {what}", style)
         for count, what, style in (
             (side.pending, "pending", "yellow"),
             (side.conflicts, "conflicts", "magenta"),
             (side.failed, "rejected", "red"),
         )
+        if count
     ]
     return Text("  ").join(told)

@@ -10,7 +10,7 @@ from rich.padding import Padding
 
 from windlass.demo.stage import PlainTeller, Teller
 
-WIDTH = 120
+_WIDE = 160
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,5 +66,10 @@ class PlainSyncStage(PlainTeller):
                 self._write(f"  {side.name}: {side.done:,} of {side.total:,} {side.what}")
 
     def show(self, what: RenderableType) -> None:
-        console = Console(file=self._stream, width=WIDTH, highlight=False)
-        console.print(Padding(what, (0, 0, 0, 11)))
+        console = Console(file=self._stream, width=_WIDE, highlight=False)
+        with console.capture() as drawn:
+            console.print(Padding(what, (0, 0, 0, 11)))
+        # A table is padded to its edge: in a file those blanks are only in the way.
+        lines = (line.rstrip() for line in drawn.get().splitlines())
+        self._stream.write("".join(f"{line}\n" for line in lines))
+        self._stream.flush()
