@@ -151,6 +151,10 @@ class Ledger(Protocol):
         """The names of all that are installed."""
         ...
 
+    def schema_version(self) -> int:
+        """A number that moves whenever any table's definition, or a trigger, has changed."""
+        ...
+
     # ── the cycle ──────────────────────────────────────────────────────────────────────────────
     def hold(self, resource: str) -> AbstractContextManager[Hold]:
         """The right to push and pull a resource, for one holder over all processes.

@@ -70,6 +70,7 @@ class Engine:
         self._cycles: dict[str, Cycle] = {}
         self._tables: dict[str, Table] = {}
         self._remotes: dict[str, Any] = {}
+        self._schema_version = -1
         self._lock = threading.RLock()
 
     @property
@@ -155,6 +156,7 @@ class Engine:
             ConfigError: the table is missing or cannot be synced as declared.
         """
         with self._lock:
+            self._notice_new_schema()
             if name not in self._tables:
                 declared = self.get(name)
                 ledger = self.ledger
@@ -172,9 +174,18 @@ class Engine:
             ConfigError: it is not declared, or its table cannot be synced.
         """
         with self._lock:
+            self._notice_new_schema()
             if name not in self._cycles:
                 self._cycles[name] = self._make(name)
             return self._cycles[name]
+
+    def _notice_new_schema(self) -> None:
+        """A table that was rebuilt or altered, here or by another program, is looked at anew."""
+        version = self.ledger.schema_version()
+        if version != self._schema_version:
+            self._schema_version = version
+            self._cycles.clear()
+            self._tables.clear()
 
     def _make(self, name: str) -> Cycle:
         declared, ledger = self.get(name), self.ledger
@@ -281,7 +292,11 @@ class Engine:
         cycle = self.cycle(name)
         if not force and self._is_fresh(cycle):
             return Pulled(fresh=True)
-        pull = Pull(cycle, report=report, stopping=stopping, may_sweep_all=sweep_all)
+        told = cycle.ledger.notes(name).get("columns")
+        columns = [column.name for column in cycle.table.columns]
+        # What a column that is new here would have been told long ago: everything is asked for once more.
+        anew = sweep_all or (told is not None and not set(columns) <= set(told))
+        pull = Pull(cycle, report=report, stopping=stopping, anew=anew, may_sweep_all=sweep_all)
         try:
             self._refuse_early(cycle, force=force)
             with cycle.ledger.hold(name) as hold:
@@ -353,6 +368,8 @@ class Engine:
         if done.max_age_s is not None:
             cycle.ledger.note(cycle.name, "max_age_us", int(done.max_age_s * 1_000_000))
         cycle.ledger.note(cycle.name, "sweep_refused", done.sweep_refused)
+        if done.ended:
+            cycle.ledger.note(cycle.name, "columns", [column.name for column in cycle.table.columns])
         if done.sweep_refused:
             log.warning("%s: %s", cycle.name, done.sweep_refused)
 

@@ -44,6 +44,8 @@ class Pulled(msgspec.Struct, kw_only=True):
     deleted: int = 0
     quarantined: int = 0
     not_modified: bool = False
+    ended: bool = False
+    """The remote has told everything that there was to tell."""
     fresh: bool = False
     """Nothing was asked: what is here is young enough."""
     sweep_refused: str | None = None
@@ -63,11 +65,13 @@ class Pull:
         *,
         report: Callable[[int, int | None], None],
         stopping: Callable[[], bool],
+        anew: bool = False,
         may_sweep_all: bool = False,
     ) -> None:
         self._cycle = cycle
         self._report = report
         self._stopping = stopping
+        self._anew = anew
         self._may_sweep_all = may_sweep_all
         self._limits = cycle.limits
         self._total: int | None = None
@@ -83,8 +87,8 @@ class Pull:
         """
         ledger, name = self._cycle.ledger, self._cycle.name
         self._state = ledger.state(name)
-        if self._may_sweep_all:
-            # What is absent shows only where everything is told.
+        if self._anew:
+            # What is absent, and what a new column would have held, shows only where everything is told.
             self._keep(hold, _anew(self._state))
         self._retry_quarantined(hold)
         while not self._stopping():
@@ -152,6 +156,7 @@ class Pull:
 
     def _ended(self, state: PullState) -> PullState:
         """The state after a pull that told everything: the watermark becomes the cursor."""
+        self.done.ended = True
         return replace(
             state,
             cursor=state.watermark if state.watermark is not None else state.cursor,

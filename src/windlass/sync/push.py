@@ -136,7 +136,7 @@ class Push:
         while keys := cycle.ledger.journal(cycle.name, _FOLD):
             now_us = cycle.clock.wall_us()
             cycle.step(
-                hold, keys, lambda standing, now_us=now_us: fold(standing, now_us), over=self.done.over
+                hold, keys, lambda standing, now_us=now_us: _folded(standing, now_us), over=self.done.over
             )
 
     # ── 2. seal ────────────────────────────────────────────────────────────────────────────────
@@ -366,6 +366,19 @@ class Push:
                 self.done.rejected.append((effect.key, change.error or "rejected"))
         if effect.conflict is not KEEP and effect.conflict is not None:
             self.done.asked.append((effect.key, fields_of(effect)))
+
+
+def _folded(standing: Standing, now_us: int) -> Effect:
+    """What is pending, before the operations on a row that the remote does not have yet: they need it."""
+    effect = fold(standing, now_us)
+    pending = effect.pending
+    if not isinstance(pending, Change) or pending.op != "insert" or pending.seq:
+        return effect
+    waiting = [one for one in standing.explicit if one.mutation_id is None and one.status == "pending"]
+    return effect._replace(
+        ended=tuple(one.seq for one in waiting),
+        explicit=tuple(msgspec.structs.replace(one, seq=0) for one in waiting),
+    )
 
 
 def fields_of(effect: Effect) -> tuple[str, ...]:

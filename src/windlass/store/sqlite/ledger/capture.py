@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from windlass.change import Key, Table
+from windlass.change import KEEP, Key, Table
 from windlass.errors import ConfigError
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
 from windlass.store.sqlite.ledger.describing import describe
@@ -40,10 +40,38 @@ class Capture(LedgerRole):
             found = self.find(connection, resource)
             if found is not None and not self._outdated(connection, found, table, actual, ids):
                 return False
+        if found is not None:
+            self._complete_shadows(found, table)
         with self.database.write(full=True) as connection:
             changed = self._install(connection, resource, table, ids)
         self.recapture(resource)
         return changed
+
+    def _complete_shadows(self, found: Resource, table: Table) -> None:
+        """A column that is new has its default also in what the remote last said: nobody has edited it.
+
+        In steps of a transaction each, before the definition is kept: what is cut off begins again.
+        """
+        before = {column.name for column in found.table.columns}
+        for column in table.columns:
+            if column.name in before or column.default is KEEP or isinstance(column.default, bytes):
+                continue
+            after = 0
+            while True:
+                with self.database.write(full=False) as connection:
+                    last = connection.execute(SQL["shadow_page"], (found.id, after, _PAGE)).fetchone()[0]
+                    if last is None:
+                        break
+                    path = f'$."{column.name}"'
+                    connection.execute(
+                        SQL["shadow_complete"], (path, column.default, found.id, after, last, path)
+                    )
+                    after = last
+
+    def schema_version(self) -> int:
+        """See the protocol."""
+        with self.database.read() as connection:
+            return connection.execute(SQL["schema_version"]).fetchone()[0]
 
     def _outdated(
         self, connection: sqlite3.Connection, found: Resource, table: Table, actual: Table, ids: str
