@@ -32,7 +32,7 @@ def test_replicas_become_equal_and_nothing_is_lost_and_nothing_done_twice(tmp_pa
     ("bug", "fault", "weather"),
     [
         ("another_id_with_each_resend", "another mutation id", {"weather": {"cut": 0.3}}),
-        ("cursor_before_rows", "not equal", {"kill_share": 0.9, "cut_share": 0.0, "rounds": 30}),
+        ("cursor_before_rows", "not equal", {}),
         ("pull_over_pending", "lost", {"cut_share": 0.5}),
         ("echo", "echo", {}),
         ("settle_by_envelope", "lost", {"cut_share": 0.4}),
