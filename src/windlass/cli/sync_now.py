@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from windlass.clock import SystemClock, from_us, monotonic, sleep
 from windlass.errors import ResourceBusy, SyncError
 from windlass.job import JobStatus
-from windlass.sync.engine import Postponed, as_result
+from windlass.sync.engine import Postponed
 from windlass.sync.tasks import PUSH, QUEUE
+from windlass.sync.tasks import figures as figures_of
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
@@ -185,7 +186,7 @@ def run_here(opened: Windlass, names: Sequence[str], bars: Bars, *, sweep_all: b
 
 def _done_here(resource: str, direction: Direction, work: Callable[[], Any]) -> Outcome:
     try:
-        figures = as_result(_once_free(work))
+        figures = figures_of(_once_free(work))
     except Postponed as error:
         until = from_us(SystemClock().wall_us()) + timedelta(microseconds=error.wait_us)
         return Outcome(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Protocol
 
 from windlass.change import Key, Table
 from windlass.clock import Clock, from_us, monotonic, sleep
@@ -246,6 +244,11 @@ class Engine:
         pokes.start()
         return pokes
 
+    def known_origin(self, name: str) -> OriginState | None:
+        """What is known of the server of a resource, without making its remote; None: it never failed us."""
+        origin = self.ledger.notes(name).get("origin")
+        return self.ledger.origin(origin) if isinstance(origin, str) else None
+
     # ── run ────────────────────────────────────────────────────────────────────────────────────
     def push(
         self,
@@ -338,6 +341,7 @@ class Engine:
         wait_us = cycle.origin.failed(error)
         state = cycle.origin.state()
         cycle.ledger.note(cycle.name, "last_error", f"{type(error).__name__}: {error}")
+        cycle.ledger.note(cycle.name, "origin", state.origin)
         lasts_us = self._clock.wall_us() - state.since_us
         if lasts_us >= FAILING_AFTER_US or state.state == "unauthorized":
             event = SyncFailing(cycle.name, state.origin, f"{state.state}: {error}", from_us(state.since_us))
@@ -385,12 +389,3 @@ def _refuse_unknown_columns(declared: Declared, table: Table) -> None:
 
 def _subject(state: OriginState) -> str:
     return f"origin:{state.origin}"
-
-
-def as_result(done: msgspec.Struct) -> Mapping[str, Any]:
-    """What a job keeps of it: the figures."""
-    told: dict[str, Any] = msgspec.to_builtins(done)
-    return {
-        name: len(cast("list[Any]", value)) if isinstance(value, list) else value
-        for name, value in told.items()
-    }

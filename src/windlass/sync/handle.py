@@ -63,7 +63,8 @@ class Resource:
             if not (change.captured and change.mutation_id is None and change.key in edited)
         ]
         found += [change for change in edited.values() if change is not None and change.status == "pending"]
-        return [pending_of(self.name, change, now_us) for change in found[:limit]]
+        origin = self._engine.known_origin(self.name)
+        return [pending_of(self.name, change, now_us, origin) for change in found[:limit]]
 
     def conflicts(self, limit: int = 50) -> list[OpenConflict]:
         """Conflicts that wait for a person, oldest first."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from windlass.client import Client, Options
 from windlass.clock import monotonic
@@ -19,7 +21,7 @@ from windlass.handlers import Registry
 from windlass.job import Job, JobStatus
 from windlass.jobs import JobManager
 from windlass.outcome import Cancel, Snooze
-from windlass.sync.engine import Engine, Postponed, as_result
+from windlass.sync.engine import Engine, Postponed
 
 if TYPE_CHECKING:
     from windlass.sync.live import Pokes
@@ -60,7 +62,7 @@ class Tasks:
                 for other in engine.related(resource):
                     if engine.ledger.counts(other).held:
                         wake(other)
-            return as_result(done)
+            return figures(done)
 
         def pull(ctx: Context, resource: str, force: bool = False, sweep_all: bool = False) -> Any:
             """Brings what is new at a resource's remote."""
@@ -69,7 +71,7 @@ class Tasks:
                 resource, report=lambda done, total: ctx.progress(done, total, resource),
                 stopping=lambda: ctx.cancelled, force=force, sweep_all=sweep_all,
             ))  # fmt: skip
-            return as_result(done)
+            return figures(done)
 
         registry.add(PUSH, push, queue=QUEUE, max_attempts=20)
         registry.add(PULL, pull, queue=QUEUE, max_attempts=20)
@@ -206,3 +208,12 @@ class SyncSource:
             return False
         self._missing.pop(name, None)
         return True
+
+
+def figures(done: msgspec.Struct) -> dict[str, Any]:
+    """What a job keeps of what it did: numbers."""
+    told: dict[str, Any] = msgspec.to_builtins(done)
+    return {
+        name: len(cast("list[Any]", value)) if isinstance(value, list) else value
+        for name, value in told.items()
+    }

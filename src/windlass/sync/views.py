@@ -9,6 +9,7 @@ import msgspec
 
 from windlass.change import Change, Conflict, Key
 from windlass.clock import iso
+from windlass.store.ledger import OriginState
 from windlass.sync.waiting import sentence
 
 
@@ -65,14 +66,16 @@ class OpenConflict(msgspec.Struct, frozen=True, kw_only=True):
         return {name: values for name, values in found.items() if values[1] != values[2]}
 
 
-def pending_of(resource: str, change: Change, now_us: int) -> PendingChange:
-    """The change with the reason why it still waits."""
+def pending_of(resource: str, change: Change, now_us: int, origin: OriginState | None) -> PendingChange:
+    """The change with the reason why it still waits; ``origin`` is its remote's, as far as it is known."""
     if change.mutation_id is not None:
         why = "was sent, and its answer has not been seen"
     elif change.hold is not None:
         why = sentence(change.hold)
     elif change.due_at_us > now_us:
         why = f"is sent again at {iso(change.due_at_us)}" + (f": {change.error}" if change.error else "")
+    elif origin is not None and origin.state != "ok":
+        why = f"waits for {origin.origin}, which is {origin.state}: {origin.reason}"
     else:
         why = "is sent with the next push"
     return PendingChange(resource=resource, key=change.key, change=change, why=why)
