@@ -132,14 +132,9 @@ class Losses:
         if edit.before is None:
             seen = [at for at, one in enumerate(writes) if one.fields is None and one.t <= edit.t]
         else:
-            seen = [
-                at
-                for at, one in enumerate(writes)
-                if one.fields is not None
-                and one.fields[column] == base
-                # Nothing may be there more than once; any other value is somebody's own.
-                and (base is not None or one.t <= edit.t)
-            ]
+            there = [at for at, one in enumerate(writes) if one.fields and one.fields[column] == base]
+            # A person may bring an old value back later; one of his own may come there only after the edit.
+            seen = [at for at in there if writes[at].t <= edit.t] or ([] if base is None else there[:1])
         if not seen:
             return writes
         return writes[(seen[0] if first else seen[-1]) + 1 :]
