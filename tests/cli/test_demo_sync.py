@@ -87,3 +87,13 @@ def test_interrupting_it_leaves_no_process_and_no_file(home: Path) -> None:
 def test_what_is_said_to_the_other_demo_is_refused(cli: Command) -> None:
     assert cli("demo", "sync", "--no-kill").code == 2
     assert cli("demo", "sync", "--db", "mine.db").code == 2
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['httpx2'] = None; "
+        "sys.argv = ['windlass', 'demo', 'sync']; from windlass.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == 'windlass: the demo of sync needs httpx2: pip install "windlass[cli,sync]"\n'

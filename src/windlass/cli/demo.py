@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -55,6 +56,8 @@ def demo(
     if what == "sync":
         if source is not None or no_kill or isolates is not None or db is not None:
             raise typer.BadParameter("only --limit and --json are for `windlass demo sync`")
+        if importlib.util.find_spec("httpx2") is None:
+            fail('the demo of sync needs httpx2: pip install "windlass[cli,sync]"', ExitCode.FAILURE)
         _demo_sync(limit, as_json=as_json)
         return
     if db is not None and db.exists():
