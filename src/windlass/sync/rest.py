@@ -322,7 +322,7 @@ class RestRemote:
         Raises:
             BadResponse: it can become none.
         """
-        # Only where it is heeded: the transport takes it for a leave to send again.
+        # Only where it is heeded: elsewhere it would promise what nobody keeps.
         always = {self.key_header: change.mutation_id} if self.dedupes else {}
         always |= self.item_headers
         if (operation := self.operations.get(change.op)) is not None:
