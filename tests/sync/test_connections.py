@@ -113,7 +113,7 @@ def test_a_connection_that_ends_under_a_request_is_no_failure_where_a_repeat_is_
 def test_a_connection_that_ends_under_a_write_is_for_the_push_to_repeat(
     server: Faulty, transport: Transport, headers: dict[str, str]
 ) -> None:
-    """It knows then that the first one may have arrived: the answer to a silent second one could hide that."""
+    """It knows then that the first one may have arrived, which a silent second one could hide."""
     transport.request("GET", "/last")
     with pytest.raises(Offline) as caught:
         transport.request("POST", "/x", json={}, headers=headers)

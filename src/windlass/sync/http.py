@@ -277,8 +277,8 @@ class Transport:
         except Offline:
             # A server may close a connection that it kept alive just when the next request comes in.
             stale = exchange.cut and not exchange.aborted and not exchange.dialled and not exchange.answered
-            # What may have arrived is repeated by the push alone, which then knows that it was: not even a key
-            # makes that ours to do, since the second answer may be that of a server which never looked at it.
+            # What may have arrived is repeated by the push alone, which then knows that it was: not even a
+            # key makes that ours to do, for the second answer may come from one that never looked at it.
             if not (stale and (not exchange.sent or sending.method in _SAFE)):
                 raise
         log.debug("%s: the connection was no longer kept, once more", sending.what)
