@@ -33,7 +33,7 @@ def make_app(database: str, url: str, tables: Iterable[str]) -> Windlass:
                 dedupes=True,  # what comes twice with the same Idempotency-Key is done once
             ),
             on_conflict="ask",  # of two edits of one column, a person decides; all else is merged
-            every="1s",
+            every="3s",
             page_size=500,
             backoff=Backoff.linear("400ms", jitter="none"),  # a show has no half minute
         )
