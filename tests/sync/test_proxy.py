@@ -69,11 +69,15 @@ def test_an_answer_that_is_cut_leaves_its_effect_and_a_resend_has_no_second_one(
     assert len(store.shelf.effects_of("k-1")) == 1
 
 
-def test_a_connection_that_was_kept_and_is_cut_is_repeated_with_its_key(
+def test_a_write_on_a_kept_connection_that_is_cut_is_not_repeated_unseen(
     store: StoreServer, proxy: Proxy, tasks: Transport
 ) -> None:
     proxy.script("none", "cut", "none")
-    assert [put(tasks, "1"), put(tasks, "2")] == [201, 201]
+    assert put(tasks, "1") == 201
+    with pytest.raises(Offline) as caught:
+        put(tasks, "2")
+    assert caught.value.applied is None
+    assert put(tasks, "2") == 201
     assert len(store.shelf.effects_of("k-2")) == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.sync.replicas import TASKS, Collection, Wire
 from windlass import Windlass
 from windlass.sync.handle import Resource
+from windlass.sync.tasks import PULL, PUSH, SyncSource
 from windlass.testing import drain
 
 
@@ -61,3 +62,18 @@ def test_an_edit_that_only_a_pull_has_read_is_pushed(
     assert app.store.ledger.has_news() == []
     drain(app)
     assert (collection.alive()["1"]["title"], collection.alive()["1"]["note"]) == ("tea", "white")
+
+
+def test_a_source_that_is_asked_again_and_again_writes_nothing(
+    app: Windlass, db: sqlite3.Connection, tasks: Resource
+) -> None:
+    """A commit for nothing rings the bell, and the ring asks again: a loop without a pause, also offline."""
+    db.execute("INSERT INTO tasks (id, title) VALUES ('1', 'tea')")
+    (source,) = [one for one in app.make_sources() if isinstance(one, SyncSource)]
+    source.look()
+    keys = [job.key for job in app.jobs.list()]
+    assert sorted(keys) == [PULL, PUSH]
+    before = db.execute("PRAGMA data_version").fetchone()
+    for _ in range(5):
+        source.look()
+    assert db.execute("PRAGMA data_version").fetchone() == before

@@ -47,7 +47,7 @@ class SyncManager:
         self._tell = tell
         self._poll_s = poll_s
         self.engine = Engine(lambda: store().ledger, clock, tell)
-        self._tasks = Tasks(self.engine, client, jobs)
+        self._tasks = Tasks(self.engine, client, jobs, store)
         self._statuses = Statuses(self.engine, store)
         self._resources: dict[str, Resource] = {}
 

@@ -21,6 +21,7 @@ from windlass.handlers import Registry
 from windlass.job import Job, JobStatus
 from windlass.jobs import JobManager
 from windlass.outcome import Cancel, Snooze
+from windlass.store.protocol import Store
 from windlass.sync.engine import Engine, Postponed
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ _MISSING_S = 5.0
 class Tasks:
     """The jobs of sync, in one program."""
 
-    def __init__(self, engine: Engine, client: Client, jobs: JobManager) -> None:
+    def __init__(self, engine: Engine, client: Client, jobs: JobManager, store: Callable[[], Store]) -> None:
+        self._store = store
         self._engine = engine
         self._client = client
         self._jobs = jobs
@@ -85,6 +87,13 @@ class Tasks:
         payload = {"resource": resource, "force": force, "sweep_all": sweep_all}
         return self._enqueue(PULL, resource, payload, 0)
 
+    def is_under_way(self, key: str, resource: str) -> bool:
+        """True where a job of that kind waits or runs already.
+
+        To ask for one all the same would be a commit for nothing, and wake every dispatcher.
+        """
+        return self._store().holder_of(_unique(key, resource)) is not None
+
     def now(self, resource: str) -> list[Job]:
         """Both, at once: jobs that wait already are not waited for."""
         direction = self._engine.get(resource).settings.direction
@@ -102,8 +111,12 @@ class Tasks:
     def _enqueue(self, key: str, resource: str, payload: dict[str, Any], delay_us: int) -> Job:
         delay = timedelta(microseconds=delay_us) if delay_us else None
         # A push that is lost with the power is made again from the journal: nothing is waited for.
-        options = Options(unique=f"{key}:{resource}", delay=delay, durability="fast")
+        options = Options(unique=_unique(key, resource), delay=delay, durability="fast")
         return self._client.enqueue(key, payload, options)
+
+
+def _unique(key: str, resource: str) -> str:
+    return f"{key}:{resource}"
 
 
 def _run(ctx: Context, engine: Engine, resource: str, work: Callable[[], Any]) -> Any:
@@ -168,12 +181,11 @@ class SyncSource:
             self._listening[name] = engine.listen(name, lambda: self._poked(name))
         if chosen.direction != "push" and engine.ledger.state(name).pulled_at_us is None:
             # Not yet pulled to its end: a job for it, which comes back by itself until it is.
-            self._tasks.pull_soon(name)
+            self._make(PULL, name)
         if chosen.direction == "pull":
             return None
         if has_news:
-            self._tasks.push_soon(name, delay_us=chosen.debounce_us)
-            self._pushed_at[name] = now
+            self._make(PUSH, name, delay_us=chosen.debounce_us)
             return None
         now_us = engine.now_us()
         # What may be sent now waits for nobody: a person's answer to a conflict, an edit that a pull has
@@ -185,9 +197,18 @@ class SyncSource:
         wait_s = max((due_us - now_us) / 1_000_000, rest_s)
         if wait_s > 0:
             return wait_s
-        self._tasks.push_soon(name)
-        self._pushed_at[name] = now
+        self._make(PUSH, name)
         return _REST_S
+
+    def _make(self, key: str, name: str, *, delay_us: int = 0) -> None:
+        if self._tasks.is_under_way(key, name):
+            # Its end asks again.
+            return
+        if key == PULL:
+            self._tasks.pull_soon(name)
+        else:
+            self._tasks.push_soon(name, delay_us=delay_us)
+            self._pushed_at[name] = monotonic()
 
     def _poked(self, name: str) -> None:
         """On the listener's thread: something has changed at the remote."""
