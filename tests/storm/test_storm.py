@@ -48,5 +48,11 @@ def test_the_checker_catches_a_planted_bug(
     tmp_path: Path, bug: str, faults: set[str], weather: dict[str, Any]
 ) -> None:
     usual = {"kills": 4, "weights": {"producer": 1}, "seconds_least": 4.0, "drain_most_s": 10.0}
-    outcome = storm(tmp_path, plant=bug, **(usual | weather))
-    assert faults <= outcome.verdict.kinds().keys()
+    # What a bug needs to show itself is a matter of moments: on a busy machine they may not come at once.
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        outcome = storm(folder, plant=bug, **(usual | weather))
+        if faults <= outcome.verdict.kinds().keys():
+            return
+    raise AssertionError(f"{bug} was not seen in three storms: {outcome.verdict.kinds()}")

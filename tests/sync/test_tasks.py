@@ -36,7 +36,8 @@ def db(app: Windlass, tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def tasks(app: Windlass, db: sqlite3.Connection, collection: Collection) -> Resource:
-    return app.sync.resource("tasks", remote=Wire(collection), on_conflict="ask")
+    # Without a debounce: what is put off by it is not due yet when the queue is drained.
+    return app.sync.resource("tasks", remote=Wire(collection), on_conflict="ask", debounce="0s")
 
 
 def test_what_a_person_decided_is_pushed_without_another_edit(

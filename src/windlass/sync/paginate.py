@@ -130,6 +130,9 @@ class PageNumber(msgspec.Struct, frozen=True, kw_only=True):
     def next(self, told: Told) -> str | None:
         limit, count = told.ask.limit, len(told.rows)
         number, cap, before = self._at(told.ask.page, limit)
+        if 0 < count < limit and not cap and told.ask.page is not None:
+            # It was counted in pages as large as asked for: a server that gives smaller ones has told less.
+            before = min(before, (number - self.first) * count)
         last = None if self.pages is None else self.pages.text(told.reply)
         if last is not None:
             ended = number >= int(last) + self.first - 1

@@ -147,6 +147,8 @@ class SyncSource:
         self._look_at: dict[str, float] = {}
         self._pushed_at: dict[str, float] = {}
         self._listening: dict[str, Pokes] = {}
+        self._poked_meanwhile: set[str] = set()
+        """Resources whose remote had news while a pull was under way, which may have looked before."""
 
     def close(self) -> None:
         """Listens to no remote any more."""
@@ -179,6 +181,9 @@ class SyncSource:
         chosen = engine.get(name).settings
         if chosen.live is not None and name not in self._listening:
             self._listening[name] = engine.listen(name, lambda: self._poked(name))
+        if name in self._poked_meanwhile and not self._tasks.is_under_way(PULL, name):
+            self._poked_meanwhile.discard(name)
+            self._tasks.pull_soon(name, force=True)
         if chosen.direction != "push" and engine.ledger.state(name).pulled_at_us is None:
             # Not yet pulled to its end: a job for it, which comes back by itself until it is.
             self._make(PULL, name)
@@ -212,7 +217,10 @@ class SyncSource:
 
     def _poked(self, name: str) -> None:
         """On the listener's thread: something has changed at the remote."""
-        if not self._engine.ledger.is_paused(name):
+        # Before the look: the end of the pull that is under way asks again, and finds this.
+        self._poked_meanwhile.add(name)
+        if not self._engine.ledger.is_paused(name) and not self._tasks.is_under_way(PULL, name):
+            self._poked_meanwhile.discard(name)
             self._tasks.pull_soon(name, force=True)
 
     def _is_ready(self, name: str) -> bool:

@@ -18,7 +18,8 @@ def storm(folder: Path, **how: Any) -> Outcome:
 
 
 def test_replicas_become_equal_and_nothing_is_lost_and_nothing_done_twice(tmp_path: Path) -> None:
-    outcome = storm(tmp_path, rounds=30, calm_every=15, heat=0.3, threads=2)
+    # With one policy by which an edit always wins: then no excuse is accepted for one that went nowhere.
+    outcome = storm(tmp_path, rounds=30, calm_every=15, heat=0.3, threads=2, policies=("client",))
     assert [str(violation) for violation in outcome.verdict.violations] == []
     assert outcome.rounds == 30
     assert sum(outcome.kills.values()) > 0
@@ -45,5 +46,11 @@ def test_the_checker_catches_a_planted_bug(
 ) -> None:
     usual: dict[str, Any] = {"rounds": 30, "mean_gap_s": 0.2, "kill_share": 0.1, "drain_s": 5.0}
     usual |= {"threads": 3, "policies": ("client", "merge", "latest"), "heat": 0.6}
-    outcome = storm(tmp_path, plant=bug, **(usual | weather))
-    assert outcome.verdict.kinds()[fault] > 0
+    # What a bug needs to show itself is a matter of moments: they may not come in the first storm.
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        outcome = storm(folder, plant=bug, seed=7 + attempt, **(usual | weather))
+        if outcome.verdict.kinds()[fault]:
+            return
+    raise AssertionError(f"{bug} was not seen in three storms: {outcome.verdict.kinds()}")

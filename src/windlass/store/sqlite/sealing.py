@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import weakref
 
@@ -42,6 +43,9 @@ class Sealer:
         try:
             self._database.seal()
         except StoreError as error:
+            if not os.path.exists(self._database.path):
+                # It was deleted, and the commits with it.
+                return
             log.warning("fast commits could not be made durable yet: %s", error)
             self.soon()
 

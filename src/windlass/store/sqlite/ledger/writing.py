@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from windlass.change import KEEP, Effect, Key
+from windlass.change import Change, Effect, Key
 from windlass.errors import LostHold, StoreError, SweepRefused
 from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.store.sqlite.connections import LOG_LIMIT
@@ -162,8 +162,13 @@ def _release(connection: sqlite3.Connection, resource: int, remote_ids: Sequence
 
 
 def _must_last(effects: Sequence[Effect]) -> bool:
+    """True where something is sealed: that must be on the disk before it is sent (P2).
+
+    What a power cut takes of all else comes again: an answer to a change that is still sealed, by its resend
+    under the same mutation id; a page, by the cursor that went with it.
+    """
     return any(
-        effect.sent is not KEEP or effect.conflict is not KEEP or effect.ended or effect.explicit
+        isinstance(effect.sent, Change) or any(one.mutation_id for one in effect.explicit)
         for effect in effects
     )
 
