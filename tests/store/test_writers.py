@@ -331,6 +331,19 @@ def test_fast_jobs_reach_the_disk_by_themselves(store: SqliteStore) -> None:
     until(lambda: not store.database._unsealed)
 
 
+def test_a_store_that_is_closed_stays_closed(path: Path) -> None:
+    """Its fast commits are sealed at the closing, not half a second later by opening it again."""
+    store = SqliteStore(path)
+    store.migrate()
+    store.insert([NewJob(key="work")], durability="fast")
+    timer = store._sealer._timer
+    assert timer is not None
+    store.close()
+    assert not timer.is_alive()
+    assert not store.database._unsealed
+    assert not store.database._open
+
+
 def test_a_seal_that_fails_is_tried_again(path: Path) -> None:
     store = SqliteStore(path, busy_timeout_s=0.05)
     store.migrate()

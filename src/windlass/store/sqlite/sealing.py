@@ -22,6 +22,9 @@ class Sealer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._timer: threading.Timer | None = None
+        """What will seal the commits so far …"""
+        self._thread: threading.Timer | None = None
+        """… and what does so now, or did."""
 
     def soon(self) -> None:
         """Called after each fast commit of this process."""
@@ -35,7 +38,20 @@ class Sealer:
                 # No more threads: the next commit tries again, the end of the program does in any case.
                 log.warning("fast commits are not yet made durable: %s", error)
             else:
-                self._timer = timer
+                self._timer = self._thread = timer
+
+    def finish(self) -> None:
+        """Seals now what waits for it: called before the database is closed, which must then stay closed."""
+        thread, self._timer = self._thread, None
+        # In a forked child the thread is not there, and the commits are its parent's.
+        if thread is None or not thread.is_alive() or thread is threading.current_thread():
+            return
+        thread.cancel()
+        thread.join()
+        try:
+            self._database.seal()
+        except StoreError as error:
+            log.warning("the last fast commits may not be durable: %s", error)
 
     def _seal(self) -> None:
         # Whoever commits from here on needs a timer of its own.

@@ -126,6 +126,7 @@ class SqliteStore(Scheduling, Dispatching, Managing, Noticing):
                 os.unlink(partial)
 
     def close(self) -> None:
+        self._sealer.finish()
         self.bells.close()
         self.database.reset()
 
