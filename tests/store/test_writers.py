@@ -338,9 +338,9 @@ def test_a_store_that_is_closed_stays_closed(path: Path) -> None:
     store.insert([NewJob(key="work")], durability="fast")
     timer = store._sealer._timer
     store.close()
-    assert timer is not None
     assert not timer.is_alive()
-    assert not (store.database._unsealed or store.database._open)
+    assert not store.database._unsealed
+    assert not store.database._open
 
 
 def test_a_seal_that_fails_is_tried_again(path: Path) -> None:
