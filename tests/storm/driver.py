@@ -50,6 +50,8 @@ class Plan:
     """How often a dispatcher is stopped for longer than its lease, and goes on while others have its jobs."""
     lease_s: float | None = None
     """A shorter lease than the real one, so that a freeze need not last as long."""
+    work_ms: int | None = None
+    """Every job takes so long; otherwise most of them take no time, and some up to 120 ms."""
     plant: str | None = None
     """A bug to plant in the service and its producers."""
 
@@ -75,6 +77,8 @@ class Storm:
         extra = {"STORM_PLANT": plan.plant} if plan.plant else {}
         if plan.lease_s:
             extra["STORM_LEASE_S"] = str(plan.lease_s)
+        if plan.work_ms is not None:
+            extra["STORM_WORK_MS"] = str(plan.work_ms)
         self._fleet = Fleet(self._folder, self._rng, say, extra)
         self._kills: Counter[str] = Counter()
         self._frozen = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import select
 import sqlite3
@@ -23,6 +24,9 @@ FOREIGN_INSERT = (
     "INSERT INTO background_service_jobs (job_key, payload, priority, max_attempts, status)"
     " VALUES (?, ?, ?, ?, 'PENDING')"
 )
+MS = [0, 0, 0, 0, 2, 5, 10, 20, 50, 120]
+if "STORM_WORK_MS" in os.environ:
+    MS = [int(os.environ["STORM_WORK_MS"])]
 PLANS = ("ok",) * 10 + ("tx",) * 4 + ("family", "retry", "fail")
 
 
@@ -141,8 +145,7 @@ class Producer:
         return f"{self._name}-{self._count}", self._rng.choice(PLANS)
 
     def fields(self, uid: str, plan: str) -> dict[str, Any]:
-        ms = self._rng.choice((0, 0, 0, 0, 2, 5, 10, 20, 50, 120))
-        return payload(uid, plan, ms)
+        return payload(uid, plan, self._rng.choice(MS))
 
     def attempt(
         self,

@@ -41,7 +41,7 @@ def test_a_dispatcher_stopped_past_its_lease_settles_nothing_when_it_goes_on(tmp
         ("no_reclaim", {"lost"}, {"weights": {"dispatcher": 1}, "drain_s": 2.0}),
         ("ack_before_commit", {"lost"}, {}),
         ("completion_apart_from_effects", {"double completion"}, {"kills": 15, "weights": {"isolate": 1}}),
-        ("reclaim_the_living", {"two live fences"}, {}),
+        ("reclaim_the_living", {"two live fences"}, {"work_ms": 1500}),
     ],
 )
 def test_the_checker_catches_a_planted_bug(
