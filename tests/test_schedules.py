@@ -166,7 +166,7 @@ def test_many_programs_that_look_make_one_job_for_each_time(program: Program) ->
 def test_two_that_found_it_due_at_the_same_moment_make_one_job(program: Program) -> None:
     hourly(program)
     store = program.app.store
-    [(row, busy)] = store.due_schedules()
+    [(row, busy)] = store.due_schedules(program.clock.boot_us())
     assert not busy
     source = Periodic(store, program.clock)
     source._fire(row)
@@ -195,6 +195,46 @@ def test_a_schedule_does_not_overlap_with_itself_and_runs_when_its_job_is_over(p
         program.clock.now + timedelta(hours=1),
         program.made()[1].id,
     )
+
+
+class Ticking(ManualClock):
+    """A clock that goes on by itself, a little with each look at it."""
+
+    step_us = 0
+
+    def boot_us(self) -> int:
+        self._boot_us += self.step_us
+        self._wall_us += self.step_us
+        return super().boot_us()
+
+
+@pytest.mark.parametrize("early_us", range(0, 60, 5))
+def test_what_comes_due_while_a_source_looks_is_not_passed_over(tmp_path: Path, early_us: int) -> None:
+    clock = Ticking()
+    app = Windlass(tmp_path / "app.db", clock=clock)
+    try:
+        app.schedules.add("often", job="tick", every="1s", initial_delay="1s")
+        clock._boot_us += 1_000_000 - early_us
+        clock.step_us = 10
+        source = Periodic(app.store, clock)
+        assert source.look() is not None or app.jobs.list()
+        clock.step_us = 0
+        clock.advance("10ms")
+        source.look()
+        assert len(app.jobs.list()) == 1
+    finally:
+        app.close()
+
+
+def test_a_job_that_comes_up_while_a_source_looks_is_waited_for(program: Program) -> None:
+    hourly(program)
+    store, source = program.app.store, Periodic(program.app.store, program.clock)
+    rows = store.due_schedules(program.clock.boot_us())
+    program.app.schedules.run_now("hourly")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "due_schedules", lambda now_us: rows)
+        assert source.look() is not None
+    assert source.job_keys == {"tick"}
 
 
 def test_a_source_says_when_it_wants_to_be_asked_again(program: Program) -> None:

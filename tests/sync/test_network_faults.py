@@ -226,7 +226,7 @@ def test_a_storm_of_errors_at_a_push_is_retried_later_each_time_and_ends_in_a_de
             assert ada.due_push().sent == 1
             assert ada.due_push().sent == 0
             assert ada.queue() == [("failed" if attempt == 5 else "pending", attempt)]
-            if (due_us := ada.app.store.ledger.next_due_us("tasks")) is not None:
+            if (due_us := ada.app.store.ledger.next_due_us("tasks", ada.clock.wall_us())) is not None:
                 waited_us.append(due_us - ada.clock.wall_us())
                 ada.clock._wall_us = due_us
         assert len({key.split()[-1] for key in writes(store)}) == 1

@@ -186,8 +186,9 @@ class Ledger(Protocol):
         """
         ...
 
-    def next_due_us(self, resource: str) -> int | None:
-        """When the next change that only waits for its time may be sent; None: none does."""
+    def next_due_us(self, resource: str, after_us: int) -> int | None:
+        """When, on the wall clock, the first change may be sent that only waits for its time and is not
+        due at that moment; None: there is none."""
         ...
 
     def held(self, resource: str, *, after: int = 0, limit: int = 500) -> list[Change]:

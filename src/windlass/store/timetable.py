@@ -98,16 +98,19 @@ class Timetable(Protocol):
         """One of them, or None."""
         ...
 
-    def due_schedules(self) -> list[tuple[ScheduleRow, bool]]:
-        """Those that are due now, and whether a job of theirs is unfinished."""
+    def due_schedules(self, now_us: int) -> list[tuple[ScheduleRow, bool]]:
+        """Those that are due at that moment of the boot clock, and whether a job of theirs is unfinished."""
         ...
 
     def strange_schedules(self) -> list[ScheduleRow]:
         """Those whose time on the boot clock is of another boot."""
         ...
 
-    def next_schedule_us(self) -> int | None:
-        """Microseconds until the next one is due that is not due yet; None: none will be."""
+    def next_schedule_us(self, after_us: int) -> int | None:
+        """When, on the boot clock, the first of those is due that are not due at that moment; None: never.
+
+        Whoever asks for both gives both the same moment: nothing comes due between the two unseen.
+        """
         ...
 
     def put_schedule(self, row: ScheduleRow, *, replaces: int | None) -> bool:

@@ -195,7 +195,7 @@ class SyncSource:
         now_us = engine.now_us()
         # What may be sent now waits for nobody: a person's answer to a conflict, an edit that a pull has
         # read, what a push was sending when it died for good.
-        due_us = now_us if engine.ledger.due(name, now_us, 1) else engine.ledger.next_due_us(name)
+        due_us = now_us if engine.ledger.due(name, now_us, 1) else engine.ledger.next_due_us(name, now_us)
         if due_us is None:
             return None
         rest_s = self._pushed_at.get(name, 0.0) + _REST_S - now

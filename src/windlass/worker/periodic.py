@@ -43,25 +43,26 @@ class Periodic:
             self._declare = None
         for row in self._store.strange_schedules():
             self._move_to_this_boot(row)
+        # One moment for both questions: what comes due between two would be in neither answer.
+        now_us = self._clock.boot_us()
         busy: set[str] = set()
-        for row, is_busy in self._store.due_schedules():
-            if is_busy:
+        for row, is_busy in self._store.due_schedules(now_us):
+            if is_busy or not self._fire(row):
                 busy.add(row.job_key)
-            else:
-                self._fire(row)
         self._busy = frozenset(busy)
-        wait_us = self._store.next_schedule_us()
-        if wait_us is None:
+        next_us = self._store.next_schedule_us(now_us)
+        if next_us is None:
             return _LONGEST_S if busy else None
-        return min(wait_us / 1_000_000, _LONGEST_S)
+        return min((next_us - self._clock.boot_us()) / 1_000_000, _LONGEST_S)
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _fire(self, row: ScheduleRow) -> None:
+    def _fire(self, row: ScheduleRow) -> bool:
+        """Makes its job; False where somebody else was faster, or a job of it has come up meanwhile."""
         spec = self._spec(row)
         if spec is None or row.next_boot_us is None:
-            return
+            return True
         now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
         next_boot_us = spec.rule.next_after(row.next_boot_us, boot_us)
         nominal_us = now_us - (boot_us - row.next_boot_us)
@@ -71,7 +72,7 @@ class Periodic:
             next_boot_us=next_boot_us,
             last_at_us=nominal_us,
         )
-        self._store.fire_schedule(after, row.job(spec, nominal_us), replaces=row.turn)
+        return self._store.fire_schedule(after, row.job(spec, nominal_us), replaces=row.turn) is not None
 
     def _move_to_this_boot(self, row: ScheduleRow) -> None:
         spec = self._spec(row)

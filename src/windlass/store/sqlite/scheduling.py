@@ -27,10 +27,10 @@ class Scheduling(Producing):
             row = connection.execute(SQL["schedule"], (name,)).fetchone()
         return None if row is None else _row(row)
 
-    def due_schedules(self) -> list[tuple[ScheduleRow, bool]]:
-        now = self.clock.boot_id(), self.clock.boot_us()
+    def due_schedules(self, now_us: int) -> list[tuple[ScheduleRow, bool]]:
+        moment = self.clock.boot_id(), now_us
         with self.database.read() as connection:
-            return [(_row(row), bool(row[-1])) for row in connection.execute(SQL["due_schedules"], now)]
+            return [(_row(row), bool(row[-1])) for row in connection.execute(SQL["due_schedules"], moment)]
 
     def strange_schedules(self) -> list[ScheduleRow]:
         with self.database.read() as connection:
@@ -38,11 +38,11 @@ class Scheduling(Producing):
                 _row(row) for row in connection.execute(SQL["strange_schedules"], (self.clock.boot_id(),))
             ]
 
-    def next_schedule_us(self) -> int | None:
-        now_us = self.clock.boot_us()
+    def next_schedule_us(self, after_us: int) -> int | None:
+        moment = self.clock.boot_id(), after_us
         with self.database.read() as connection:
-            row = connection.execute(SQL["next_schedule"], (self.clock.boot_id(), now_us)).fetchone()
-        return None if row is None else row[0] - now_us
+            row = connection.execute(SQL["next_schedule"], moment).fetchone()
+        return None if row is None else row[0]
 
     def put_schedule(self, row: ScheduleRow, *, replaces: int | None) -> bool:
         with self.database.write(full=True) as connection:

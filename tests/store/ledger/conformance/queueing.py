@@ -57,16 +57,19 @@ class Queueing:
     ) -> None:
         installed(ledger, db)
         now = clock.wall_us()
-        assert ledger.next_due_us("tasks") is None
+        assert ledger.next_due_us("tasks", now) is None
         queued(ledger, "ready")
         queued(ledger, "held", hold="conflict", due_at_us=now + 1)
         queued(ledger, "failed", status="failed", due_at_us=now + 2)
         queued(ledger, "behind", mutation_id="m1", hold="conflict")
         queued(ledger, "behind", due_at_us=now + 3)
-        assert ledger.next_due_us("tasks") is None
+        assert ledger.next_due_us("tasks", now) is None
         queued(ledger, "later", due_at_us=now + 9)
         queued(ledger, "sooner", due_at_us=now + 8)
-        assert ledger.next_due_us("tasks") == now + 8
+        assert ledger.next_due_us("tasks", now) == now + 8
+        clock.advance("1s")
+        # Whoever asked what is due at that moment is told of all that comes after it.
+        assert ledger.next_due_us("tasks", now) == now + 8
 
     def test_an_insert_into_the_queue_is_an_explicit_operation(self, ledger: Ledger, db: Any) -> None:
         installed(ledger, db)

@@ -67,11 +67,11 @@ class Reading(LedgerRole):
             found = self.resource(connection, resource)
             return list(map(change_of, connection.execute(SQL["held"], (found.id, after, limit))))
 
-    def next_due_us(self, resource: str) -> int | None:
+    def next_due_us(self, resource: str, after_us: int) -> int | None:
         """See the protocol."""
         with self.reading() as connection:
             found = self.resource(connection, resource)
-            row = connection.execute(SQL["next_due"], (found.id, self.clock.wall_us())).fetchone()
+            row = connection.execute(SQL["next_due"], (found.id, after_us)).fetchone()
             return None if row is None else row[0]
 
     def unsent(self, resource: str, keys: Sequence[Key]) -> dict[Key, str]:
