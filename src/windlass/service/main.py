@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from windlass import platform
+from windlass import platform, systemd
 from windlass.config import configure_logging
 from windlass.errors import ConfigError, WindlassError
 from windlass.redact import describe, message_of
@@ -54,9 +54,9 @@ class Supervision:
             # No isolate, and nothing a handler starts, may hold these open.
             os.set_inheritable(fd, False)
 
-    def ready(self) -> None:
-        """Work can begin."""
-        self._tell({"ready": {"service": self._service_pid, "dispatcher": os.getpid()}})
+    def ready(self, **more: object) -> None:
+        """Work can begin. ``pulse`` is the file whose text moves at least every ``beat_s`` while we live."""
+        self._tell({"ready": {"service": self._service_pid, "dispatcher": os.getpid(), **more}})
 
     def failed(self, reason: str) -> None:
         """It never will."""
@@ -139,6 +139,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     from windlass.target import load_app
     from windlass.version import VERSION
     from windlass.worker.dispatcher import Dispatcher
+    from windlass.worker.lease import BEAT_S
 
     app = load_app(target)
     settings = app.settings
@@ -153,7 +154,8 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     def ready() -> None:
         if not supervision.is_ready:
             server.workers_ready()
-            supervision.ready()
+            ours = next(row for row in app.store.dispatchers() if row.id == dispatcher.owner)
+            supervision.ready(pulse=ours.lock_file, beat_s=BEAT_S)
             log.info("ready: %s, %d isolates", settings.database, settings.isolates)
 
     def publish(name: str, data: Any, request_id: int | None) -> None:
@@ -210,6 +212,7 @@ def _pool(app: AppLike, target: str) -> IsolatePool:
 def main(arguments: Sequence[str]) -> NoReturn:
     """Runs the process to its end; see the top of the file."""
     told = os.environ.pop(SUPERVISED, None)
+    systemd.keep_to_self()
     if told is None or len(arguments) != 2:
         sys.exit("windlass: the dispatcher is started by the service's supervisor: use windlass run")
     faulthandler.enable()

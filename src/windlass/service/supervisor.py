@@ -8,7 +8,8 @@ anything installed beside it is loaded here:
 COMMAND must write one line of JSON to its status pipe, ``{"ready": …}`` or ``{"error": "why"}``. SIGTERM and
 SIGINT stop it gracefully, a second one at once; SIGUSR1 replaces it gracefully by a new one.
 
-It reads no clock: every wait is the one alarm of its present state.
+It reads no clock: every wait is the one alarm of its present state, and, under a service manager with a
+watchdog, the alarm by which that is told that the dispatcher lives.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if __name__ == "__main__":
 
 from windlass import service
 from windlass.platform import FileLock, kill_group
+from windlass.service.herald import Alarms, Herald
 
 _MARGIN_S = 4.0
 """Beyond the grace: the dispatcher ends itself before, so killing it is the last resort."""
@@ -85,6 +87,9 @@ class Supervisor:
             signal.signal(number, _noted)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         self._poll.register(self._wake_fd, select.POLLIN)
+        self._alarms = Alarms()
+        self._herald = Herald(detached=options.detach)
+        self._alarms.set("watchdog", self._herald.look_every_s)
         self._watch = None
         if options.watch:
             from windlass.service.reload import Watch
@@ -119,7 +124,8 @@ class Supervisor:
         if signal.SIGCHLD in numbers:
             self._reap()
         if signal.SIGALRM in numbers and self._code is None:
-            self._alarm_rang()
+            for name in self._alarms.rung():
+                self._alarm_rang(name)
         if signal.SIGUSR1 in numbers and self._code is None:
             self._replace()
         if numbers & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} and self._code is None:
@@ -139,17 +145,18 @@ class Supervisor:
         if line.startswith(b'{"ready"'):
             self._ever_ready = True
             self._reason = ""
+            self._herald.expects(line)
             if self.state == "starting":
                 self._enter("settling", _SETTLED_S)
             self._report(line)
         elif line.startswith(b'{"error"') and line.endswith(b"}"):
             self._reason = line.decode(errors="replace")
 
-    def _alarm_rang(self) -> None:
-        if signal.getitimer(signal.ITIMER_REAL)[0] > 0.0:
-            # It rang for a state that has just been left; the present one's is still to come.
-            return
+    def _alarm_rang(self, name: str) -> None:
         match self.state:
+            case _ if name == "watchdog":
+                self._herald.look(self.state)
+                self._alarms.set(name, self._herald.look_every_s)
             case "settling":
                 self._early_deaths = 0
                 self._enter("ready")
@@ -268,15 +275,18 @@ class Supervisor:
             os.close(life_read)
             os.close(status_write)
         self._poll.register(self._status_fd, select.POLLIN)
+        self._herald.expects()
         self._enter("starting")
 
     def _enter(self, state: str, alarm_s: float = 0.0) -> None:
         self.state = state
-        signal.setitimer(signal.ITIMER_REAL, alarm_s)
+        self._alarms.set("state", alarm_s)
         self.lock.write(
             f'{{"pid":{os.getpid()},"dispatcher":{self.child},"state":"{state}","restarts":{self.restarts},'
             f'"grace":{self.options.grace:g},"last":{self._reason or "null"}}}\n'
         )
+        # After the lock's text: who hears that it is ready may ask it.
+        self._herald.enters(state)
 
     def _forget_status(self) -> None:
         self._poll.unregister(self._status_fd)
