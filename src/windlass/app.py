@@ -8,15 +8,14 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from windlass import platform
 from windlass.backoff import Backoff
 from windlass.bridge import asynchronous
-from windlass.client import Client, JobDecorator, JobFunction, Options, joins
+from windlass.client import Client, JobDecorator, JobFunction, joins
 from windlass.clock import Clock, SystemClock
 from windlass.config import Settings, load_settings
 from windlass.context import Context
@@ -26,6 +25,7 @@ from windlass.handlers import Registry
 from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
 from windlass.notify import Notifier
+from windlass.options import EnqueueOptions, Options
 from windlass.outcome import Rule
 from windlass.schedules import ScheduleManager
 from windlass.scope import Scope
@@ -284,44 +284,15 @@ class Windlass:
 
     # ── enqueue ────────────────────────────────────────────────────────────────────────────────
     def enqueue(
-        self,
-        key: str,
-        payload: Mapping[str, Any] | None = None,
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        max_attempts: int | None = None,
-        timeout: Duration | None = None,
-        tags: Iterable[str] = (),
-        meta: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        unique: str | None = None,
-        connection: Any = None,
-        durability: Durability | None = None,
+        self, key: str, payload: Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
     ) -> Job:
-        """Writes a job by key, whether or not this program has the handler; see ``JobFunction.using``."""
-        options = Options(
-            queue=queue,
-            priority=priority,
-            delay=delay,
-            run_at=run_at,
-            max_attempts=max_attempts,
-            timeout=timeout,
-            tags=tags,
-            meta=meta,
-            idempotency_key=idempotency_key,
-            unique=unique,
-            connection=connection,
-            durability=durability,
-        )
-        return self.client.enqueue(key, payload, options)
+        """Writes a job by key, whether or not this program has the handler; see ``EnqueueOptions``."""
+        return self.client.enqueue(key, payload, Options(**options))
 
     aenqueue = asynchronous(enqueue, here=joins)
 
     def enqueue_many(
-        self, key: str, payloads: Iterable[Mapping[str, Any] | None], **options: Any
+        self, key: str, payloads: Iterable[Mapping[str, Any] | None], **options: Unpack[EnqueueOptions]
     ) -> list[Job]:
         """Writes one job for each payload, all in one commit or none; options as of ``enqueue``."""
         return self.client.enqueue_many(key, payloads, Options(**options))

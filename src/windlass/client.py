@@ -4,56 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
 import msgspec
 
 from windlass.bridge import asynchronous
-from windlass.clock import Clock, from_us, to_wall_us
+from windlass.clock import Clock, from_us
 from windlass.context import Context, current
-from windlass.duration import Duration
 from windlass.errors import InvalidJob
-from windlass.fields import (
-    checked_max_attempts,
-    checked_name,
-    checked_priority,
-    checked_span,
-    checked_tags,
-    checked_text,
-    checked_timeout,
-)
+from windlass.fields import checked_name
 from windlass.handlers import Handler, Registry
-from windlass.handlers.options import Options as HandlerOptions
 from windlass.job import Job, JobStatus
+from windlass.options import PLAIN, EnqueueOptions, Options, new_job
 from windlass.payload import check_json
 from windlass.store import open_store
 from windlass.store.protocol import Durability, Inserted, NewJob, Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_DEFAULTS = HandlerOptions()
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job is enqueued. None leaves it to the handler's own setting, or the default."""
-
-    queue: str | None = None
-    priority: int | None = None
-    delay: Duration | None = None
-    run_at: datetime | None = None
-    max_attempts: int | None = None
-    timeout: Duration | None = None
-    tags: Iterable[str] = ()
-    meta: Mapping[str, Any] | None = None
-    idempotency_key: str | None = None
-    unique: str | None = None
-    connection: Any = None
-    durability: Durability | None = None
-
-
-_PLAIN = Options()
-"""Nothing chosen: most jobs."""
 
 
 class Client:
@@ -77,14 +45,14 @@ class Client:
         """One job by key. The payload is checked against the handler where this program has one."""
         handler = self._registry.get_own(checked_name("job key", key))
         text = check_json(payload) if handler is None else handler.encode_mapping(payload)
-        return self.submit([self._build(key, text, handler, options)], options)[0]
+        return self.submit([new_job(key, text, handler, options)], options)[0]
 
     def enqueue_call(
         self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
     ) -> Job:
         """One job of a known handler, from the arguments of a call."""
         text = handler.encode(args, kwargs)
-        return self.submit([self._build(handler.key, text, handler, options)], options)[0]
+        return self.submit([new_job(handler.key, text, handler, options)], options)[0]
 
     def enqueue_many(
         self, key: str, payloads: Iterable[Mapping[str, Any] | None], options: Options
@@ -96,7 +64,7 @@ class Client:
             raise InvalidJob("expected no idempotency_key for many jobs at once: they would all be one job")
         if options.unique is not None:
             raise InvalidJob("expected no unique key for many jobs at once: all but one would find that one")
-        template = self._build(key, None, handler, options)
+        template = new_job(key, None, handler, options)
         jobs = [msgspec.structs.replace(template, payload=encode(payload)) for payload in payloads]
         return self.submit(jobs, options)
 
@@ -144,36 +112,6 @@ class Client:
             created=row.created,
         )
 
-    def _build(self, key: str, payload: str | None, handler: Handler | None, options: Options) -> NewJob:
-        if options.delay is not None and options.run_at is not None:
-            raise InvalidJob("expected delay or run_at, got both: say either how long to wait or until when")
-        own = _DEFAULTS if handler is None else handler.options
-        if options is _PLAIN and not own.tags:
-            return NewJob(
-                key=key,
-                payload=payload,
-                queue=own.queue,
-                priority=own.priority,
-                max_attempts=own.max_attempts,
-            )
-        tags = checked_tags((*own.tags, *checked_tags(options.tags))) if options.tags else own.tags
-        return NewJob(
-            key=key,
-            payload=payload,
-            queue=own.queue if options.queue is None else checked_name("queue", options.queue),
-            priority=own.priority if options.priority is None else checked_priority(options.priority),
-            max_attempts=own.max_attempts
-            if options.max_attempts is None
-            else checked_max_attempts(options.max_attempts),
-            delay_us=None if options.delay is None else checked_span("delay", options.delay),
-            run_at_us=None if options.run_at is None else _checked_moment("run_at", options.run_at),
-            timeout_us=checked_timeout(options.timeout),
-            idempotency_key=checked_text("idempotency_key", options.idempotency_key),
-            unique=checked_text("unique", options.unique),
-            tags=msgspec.json.encode(tags).decode() if tags else None,
-            meta=check_json(options.meta, name="meta"),
-        )
-
 
 class Call(Generic[P]):
     """A handler with options chosen, ready to be enqueued: what ``using`` gives."""
@@ -209,7 +147,7 @@ class JobFunction(Call[P], Generic[P, R]):
     """What ``@app.job`` makes of a function: still callable, and able to be enqueued."""
 
     def __init__(self, client: Client, handler: Handler) -> None:
-        super().__init__(client, handler, _PLAIN)
+        super().__init__(client, handler, PLAIN)
         self.__wrapped__: Callable[..., R] = handler.fn
         self.__name__ = getattr(handler.fn, "__name__", handler.key)
         self.__doc__ = handler.fn.__doc__
@@ -227,54 +165,9 @@ class JobFunction(Call[P], Generic[P, R]):
     def __repr__(self) -> str:
         return f"<job {self.key!r}: {self.__module__}.{self.__name__}>"
 
-    def using(
-        self,
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        max_attempts: int | None = None,
-        timeout: Duration | None = None,
-        tags: Iterable[str] = (),
-        meta: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        unique: str | None = None,
-        connection: Any = None,
-        durability: Durability | None = None,
-    ) -> Call[P]:
-        """The same job with other options.
-
-        ``connection``: insert inside the caller's own transaction on that ``sqlite3`` connection; the job
-        exists if and only if it commits, and that connection's ``synchronous`` setting decides how durably.
-
-        ``idempotency_key``: a second enqueue of this job key with it finds the first job and makes none, for
-        as long as that job is kept (see the retention settings).
-
-        ``unique``: while a job with this name is unfinished, whatever its job key, an enqueue finds that one
-        and makes none; once it is over, the next one is made.
-
-        ``durability``: ``"full"`` is on the disk before the call returns; ``"fast"`` is there within about a
-        second, and a power cut before that loses the job.
-
-        ``delay`` follows elapsed time, whatever is done to the wall clock; ``run_at`` follows the wall clock
-        (a naive datetime is local time).
-        """
-        options = Options(
-            queue=queue,
-            priority=priority,
-            delay=delay,
-            run_at=run_at,
-            max_attempts=max_attempts,
-            timeout=timeout,
-            tags=tags,
-            meta=meta,
-            idempotency_key=idempotency_key,
-            unique=unique,
-            connection=connection,
-            durability=durability,
-        )
-        return Call(self._client, self._handler, options)
+    def using(self, **options: Unpack[EnqueueOptions]) -> Call[P]:
+        """The same job with other options: see ``EnqueueOptions``."""
+        return Call(self._client, self._handler, Options(**options))
 
 
 class JobDecorator:
@@ -306,12 +199,3 @@ def _due(job: NewJob, created_at: datetime) -> datetime | None:
         return None
     run_at = from_us(job.run_at_us)
     return run_at if run_at > created_at else None
-
-
-def _checked_moment(what: str, value: Any) -> int:
-    if not isinstance(value, datetime):
-        raise InvalidJob(f"expected {what} to be a datetime, got {value!r:.80}")
-    try:
-        return to_wall_us(value)
-    except (OverflowError, OSError, ValueError) as error:
-        raise InvalidJob(f"expected {what} to be a time this machine can tell, got {value!r}") from error

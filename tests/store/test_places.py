@@ -130,7 +130,7 @@ def test_a_job_that_is_in_is_acknowledged_though_the_log_cannot_be_moved(
         while store.database.log_bytes() < LOG_LIMIT - 400_000:
             add(store, payload=BIG)
         with fill(disk).open("r+b") as ballast:
-            ballast.truncate(ballast.seek(0, os.SEEK_END) - 600_000)
+            ballast.truncate(ballast.seek(0, os.SEEK_END) - 700_000)
         acknowledged = ids(store)
         while "the log could not be copied into the database" not in caplog.text:
             acknowledged.add(add(store, payload=BIG))

@@ -51,7 +51,7 @@ USES: dict[str, list[str]] = {
     "hold_odd": [BY_ID],
     "insert": [],
     "insert_schedule": [],
-    "insert_unique": [],
+    "insert_more": [],
     "next_due_boot": [f"{DUE_BOOT} (boot_id=?)"],
     "next_due_wall": [DUE_WALL],
     "next_schedule": ["windlass_schedules_due (boot_id=? AND next_at_boot>?)"],

@@ -45,6 +45,17 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """At most one unfinished job has it, whatever its key."""
     tags: str | None = None
     meta: str | None = None
+    title: str | None = None
+    constraints: str | None = None
+    """What must hold while it runs, as canonical JSON."""
+    deadline_us: int | None = None
+    """The wall time by which it must have ended."""
+    hold: str | None = None
+    """Why it may not run yet."""
+    waits_for: int | None = None
+    """How many parents it has that have not completed."""
+    unique_next: str | None = None
+    """The unique key that it takes when it is released."""
 
 
 class Inserted(NamedTuple):

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from windlass.client import Client, Options
+from windlass.client import Client
 from windlass.clock import monotonic
 from windlass.context import Context
 from windlass.errors import ConfigError, LostHold, ResourceBusy
 from windlass.handlers import Registry
 from windlass.job import Job, JobStatus
 from windlass.jobs import JobManager
+from windlass.options import Options
 from windlass.outcome import Cancel, Snooze
 from windlass.store.protocol import Store
 from windlass.sync.engine import Engine, Postponed

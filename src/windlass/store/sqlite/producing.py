@@ -29,6 +29,8 @@ _ROW_BYTES = 300
 _LONG, _LONG_BYTES = 2000, 4500
 """… and one whose payload is this long, because it needs a page of its own."""
 _AT_ONCE = (None, None, None)
+_PLAIN = (None,) * 7
+"""What most jobs have of what is seldom wanted."""
 _PATIENCE, _PATIENCE_NS = 4, 1_000_000
 """A leader waits for company for this part of a commit's time, and never for longer than a millisecond."""
 _COMPANY_NAP_S = 0.00005
@@ -212,10 +214,11 @@ class Producing(Role):
                 job.key, payload, job.priority, job.max_attempts, now, now, job.queue,
                 run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta,
             )  # fmt: skip
-            unique = job.unique
-            cursor = (
-                execute(statement, row) if unique is None else execute(SQL["insert_unique"], (*row, unique))
-            )
+            more = (
+                job.unique, job.title, job.constraints, job.deadline_us,
+                job.hold, job.waits_for, job.unique_next,
+            )  # fmt: skip
+            cursor = execute(statement, row) if more == _PLAIN else execute(SQL["insert_more"], (*row, *more))
             if payload is not None:
                 self._written += len(payload) if len(payload) < _LONG else len(payload) + _LONG_BYTES
             self._written += _ROW_BYTES
