@@ -34,6 +34,8 @@ from windlass.store.protocol import Durability, Store
 from windlass.target import origin_of, target_of
 
 if TYPE_CHECKING:
+    from windlass.notify.channels import Channel
+    from windlass.notify.desk import Desk
     from windlass.service.process import ServiceControl
     from windlass.sync.manager import SyncManager
     from windlass.worker.executor import Performer
@@ -78,7 +80,9 @@ class Windlass:
         self._store: Store | None = None
         self._store_lock = threading.Lock()
         self.client = Client(lambda: self.store, self.registry, self.clock, lambda: self.settings.durability)
-        self.notifier = Notifier(lambda: self.store)
+        self.notifier = Notifier(
+            lambda: self.store, settings=lambda: self.settings, clock=lambda: self.clock, enqueue=self.enqueue
+        )
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
         self.schedules = ScheduleManager(lambda: self.store, self.registry, lambda: self.clock)
@@ -157,6 +161,7 @@ class Windlass:
         reopens them."""
         if "service" in self.__dict__:
             self.service.close()
+        self.notifier.close()
         with self._store_lock:
             if self._store is not None:
                 self._store.close()
@@ -187,13 +192,14 @@ class Windlass:
         on_error: Mapping[type[BaseException], Rule] | None = None,
         isolation: Literal["process"] | None = None,
         tags: Iterable[str] = (),
+        title: str | None = None,
     ) -> JobDecorator: ...
     def job(self, key: Any = None, /, **options: Any) -> Any:
         """Makes a function a job: ``@app.job``, or ``@app.job("key", max_attempts=5, timeout="30s")``.
 
         The key is the function's name unless one is given. ``on_error`` maps exception types to what they
         mean: ``"retry"``, ``"fail"``, a ``Backoff``, or a function of the exception. ``isolation="process"``
-        runs it in a child process also where the app runs embedded.
+        runs it in a child process also where the app runs embedded. With a ``title`` its progress is shown.
 
         Raises:
             RegistrationError: the key is taken, or the function's signature cannot be a payload.
@@ -262,6 +268,11 @@ class Windlass:
 
         return decorate
 
+    def notify_by(self, channel: Channel) -> Channel:
+        """Tells people by this channel, too: any object with ``name``, ``show``, ``tell`` and ``close``."""
+        self.notifier.add(channel)
+        return channel
+
     def provide(self, kind: type[Any], factory: Callable[..., Any] | None = None) -> Any:
         """Makes a type injectable by annotation: ``app.provide(Rates, factory)``, or a decorator of one."""
         if factory is not None:
@@ -304,11 +315,23 @@ class Windlass:
         return self.store.transaction()
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────
+    def prepare(self) -> None:
+        """Completes the handlers, and reads every signature now: before anything runs."""
+        self.notifier.install(self.registry)
+        self.registry.prepare()
+
+    def make_desk(self) -> Desk:
+        """What minds the status line, and tells of killed jobs, in a dispatcher's process."""
+        from windlass.notify.desk import Desk
+
+        return Desk(self.notifier, settings=self.settings, registry=self.registry, clock=self.clock)
+
     def make_performer(self, service: Any, report_progress: Callable[..., None]) -> Performer:
         """What runs handlers in this process."""
         from windlass.worker.executor import Performer
         from windlass.worker.lent import Lent
 
+        self.notifier.install(self.registry)
         limit_s = self.settings.transaction_limit
         lent = Lent(self.store, service, report_progress, transaction_limit_s=limit_s)
         if self.notifier.listens_for(JobFailed):

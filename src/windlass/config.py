@@ -11,6 +11,7 @@ In the files a setting may be written flat (``service_enabled = false``) or as a
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -19,6 +20,7 @@ import msgspec
 
 from windlass.duration import to_seconds
 from windlass.errors import ConfigError
+from windlass.quiet import QuietHours
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """False: ``app.service.start()`` refuses."""
     reload_dirs: tuple[str, ...] = (".",)
     """The folders that ``windlass run --reload`` watches."""
+    title: str | None = None
+    """What people call this program: the title of its status line and of its notifications."""
+    content: str | None = None
+    """What its status line says while no job says something."""
+    icon: str | None = None
+    """The picture beside both: a file, or the name of one of the desktop's own."""
+    notify: tuple[str, ...] = ()
+    """The channels by which people are told, besides the log."""
+    notify_webhook: str | None = None
+    """The address to which events are posted; it turns the channel ``webhook`` on."""
+    notify_webhook_secret_env: str = "WINDLASS_WEBHOOK_SECRET"
+    """The environment variable that holds the secret by which they are signed."""
+    notify_quiet: str | None = None
+    """When people are not to be disturbed: ``22:00-07:00``, with a time zone or in the machine's own."""
+    notify_urgent: tuple[str, ...] = ()
+    """The kinds of events that quiet hours do not keep."""
+    notify_most: int = 10
+    """How many notifications people get in a minute; what is beyond comes as one summary."""
 
     @property
     def retention_us(self) -> int:
@@ -300,6 +320,20 @@ def _paths(value: object) -> tuple[str, ...]:
     return tuple(_text(part) for part in cast("list[object]", parts) if part != "")
 
 
+def _names(value: object) -> tuple[str, ...]:
+    parts: object = re.split(f"[,{os.pathsep}]", value) if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise ValueError("a list of names (in the environment, parted by commas)")
+    stripped = (_text(part).strip() for part in cast("list[object]", parts) if part != "")
+    return tuple(name for name in stripped if name)
+
+
+def _quiet(value: object) -> str:
+    text = _text(value)
+    QuietHours.parse(text)
+    return text
+
+
 _READERS: dict[str, Callable[[object], Any]] = {
     "database": _text,
     "app": _text,
@@ -318,4 +352,13 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "log_level": _one_of("debug", "info", "warning", "error"),
     "service_enabled": _flag,
     "reload_dirs": _paths,
+    "title": _text,
+    "content": _text,
+    "icon": _text,
+    "notify": _names,
+    "notify_webhook": _text,
+    "notify_webhook_secret_env": _text,
+    "notify_quiet": _quiet,
+    "notify_urgent": _names,
+    "notify_most": _count(1),
 }

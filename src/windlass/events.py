@@ -70,8 +70,8 @@ class ConflictWaiting(Event, frozen=True):
 
 
 class JobFailed(Event, frozen=True):
-    """The last attempt of a job failed. Told once per job key, until one of it completes; by its worker:
-    one that was killed tells nobody."""
+    """The last attempt of a job failed, however it ended: by an exception, for its timeout, or with its
+    process. Told once per job key, until one of it completes."""
 
     job_id: int
     key: str
@@ -79,3 +79,28 @@ class JobFailed(Event, frozen=True):
 
     def __str__(self) -> str:
         return f"job {self.job_id} ({self.key}) failed for good: {self.error}"
+
+
+class HeldBack(Event, frozen=True):
+    """What came while people were not to be disturbed: in quiet hours, or too much at once.
+
+    Told to channels alone, which had not heard of it. ``events`` are sentences, the latest first; of more
+    than those, ``count`` tells.
+    """
+
+    count: int
+    events: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return "\n".join(self.events)
+        more = self.count - len(self.events)
+        lines = [f"{self.count} things happened:", *self.events, *([f"and {more} more"] if more else [])]
+        return "\n".join(lines)
+
+
+class NotifyTest(Event, frozen=True):
+    """Nothing happened: ``windlass notify test`` tries the channels."""
+
+    def __str__(self) -> str:
+        return "This is a test: notifications of this program arrive here."

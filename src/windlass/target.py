@@ -74,10 +74,18 @@ class AppLike(Protocol):
         """Where another process finds it."""
         ...
 
+    def prepare(self) -> None:
+        """Completes and checks its handlers, before anything runs."""
+        ...
+
     def make_performer(
         self, service: Service, report_progress: Callable[[Claim, str], None]
     ) -> PerformerLike:
         """What runs its handlers in this process."""
+        ...
+
+    def make_desk(self) -> DeskLike:
+        """What minds the status line of a dispatcher's process."""
         ...
 
     def make_sources(self) -> Sequence[SourceLike]:
@@ -103,6 +111,18 @@ class PerformerLike(Protocol):
 
     def cancel(self, job_id: int, reason: StopReason, *, interrupt: bool = True) -> bool:
         """Tells a running attempt to stop."""
+        ...
+
+
+class DeskLike(Protocol):
+    """What hears a pool and tells people; see ``notify/desk.py``."""
+
+    def tap(self, inbox: Any, held: Callable[[], Collection[int]]) -> Any:
+        """Stands between a pool, which has the ``held`` jobs, and the inbox of its dispatcher."""
+        ...
+
+    def close(self) -> None:
+        """Shows nothing any more."""
         ...
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import logging
     import threading
 
+    from windlass.context.saying import Saying
+
 StopReason = Literal["cancelled", "shutdown", "timeout"]
 """Why a running handler should end: someone cancelled it, the service stops, its time is up."""
 
@@ -98,6 +100,7 @@ class Context:
         "_progress",
         "_resources",
         "_result",
+        "_saying",
         "_stop_event",
         "_stop_reason",
         "_tempdir",
@@ -234,6 +237,20 @@ class Context:
         self._progress = note
         self._resources.report_progress(self._claim, note)
 
+    def notify(self, content: str, title: str | None = None) -> None:
+        """Says what it is doing, to people: in the app's status line, while the job runs and 10 s after it.
+
+        ``title`` is the job's own title unless one is given. Of several jobs the latest message is shown.
+        """
+        saying: Saying | None = getattr(self, "_saying", None)
+        if saying is None:
+            from windlass.context.saying import Saying
+
+            saying = self._saying = Saying(self._resources.service.send, self._claim)
+        saying.say(
+            clean(content, MESSAGE_LENGTH_MAX), None if title is None else clean(title, MESSAGE_LENGTH_MAX)
+        )
+
     def set_result(self, value: Any) -> None:
         """Sets the job's result before ``transaction()`` ends, where a return value would come too late.
 
@@ -249,12 +266,13 @@ class Context:
 
     @property
     def touched(self) -> bool:
-        """Something was opened, kept or asked that an outcome depends on."""
+        """Something was opened, kept, asked or said that has an end."""
         return (
             self._db is not None
             or self._tempdir is not None
             or self.committed
             or getattr(self, "_result", None) is not None
+            or getattr(self, "_saying", None) is not None
         )
 
     @property
@@ -327,6 +345,9 @@ class Context:
     def close(self) -> None:
         """Gives back what was opened. Called once, by whoever ran the handler."""
         connection, self._db = self._db, None
+        saying: Saying | None = getattr(self, "_saying", None)
+        if saying is not None:
+            saying.end()
         try:
             if connection is not None:
                 try:

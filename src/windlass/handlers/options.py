@@ -15,6 +15,7 @@ from windlass.fields import (
     checked_name,
     checked_priority,
     checked_tags,
+    checked_text,
     checked_timeout,
 )
 from windlass.outcome import Cancel, Policy, Retry, Rule, Snooze
@@ -32,6 +33,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     isolation: Isolation = None
     policy: Policy = Policy()
+    title: str | None = None
+    """What people call it: its progress is shown under this title, and what it says."""
 
 
 def read_options(
@@ -44,6 +47,7 @@ def read_options(
     on_error: Mapping[type[BaseException], Rule] | None = None,
     isolation: Isolation = None,
     tags: Iterable[str] = (),
+    title: str | None = None,
 ) -> Options:
     """The options as a checked value.
 
@@ -62,6 +66,7 @@ def read_options(
         tags=checked_tags(tags),
         isolation=isolation,
         policy=Policy(DEFAULT if backoff is None else backoff, _rules(on_error or {})),
+        title=checked_text("title", title),
     )
 
 

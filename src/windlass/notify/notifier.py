@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from windlass.clock import Clock
+from windlass.config import Settings
 from windlass.errors import RegistrationError
-from windlass.events import Event
+from windlass.events import Event, HeldBack, JobFailed
+from windlass.handlers import Registry
+from windlass.notify.channels import Channel, LogChannel, SystemdChannel, checked, open_channel
+from windlass.notify.holding import Holding
 from windlass.payload import type_name
 from windlass.signature import describe, is_async
 from windlass.store.notices import Notice
@@ -18,15 +25,35 @@ from windlass.store.protocol import Store
 log = logging.getLogger("windlass.notify")
 
 Callback = Callable[[Any], Any]
+HELD_UNTIL = "held_until"
+"""The field of a notice that waits for a summary."""
+_SEARCHED = 10_000
+_SHOWN = 20
 
 
 class Notifier:
     """Tells events. Thread-safe."""
 
-    def __init__(self, store: Callable[[], Store]) -> None:
+    def __init__(
+        self,
+        store: Callable[[], Store],
+        *,
+        settings: Callable[[], Settings],
+        clock: Callable[[], Clock],
+        enqueue: Callable[..., Any],
+    ) -> None:
         self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._enqueue = enqueue
         self._callbacks: list[tuple[type[Event], Callback]] = []
+        self._log = LogChannel()
+        self._added: list[Channel] = []
+        self._opened: list[Channel] | None = None
+        self._holding: Holding | None = None
+        self._lock = threading.RLock()
 
+    # ── who hears of it ────────────────────────────────────────────────────────────────────────
     def on(self, kind: type[Event], callback: Callback) -> None:
         """Calls this with every event of that kind that this process tells.
 
@@ -45,12 +72,66 @@ class Notifier:
             )
         self._callbacks.append((kind, callback))
 
-    def listens_for(self, kind: type[Event]) -> bool:
-        """True where a callback of this program would hear of such events."""
-        return any(issubclass(kind, wanted) for wanted, _ in self._callbacks)
+    def add(self, channel: Channel) -> None:
+        """Tells people by this channel, too.
 
-    def tell(self, event: Event, *, subject: str) -> bool:
+        Raises:
+            ConfigError: it is no channel.
+            RegistrationError: its name is taken.
+        """
+        checked(channel, "app.notify_by")
+        with self._lock:
+            if any(channel.name == known.name for known in (*self._added, self._log)):
+                raise RegistrationError(
+                    f"there is a channel called {channel.name!r} already: give one another name"
+                )
+            self._added.append(channel)
+            self._opened = None
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """All in use here, the log first; opened at their first use.
+
+        Raises:
+            ConfigError: the settings name one that there is not, or that lacks something.
+        """
+        with self._lock:
+            if self._opened is None:
+                settings = self._settings()
+                own = {channel.name for channel in self._added}
+                names = [*settings.notify, *(["webhook"] if settings.notify_webhook else [])]
+                wanted = [name for name in dict.fromkeys(names) if name not in {"log", "systemd", *own}]
+                opened = [open_channel(name, settings) for name in wanted]
+                self._opened = [self._log, SystemdChannel(), *self._added, *opened]
+                self._holding = Holding(settings, self._clock())
+                for channel in self._opened:
+                    bind = getattr(channel, "bind", None)
+                    if bind is not None:
+                        bind(self._deliver_later)
+            return self._opened
+
+    @property
+    def people(self) -> Sequence[Channel]:
+        """The channels beyond log and status line: those by which somebody is told."""
+        return self.channels[2:]
+
+    def listens_for(self, kind: type[Event]) -> bool:
+        """True where a callback of this program, or a person, would hear of such events."""
+        return any(issubclass(kind, wanted) for wanted, _ in self._callbacks) or bool(self.people)
+
+    def install(self, registry: Registry) -> None:
+        """Makes the job keys of notifications known to this program's workers, where it needs them."""
+        from windlass.notify.jobs import register
+
+        if self._callbacks or self.people:
+            register(registry, self, self._store, self._clock)
+
+    # ── telling ────────────────────────────────────────────────────────────────────────────────
+    def tell(self, event: Event, *, subject: str, urgent: bool = False) -> bool:
         """Tells it, unless its subject was told already and has not been cleared since; True where it did.
+
+        The log and the program's callbacks hear of it at once; people do, too, unless it is to be held back:
+        in quiet hours or with too many others, then they find it in a summary. What is ``urgent`` is not.
 
         The subject counts as told before anyone is: a crash in between loses one notification, and never
         makes two.
@@ -58,11 +139,20 @@ class Notifier:
         Raises:
             StoreError: the database cannot be used; nobody was told.
         """
-        fields = msgspec.json.encode(event).decode()
-        if not self._store().open_notice(subject, type(event).__name__, fields):
+        people, store = self.people, self._store()
+        until = self._held_until(event, store) if people and not urgent else None
+        fields: dict[str, Any] = msgspec.to_builtins(event)
+        if until is not None:
+            at = until.astimezone(UTC)
+            fields = {**fields, HELD_UNTIL: at}
+            self._summarize_at(at, f"{at:%Y-%m-%dT%H:%M:%SZ}")
+        text = msgspec.json.encode(fields).decode()
+        if not store.open_notice(subject, type(event).__name__, text):
             return False
-        log.warning("%s", event)
+        self._log.tell(event)
         self._call(event)
+        if until is None:
+            self.send(event)
         return True
 
     def clear(self, subject: str, event: Event | None = None) -> bool:
@@ -73,17 +163,80 @@ class Notifier:
         Raises:
             StoreError: the database cannot be used; it is not cleared.
         """
-        if not self._store().close_notice(subject):
+        store, people = self._store(), self.people
+        # Who was not yet told that it began need not be told that it is over.
+        heard = bool(people) and event is not None and not self._is_held(subject, store)
+        if not store.close_notice(subject):
             return False
         if event is not None:
-            log.info("%s", event)
+            self._log.tell(event, logging.INFO)
             self._call(event)
+        if heard and event is not None:
+            until = self._held_until(event, store)
+            if until is None:
+                self.send(event)
+            else:
+                at = until.astimezone(UTC)
+                self._summarize_at(at, f"{at:%Y-%m-%dT%H:%M:%SZ}:{subject}", str(event))
         return True
 
     def told(self, limit: int = 50) -> list[Notice]:
         """What was told and is not over yet, newest first."""
         return self._store().notices(limit)
 
+    def send(self, event: Event) -> None:
+        """Brings it to people now, by every channel; what fails there is logged."""
+        people = self.people
+        if people and self._holding is not None:
+            self._holding.told()
+        for channel in people:
+            if isinstance(event, JobFailed) and getattr(channel, "job_key", None) == event.key:
+                continue  # of its own failure a channel cannot tell
+            try:
+                channel.tell(event)
+            except Exception:
+                # Whatever it is, the others are told, and the work that told it goes on.
+                log.exception("the channel %s failed to tell %s", channel.name, type(event).__name__)
+
+    def send_summary(self, at: datetime, also: str | None) -> float | None:
+        """Tells people what was held back until then; seconds to wait where it is quiet still."""
+        self.channels  # noqa: B018 - opens them, and with them what is held back until when
+        assert self._holding is not None
+        quiet = self._holding.quiet_until()
+        if quiet is not None:
+            return self._holding.wait_s(quiet)
+        if also is not None:
+            self.send(HeldBack(1, (also,)))
+            return None
+        held = [notice for notice in self._store().notices(_SEARCHED) if held_until(notice) == at]
+        if held:
+            sentences = tuple(sentence(notice) for notice in held[:_SHOWN])
+            self.send(HeldBack(len(held), sentences))
+        return None
+
+    def tell_end_later(self, job_id: int, attempt: int) -> None:
+        """Has a worker tell that this attempt ended the job, if it did: see ``notify/jobs.py``.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        from windlass.notify.jobs import EVENT, QUEUE
+
+        unique = f"{EVENT}:{job_id}:{attempt}"
+        self._enqueue(EVENT, {"job_id": job_id, "attempt": attempt}, unique=unique, queue=QUEUE)
+
+    def close(self) -> None:
+        """Closes the channels; telling again opens them."""
+        with self._lock:
+            opened, self._opened = self._opened or [], None
+        for channel in opened:
+            try:
+                channel.close()
+            except Exception:
+                # A channel is the user's or a platform's: nothing of ours hangs on its end.
+                log.exception("the channel %s failed to close", channel.name)
+
+    # ── how ────────────────────────────────────────────────────────────────────────────────────
     def _call(self, event: Event) -> None:
         for kind, callback in list(self._callbacks):
             if isinstance(event, kind):
@@ -92,3 +245,43 @@ class Notifier:
                 except Exception:
                     # Whatever it is, the others are told, and the work that told it goes on.
                     log.exception("%s failed to take %s", describe(callback), type(event).__name__)
+
+    def _held_until(self, event: Event, store: Store) -> datetime | None:
+        assert self._holding is not None
+        return self._holding.until(event, store)
+
+    def _is_held(self, subject: str, store: Store) -> bool:
+        found = [notice for notice in store.notices(_SEARCHED) if notice.subject == subject]
+        return any(held_until(notice) is not None for notice in found)
+
+    def _summarize_at(self, at: datetime, name: str, also: str | None = None) -> None:
+        from windlass.notify.jobs import QUEUE, SUMMARY
+
+        unique = f"{SUMMARY}:{name}"
+        if self._store().holder_of(unique) is None:
+            payload = {"at": at.isoformat(), "also": also}
+            self._enqueue(SUMMARY, payload, run_at=at, unique=unique, queue=QUEUE)
+
+    def _deliver_later(self, key: str, payload: dict[str, Any], max_attempts: int) -> int:
+        from windlass.notify.jobs import QUEUE
+
+        return self._enqueue(key, payload, queue=QUEUE, max_attempts=max_attempts).id
+
+
+def held_until(notice: Notice) -> datetime | None:
+    """Until when people do not hear of it; also after that it says when they did."""
+    text = msgspec.json.decode(notice.fields).get(HELD_UNTIL)
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def sentence(notice: Notice) -> str:
+    """What a notice says, as its event would."""
+    kinds = {kind.__name__: kind for kind in _kinds(Event)}
+    kind = kinds.get(notice.event)
+    if kind is None:  # of another program's own kind
+        return f"{notice.event}: {notice.subject}"
+    return str(msgspec.json.decode(notice.fields, type=kind))
+
+
+def _kinds(kind: type[Event]) -> list[type[Event]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _kinds(child))]

@@ -36,13 +36,14 @@ def embedded(
     Raises:
         StartFailed: a start-up callback failed, or the database cannot be used.
     """
-    app.registry.prepare()
+    app.prepare()
     settings = app.settings
     ready = threading.Event()
     failures: list[BaseException] = []
+    pool, desk = _pool(app, executor, threads), app.make_desk()
     dispatcher = Dispatcher(
         app.store,
-        _pool(app, executor, threads),
+        pool,
         state_dir=app.state_dir,
         job_keys=app.registry.keys(),
         version=VERSION,
@@ -54,6 +55,7 @@ def embedded(
         retention_count=settings.retention_count,
         sources=app.make_sources(),
         on_ready=ready.set,
+        tap=lambda inbox: desk.tap(inbox, pool.held),
     )
 
     def work() -> None:
@@ -63,6 +65,7 @@ def embedded(
             failures.append(error)
             log.exception("the embedded dispatcher failed")
         finally:
+            desk.close()
             ready.set()
 
     thread = threading.Thread(target=work, name="windlass-dispatcher", daemon=True)

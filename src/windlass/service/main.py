@@ -149,7 +149,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
             f"the service was started for the database of {folder}, but {target} uses {settings.database}: "
             "start it from the same working directory, with the same settings"
         )
-    app.registry.prepare()
+    app.prepare()
 
     def ready() -> None:
         if not supervision.is_ready:
@@ -161,9 +161,10 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     def publish(name: str, data: Any, request_id: int | None) -> None:
         server.publish(name, data, request_id)
 
+    pool, desk = _pool(app, target), app.make_desk()
     dispatcher = Dispatcher(
         app.store,
-        _pool(app, target),
+        pool,
         state_dir=Path(folder),
         job_keys=app.registry.keys(),
         version=VERSION,
@@ -175,6 +176,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         on_message=publish,
         on_ready=ready,
         on_stop=ending.begin,
+        tap=lambda inbox: desk.tap(inbox, pool.held),
     )
     ending.mind(dispatcher, settings.grace)
     server = MessageServer(
@@ -188,6 +190,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     try:
         dispatcher.run()
     finally:
+        desk.close()
         server.close()
         platform.leave_runtime_dir(folder)
         app.store.close()

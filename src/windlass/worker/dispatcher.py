@@ -18,7 +18,7 @@ from windlass.worker.asking import Asking, pause_s
 from windlass.worker.lease import Lease
 from windlass.worker.listening import Ear
 from windlass.worker.orders import Orders
-from windlass.worker.pool import Pool
+from windlass.worker.pool import Inbox, Pool
 from windlass.worker.sources import Source
 from windlass.worker.stopping import Stopping
 from windlass.worker.upkeep import Upkeep
@@ -37,6 +37,7 @@ class Dispatcher:
     """Runs the jobs of a store through a pool until it is stopped.
 
     ``job_keys`` is what its workers know; None means every key. ``sources`` make jobs by themselves.
+    ``tap`` may put itself between the pool and the dispatcher, to hear along.
     ``on_message`` hears what workers send out.
     ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping when a worker asks
     for it. All hooks are called on the dispatcher's thread.
@@ -60,9 +61,11 @@ class Dispatcher:
         on_message: Callable[[str, Any, int | None], None] | None = None,
         on_ready: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
+        tap: Callable[[Inbox], Inbox] | None = None,
     ) -> None:
         self._store = store
         self._pool = pool
+        self._tap = tap
         self._clock = clock or SystemClock()
         self._job_keys = None if job_keys is None else frozenset(job_keys)
         self._lease = Lease(state_dir / "dispatchers", self._clock)
@@ -129,7 +132,7 @@ class Dispatcher:
             self._upkeep.owner = self.owner
             self._ear = Ear(self._store, self._poll_s)
             try:
-                self._pool.start(self)
+                self._pool.start(self if self._tap is None else self._tap(self))
                 self._loop()
                 self._leave()
             finally:

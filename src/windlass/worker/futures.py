@@ -16,6 +16,7 @@ from typing import Any
 
 from windlass.clock import monotonic
 from windlass.context import StopReason
+from windlass.context.saying import NOTICE
 from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
@@ -268,7 +269,7 @@ def _performer_of(target: str) -> PerformerLike:
     from windlass.target import load_app
 
     app = load_app(target)
-    app.registry.prepare()
+    app.prepare()
     service = _Deaf()
     run_start_callbacks(app.registry, service, app.store)
     return app.make_performer(service, _unheard)
@@ -286,7 +287,9 @@ class _Deaf:
         raise RuntimeError("messages do not reach the workers of a foreign executor: use isolates")
 
     def send(self, name: str, data: Any = None) -> None:
-        del name, data
+        del data
+        if name == NOTICE:
+            return  # what a handler says to people: unheard, like its progress
         raise RuntimeError("the workers of a foreign executor cannot send messages: use isolates")
 
     def stop(self) -> None:

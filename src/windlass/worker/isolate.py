@@ -102,7 +102,7 @@ class Isolate:
 
         app = load_app(target)
         configure_logging(app.settings.log_level)
-        app.registry.prepare()
+        app.prepare()
         self._progress = ProgressGate(self.send)
         self.performer = app.make_performer(self.service, self._progress.note)
         run_start_callbacks(app.registry, self.service, app.store)
