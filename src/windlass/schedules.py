@@ -152,7 +152,10 @@ class ScheduleManager:
             wait_us = row.wait_us(clock)
             if wait_us is None or wait_us > 0:
                 return row
-            return row.due_in(spec.rule.next_after(wait_us, 0), clock)
+            next_us = spec.rule.next_after(wait_us, 0)
+            if next_us is None:
+                return msgspec.structs.replace(row, next_at_us=None, next_boot_us=None)
+            return row.due_in(next_us, clock)
 
         return self._change(name, resumed)
 

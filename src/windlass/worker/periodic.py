@@ -68,7 +68,7 @@ class Periodic:
         nominal_us = now_us - (boot_us - row.next_boot_us)
         after = msgspec.structs.replace(
             row,
-            next_at_us=now_us + next_boot_us - boot_us,
+            next_at_us=None if next_boot_us is None else now_us + next_boot_us - boot_us,
             next_boot_us=next_boot_us,
             last_at_us=nominal_us,
         )
