@@ -208,7 +208,7 @@ class LogWatch:
     """The write-ahead log itself: it stirs whoever writes, also a program that knows nothing of Windlass."""
 
     def __init__(self, path: str, open_log: Callable[[], object]) -> None:
-        from windlass.store.sqlite.inotify import Inotify
+        from windlass.inotify import Inotify
 
         self._path = path
         self._open_log = open_log
@@ -223,7 +223,7 @@ class LogWatch:
             self._watch()
 
     def _watch(self) -> None:
-        from windlass.store.sqlite.inotify import LINKS_CHANGED, MODIFIED
+        from windlass.inotify import LINKS_CHANGED, MODIFIED
 
         # A database that cannot be opened now is for its next user to report; the next drain tries again.
         with suppress(StoreError):

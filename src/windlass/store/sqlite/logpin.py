@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from windlass.store.sqlite.inotify import Inotify
+    from windlass.inotify import Inotify
 
 _SETTLED = 16
 """Questions answered by a ``stat``: a program that enqueues a few jobs and ends needs no watch."""
@@ -60,7 +60,7 @@ class LogPin:
 
     def _watch(self) -> None:
         # Loading the C library's binding takes milliseconds: not for a program's first commits.
-        from windlass.store.sqlite import inotify
+        from windlass import inotify
 
         with self._lock, suppress(OSError):  # all that the user may have are taken: it stays with stat
             if self._closed or self._inotify is not None:

@@ -1,4 +1,4 @@
-"""Linux's inotify on one file, through the C library, as Python has no binding of its own."""
+"""Linux's inotify on files and folders, through the C library, as Python has no binding of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ MODIFIED = 0x2
 LINKS_CHANGED = 0x4
 """Deleted while someone still has it open, or replaced; also where its permissions change."""
 MOVED = 0x800
+APPEARED = 0x100 | 0x80
+"""Something was made in a folder, or moved into it."""
+WRITTEN = 0x8
+"""A file in a folder was closed by somebody who could write to it."""
+GONE = 0x400
+"""Deleted, and nobody has it open."""
 _IGNORED = 0x8000
 _EVENT = struct.Struct("iIII")
 
 
 class Inotify:
-    """Events of one file. ``fd`` is readable while there are some.
+    """Events of what is watched. ``fd`` is readable while there are some.
 
     Raises:
         OSError: the system gives each user a limited number of these.
@@ -36,7 +42,7 @@ class Inotify:
         return self.watching
 
     def drain(self) -> None:
-        """Forgets what happened; ``watching`` is False from here on where the file is gone."""
+        """Forgets what happened; ``watching`` is False from here on where something watched is gone."""
         with suppress(BlockingIOError):  # empty now
             while data := os.read(self.fd, 4096):
                 position = 0
