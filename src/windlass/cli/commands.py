@@ -34,6 +34,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("stop", "service", "Stop it gracefully: running work gets its grace"),
             Command("restart", "service", "Stop it gracefully and start it again"),
             Command("status", "service", "Is it running, and what is there to do?"),
+            Command("service", "service_install", "Install it: started at login or boot; status, logs"),
         ),
     ),
     (

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli import file_checks, job_checks, sync_checks
+from windlass.cli import file_checks, job_checks, service_checks, sync_checks
 from windlass.cli.exits import ExitCode
 from windlass.cli.findings import Finding, problem
 from windlass.cli.options import App, Db, Json, open_sqlite
@@ -62,6 +62,7 @@ def examine(store: SqliteStore, *, quick: bool = False) -> Iterator[Finding]:
             yield finding
     yield from _found("locks", lambda: file_checks.held_up(path), path)
     yield from _found("libraries", lambda: file_checks.libraries(path), path)
+    yield from _found("installed", lambda: service_checks.installed(path), path)
     if readable:
         yield from _examine_jobs(store, quick)
 
