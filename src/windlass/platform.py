@@ -15,7 +15,7 @@ import stat
 import sys
 import weakref
 
-from windlass.errors import ServiceError, StoreUnavailable
+from windlass.errors import ConfigError, ServiceError, StoreUnavailable
 
 WINDOWS = sys.platform == "win32"
 
@@ -280,3 +280,43 @@ def _common_temp() -> str:
     import tempfile
 
     return tempfile.gettempdir()
+
+
+def local_zone() -> str:
+    """The name of this machine's time zone in the tz database, such as ``Europe/Zurich``.
+
+    From ``TZ``, from where ``/etc/localtime`` leads to (Linux, macOS, the BSDs), or from ``/etc/timezone``; a
+    machine that has none of them lives in UTC.
+
+    Raises:
+        ConfigError: it has a zone whose name cannot be told; the message says how to give it.
+    """
+    named = os.environ.get("TZ")
+    if named is not None:
+        path = named.removeprefix(":")
+        return _zone_of(path) or path or "UTC"
+    if sys.platform == "win32":
+        raise ConfigError(
+            'Windows has other names for time zones: give tz="Europe/Zurich", or set TZ=Europe/Zurich'
+        )
+    return _zone_in("/etc")
+
+
+def _zone_in(etc: str) -> str:
+    localtime, timezone = os.path.join(etc, "localtime"), os.path.join(etc, "timezone")
+    # Not the real path: one zone may be a link to another, and the name that was chosen is the one to keep.
+    found = _zone_of(os.readlink(localtime)) if os.path.islink(localtime) else None
+    if found is None and os.path.exists(timezone):
+        with open(timezone, encoding="utf-8") as file:
+            found = file.read().strip() or None
+    if found is None and os.path.lexists(localtime):
+        raise ConfigError(
+            f"{localtime} does not tell the name of its time zone: "
+            'give tz="Europe/Zurich", or set TZ=Europe/Zurich'
+        )
+    return found or "UTC"
+
+
+def _zone_of(path: str) -> str | None:
+    _, found, name = path.rpartition("zoneinfo/")
+    return name.removeprefix("posix/").removeprefix("right/") if found else None
