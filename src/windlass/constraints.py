@@ -283,7 +283,7 @@ def _files(patterns: tuple[str, ...]) -> Callable[[Fact, int, int | None], str |
     def fault(fact: Fact, _: int, since_us: int | None) -> str | None:
         if not isinstance(fact, Files):
             return _unknown("files", fact)
-        if fact.changed_us is not None and (since_us is None or fact.changed_us > since_us):
+        if fact.changed_us is not None and (since_us is None or fact.changed_us >= since_us):
             return None
         return f"{fact}: files waits for a change of {', '.join(patterns)}"
 

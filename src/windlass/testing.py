@@ -19,17 +19,23 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import socket
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from windlass.app import Windlass
-from windlass.clock import from_us, to_wall_us
+from windlass.clock import Clock, SystemClock, from_us, to_wall_us
+from windlass.constraints import Constraints, conditions
+from windlass.device.probe import AnyDevice
 from windlass.duration import Duration, to_us
+from windlass.facts import DeviceState, Fact, Files, Idle, Network, Power, Storage, Unknown, Verdict
 from windlass.job import Job, JobStatus
 from windlass.store.protocol import Claim, ClaimRequest, ProgressNote, Settlement
 from windlass.version import VERSION
@@ -37,7 +43,7 @@ from windlass.worker.isolate import WorkerService
 from windlass.worker.lease import Lease
 from windlass.worker.sources import Source
 
-__all__ = ["ManualClock", "assert_enqueued", "drain", "enqueued", "inline", "refute_enqueued"]
+__all__ = ["FakeDevice", "ManualClock", "assert_enqueued", "drain", "enqueued", "inline", "refute_enqueued"]
 
 
 class ManualClock:
@@ -76,6 +82,156 @@ class ManualClock:
 
     def boot_id(self) -> str:
         return f"manual-boot-{self._boots}"
+
+
+_NETWORKS = {
+    "none": Network(connected=False),
+    "portal": Network(connected=True, portal=True, metered=False, roaming=False, through="Wi-Fi “Fake”"),
+    "metered": Network(connected=True, metered=True, roaming=False, through="Wi-Fi “Fake”"),
+    "roaming": Network(connected=True, metered=True, roaming=True, through="mobile network “Fake”"),
+    "unmetered": Network(connected=True, metered=False, roaming=False, through="Wi-Fi “Fake”"),
+}
+
+
+class FakeDevice:
+    """A device whose facts are set by hand. Pass it as ``Windlass(..., device=device)``.
+
+    At first every condition holds but ``files``, which waits for ``touch``. Its time is that of the app.
+
+    >>> device = FakeDevice(battery=14, charging=False)
+    >>> device.set(network="metered")
+    """
+
+    def __init__(self, **facts: Any) -> None:
+        """``facts``: as ``set`` takes them."""
+        self._lock = threading.RLock()
+        self._clock: Clock | None = None
+        self._looking: list[Callable[[], None]] = []
+        self._facts: dict[str, Fact] = {
+            "network": _NETWORKS["unmetered"],
+            "power": Power(percent=100, charging=True),
+            "storage": Storage(free=50 * 10**9, total=100 * 10**9),
+        }
+        self._idle_us: int | None = to_us("1d")
+        self._idle_since_us = 0
+        self._answers: dict[str, bool | Mapping[str, bool | str]] = {"reachable": True, "when": True}
+        self._unknown: dict[str, str] = {}
+        self._touched: dict[str, int | None] = {}
+        self.set(**facts)
+
+    def set(
+        self,
+        *,
+        network: Literal["none", "portal", "metered", "roaming", "unmetered"] | None = None,
+        battery: float | None = None,
+        charging: bool | None = None,
+        idle: bool | Duration | None = None,
+        free: int | None = None,
+        total: int | None = None,
+        reachable: bool | Mapping[str, bool | str] | None = None,
+        when: bool | Mapping[str, bool | str] | None = None,
+        unknown: Mapping[str, str] | None = None,
+    ) -> None:
+        """Changes what is given, and tells at once everybody who waits for it.
+
+        ``battery``: percent. ``idle``: from now on, or for that span already. ``free`` and ``total``: bytes.
+        ``reachable``, ``when``: of all, or by URL and by name; a text is why it does not hold.
+        ``unknown``: what nobody can tell (``network``, ``power``, ``idle``, ``storage``, …), and why.
+        """
+        with self._lock:
+            if network is not None:
+                self._facts["network"] = _NETWORKS[network]
+            self._replace("power", percent=battery, charging=charging)
+            self._replace("storage", free=free, total=total)
+            if idle is not None:
+                self._idle_us = None if idle is False else 0 if idle is True else to_us(idle, name="idle")
+                self._rest()
+            for name, answer in (("reachable", reachable), ("when", when)):
+                if answer is not None:
+                    self._answers[name] = answer
+            if unknown is not None:
+                self._unknown = dict(unknown)
+        self._tell()
+
+    def touch(self, path: str) -> None:
+        """A file changes, and is left alone; its path is written as patterns are: ``"inbox/new.csv"``."""
+        with self._lock:
+            self._touched[path] = None if self._clock is None else self._clock.wall_us()
+        self._tell()
+
+    def open(self, on_change: Callable[[], None], *, clock: Clock | None = None) -> AnyDevice:
+        """As one dispatcher sees it; ``on_change`` is called in the thread that sets something."""
+        with self._lock:
+            if self._clock is None:
+                self._clock = clock or SystemClock()
+                self._rest()
+                now_us = self._clock.wall_us()
+                self._touched = {path: at or now_us for path, at in self._touched.items()}
+            self._looking.append(on_change)
+        return _Look(self, on_change)
+
+    def state(self, names: Iterable[str]) -> DeviceState:
+        """What is so now, of the facts of these names."""
+        with self._lock:
+            now_us = 0 if self._clock is None else self._clock.wall_us()
+            return DeviceState(now_us=now_us, facts={name: self._fact(name) for name in names})
+
+    def leave(self, on_change: Callable[[], None]) -> None:
+        """Whoever was to be called looks no more."""
+        with self._lock:
+            self._looking.remove(on_change)
+
+    def _tell(self) -> None:
+        with self._lock:
+            looking = list(self._looking)
+        for on_change in looking:
+            on_change()
+
+    def _replace(self, name: str, **changes: Any) -> None:
+        given = {field: value for field, value in changes.items() if value is not None}
+        self._facts[name] = msgspec.structs.replace(self._facts[name], **given)
+
+    def _rest(self) -> None:
+        if self._clock is not None:
+            self._idle_since_us = self._clock.wall_us() - (self._idle_us or 0)
+
+    def _fact(self, name: str) -> Fact:
+        kind, _, asked = name.partition(" ")
+        if kind in self._unknown:
+            return Unknown(self._unknown[kind])
+        if kind == "idle":
+            return Idle(None if self._idle_us is None else self._idle_since_us)
+        if kind == "files":
+            patterns = msgspec.json.decode(asked, type=list[str])[1:]
+            changes = [
+                (at or 0, path)
+                for path, at in self._touched.items()
+                if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
+            ]
+            at_us, newest = max(changes, default=(None, ""))
+            return Files(changed_us=at_us, newest=newest.rpartition("/")[2])
+        if kind in self._answers:
+            answers = self._answers[kind]
+            answer = answers if isinstance(answers, bool) else answers.get(asked, True)
+            return Verdict(answer is True, answer if isinstance(answer, str) else "")
+        return self._facts[kind]
+
+
+class _Look:
+    """A fake device as one dispatcher sees it."""
+
+    def __init__(self, device: FakeDevice, on_change: Callable[[], None]) -> None:
+        self._device, self._on_change = device, on_change
+        self._names: frozenset[str] = frozenset()
+
+    def want(self, wanted: Iterable[Constraints]) -> None:
+        self._names = frozenset(each.fact for constraints in wanted for each in conditions(constraints))
+
+    def state(self) -> DeviceState:
+        return self._device.state(self._names)
+
+    def close(self) -> None:
+        self._device.leave(self._on_change)
 
 
 def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
