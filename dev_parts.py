@@ -27,4 +27,6 @@ SYSTEM_PARTS: dict[str, list[str]] = {
     "python3-apsw": [SYSTEM_PYTHON, "-c", "import apsw, sys; sys.exit(sys.version_info < (3, 11))"],
     # The contract is a plain INSERT from any language: the tests issue it from the SQLite shell.
     "sqlite3": ["sqlite3", "--version"],
+    # Installed units are verified and run by a real systemd: a user's one, in a folder of its own.
+    "systemd": ["systemd-analyze", "--version"],
 }
