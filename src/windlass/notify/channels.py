@@ -78,7 +78,7 @@ class SystemdChannel:
         return "has a status line alone: events are in the journal, by the log"
 
     def close(self) -> None:
-        self.show(None)
+        """The supervisor has the last word: that the service stops."""
 
 
 def open_channel(name: str, settings: Settings) -> Channel:

@@ -19,9 +19,11 @@ from windlass.events import JobFailed
 from windlass.handlers import Registry
 from windlass.notify.channels import Channel
 from windlass.notify.notifier import Notifier
+from windlass.notify.jobs import OURS
 from windlass.notify.status import Attempt, Board, Status
 from windlass.outcome import AnyOutcome, Crashed, Failed
 from windlass.store.protocol import Claim
+from windlass.store.sqlite.settling import CRASHES_ALLOWED
 from windlass.worker.pool import Inbox
 
 log = logging.getLogger("windlass.notify")
@@ -96,7 +98,7 @@ class Desk:
                 self._board.ended(attempt, self._clock.boot_us())
                 self._wake()
         kind = type(outcome)
-        if (kind is Crashed or kind is Failed) and self._tells_of_the_dead and _by_force(outcome):
+        if (kind is Crashed or kind is Failed) and self._tells_of_the_dead and _is_end(claim, outcome):
             with self._changed:
                 self._dead.append((claim.job_id, claim.attempt))
                 self._wake()
@@ -182,8 +184,14 @@ class _Tap:
                 log.warning("a handler sent %r itself: ctx.notify does", NOTICE)
 
 
-def _by_force(outcome: AnyOutcome) -> bool:
-    return isinstance(outcome, Crashed) or (isinstance(outcome, Failed) and outcome.reason == "timeout")
+def _is_end(claim: Claim, outcome: AnyOutcome) -> bool:
+    """Was it killed, and may that have been its last attempt? The job that tells of it looks again."""
+    if claim.key.startswith(OURS):
+        # A job that tells of an end and dies would be told of by one that dies: without end.
+        return False
+    if isinstance(outcome, Crashed):
+        return claim.attempt >= claim.max_attempts or claim.crashes + 1 >= CRASHES_ALLOWED
+    return isinstance(outcome, Failed) and outcome.reason == "timeout"
 
 
 def _spoken(progress: str) -> str:

@@ -20,8 +20,9 @@ from windlass.store.protocol import Store
 if TYPE_CHECKING:
     from windlass.notify.notifier import Notifier
 
-EVENT = "windlass.notify.event"
-SUMMARY = "windlass.notify.summary"
+OURS = "windlass.notify."
+EVENT = f"{OURS}event"
+SUMMARY = f"{OURS}summary"
 QUEUE = "notify"
 _UNSETTLED_S = 0.2
 
