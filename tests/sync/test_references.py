@@ -173,3 +173,51 @@ def test_our_own_insert_that_a_pull_brought_is_one_row(
     assert list(ada.db.execute("SELECT * FROM projects")) == [(7, "garden")]
     projects, _ = collections
     assert len(projects.alive()) == 1
+
+
+def test_rows_that_refer_to_a_twin_refer_to_the_row_that_stays(
+    office: Callable[[], Office], collections: tuple[Collection, Collection]
+) -> None:
+    ada = office()
+    ada.db.execute("INSERT INTO projects VALUES (7, 'garden')")
+    wire = ada.wires["projects"]
+    wire.fault = lambda kind: "unanswered" if kind == "push" else None
+    with pytest.raises(Exception, match="cut"):
+        ada.push("projects")
+    wire.fault = lambda _: None
+    ada.engine.pull("projects", force=True)
+    ((twin,),) = ada.db.execute("SELECT id FROM projects WHERE id <> 7").fetchall()
+    ada.db.execute("INSERT INTO tasks VALUES (1, ?, 'weed')", [twin])
+    # Sealed while its parent was known by the twin's key, and never answered.
+    ada.db.execute("INSERT INTO tasks VALUES (2, ?, 'dig')", [twin])
+    ada.wires["tasks"].fault = lambda kind: "unanswered" if kind == "push" else None
+    with pytest.raises(Exception, match="cut"):
+        ada.push("tasks")
+    ada.wires["tasks"].fault = lambda _: None
+    ada.db.execute("INSERT INTO tasks VALUES (3, ?, 'mow')", [twin])
+    ada.push("projects")
+    assert list(ada.db.execute("SELECT * FROM projects")) == [(7, "garden")]
+    assert list(ada.db.execute("SELECT project_id FROM tasks")) == [(7,)] * 3
+    ada.sync()
+    projects, tasks = collections
+    (remote_id,) = projects.alive()
+    assert {task["project_id"] for task in tasks.alive().values()} == {remote_id}
+    assert len(tasks.alive()) == 3
+    assert ada.store.ledger.counts("tasks").pending == 0
+
+
+def test_a_reference_to_a_row_that_is_not_there_is_held_and_never_sent_as_our_own_key(
+    office: Callable[[], Office], collections: tuple[Collection, Collection]
+) -> None:
+    ada = office()
+    ada.db.execute("INSERT INTO tasks VALUES (1, 99, 'weed')")
+    ada.sync()
+    _, tasks = collections
+    assert tasks.alive() == {}
+    (held,) = ada.store.ledger.held("tasks")
+    assert sentence(held.hold or "") == "waits for 99 of projects, which is not there"
+    ada.db.execute("INSERT INTO projects VALUES (99, 'garden')")
+    ada.sync()
+    ada.sync()
+    projects, _ = collections
+    assert [task["project_id"] for task in tasks.alive().values()] == list(projects.alive())

@@ -205,6 +205,11 @@ class Ledger(Protocol):
         are deleted here, so that the child's delete is to be sent first."""
         ...
 
+    def repoint(self, resource: str, column: str, was: Key, to: Key) -> int:
+        """Lets every row of the resource that refers to one key by that column refer to another, and all that
+        is written down of those rows; how many that were. Needs no hold: the rows count as edited."""
+        ...
+
     def write(
         self,
         hold: Hold,

@@ -91,16 +91,24 @@ class Cycle(NamedTuple):
             todo = [key for key in todo if key in moved]
         raise SyncError(f"{self.name}: {len(todo)} rows are edited faster than they can be read")
 
-    def remote_form(self, row: Row) -> Row:
-        """The row with references as the remote knows them."""
-        changed: dict[str, Any] = {}
+    def remote_form(self, row: Row, changed: Row) -> Row:
+        """The row with references as the remote knows them, never by our own key, which there is another's.
+
+        Raises:
+            SyncError: a reference that is to be ``changed`` is to a row that the remote does not know.
+        """
+        told: dict[str, Any] = {}
         for reference in self.parents:
             value = row.get(reference.column)
             if reference.server_ids and value is not None:
                 known = self.ledger.remote_ids_of(reference.resource, [value])
-                if value in known:
-                    changed[reference.column] = known[value]
-        return {**row, **changed} if changed else row
+                if value not in known and reference.column in changed:
+                    raise SyncError(
+                        f"{reference.column} refers to {value} of {reference.resource}, which is not there"
+                    )
+                # One that was there when this row was told of, and is gone.
+                told[reference.column] = known.get(value)
+        return {**row, **told} if told else row
 
     def local_form(self, rows: Iterable[Row]) -> Mapping[str, Mapping[Any, Key]]:
         """For each reference's column: the local key of each of the parents' remote ids in these rows."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from windlass.change import Change, Effect, RemoteRow
-from windlass.sync.reconcile import Answer, Failing, Limits, Met, Refused, Took, Waiting
+from windlass.change import Change, Effect, RemoteRow, Standing
+from windlass.sync.reconcile import Answer, Failing, Limits, Met, Refused, Took, Waiting, fold
 
 replace = msgspec.structs.replace
 
@@ -56,3 +56,16 @@ def _unsealed(change: Change) -> Change:
 
 def _failed(change: Change, reason: str, problem: str | None) -> Change:
     return replace(_unsealed(change), status="failed", error=reason, problem=problem)
+
+
+def folded(standing: Standing, now_us: int) -> Effect:
+    """What is pending, before the operations on a row that the remote does not have yet: they need it."""
+    effect = fold(standing, now_us)
+    pending = effect.pending
+    if not isinstance(pending, Change) or pending.op != "insert" or pending.seq:
+        return effect
+    waiting = [one for one in standing.explicit if one.mutation_id is None and one.status == "pending"]
+    return effect._replace(
+        ended=tuple(one.seq for one in waiting),
+        explicit=tuple(replace(one, seq=0) for one in waiting),
+    )

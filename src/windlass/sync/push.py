@@ -33,7 +33,6 @@ from windlass.sync.reconcile import (
     Refused,
     Took,
     Waiting,
-    fold,
     held,
     receive,
     seal,
@@ -50,7 +49,7 @@ from windlass.sync.remote import (
     Undelivered,
     Verdict,
 )
-from windlass.sync.twins import remove_twins, with_edits_of
+from windlass.sync.twins import find_twins, join_twin
 from windlass.sync.waiting import blocked, let_go
 
 _FOLD = 500
@@ -136,7 +135,10 @@ class Push:
         while keys := cycle.ledger.journal(cycle.name, _FOLD):
             now_us = cycle.clock.wall_us()
             cycle.step(
-                hold, keys, lambda standing, now_us=now_us: _folded(standing, now_us), over=self.done.over
+                hold,
+                keys,
+                lambda standing, now_us=now_us: operations.folded(standing, now_us),
+                over=self.done.over,
             )
 
     # ── 2. seal ────────────────────────────────────────────────────────────────────────────────
@@ -144,8 +146,15 @@ class Push:
         """The next batch, without what has to wait for other rows: that is put on hold."""
         cycle = self._cycle
         limit = min(cycle.settings.batch, cycle.remote.batch)
-        while changes := cycle.ledger.due(cycle.name, cycle.clock.wall_us(), limit):
-            changes = [change for change in changes if self._turns[change.key] < _TURNS]
+        stuck: set[Key] = set()
+        while changes := cycle.ledger.due(cycle.name, cycle.clock.wall_us(), limit + len(stuck)):
+            changes = [one for one in changes if self._turns[one.key] < _TURNS and one.key not in stuck]
+            changes = changes[:limit]
+            if orphaned := self._orphaned([one for one in changes if one.mutation_id is not None]):
+                stuck |= orphaned
+                continue
+            if not changes:
+                break
             waiting = blocked(cycle, [change for change in changes if change.mutation_id is None])
             if not waiting:
                 return changes
@@ -158,6 +167,11 @@ class Push:
             if free := [change for change in changes if change.key not in waiting]:
                 return free
         return []
+
+    def _orphaned(self, sealed: Sequence[Change]) -> set[Key]:
+        """Those that were sealed while their parent had an id there, which is on its way to another row."""
+        waiting = blocked(self._cycle, sealed, deletes=False)
+        return {key for key, why in waiting.items() if ":missing:" not in why}
 
     def _seal(self, hold: Hold, changes: Sequence[Change]) -> list[Sealed]:
         cycle = self._cycle
@@ -223,10 +237,11 @@ class Push:
             whole = (
                 dict(change.data) if change.op == "insert" or not shadow else {**shadow.row, **change.data}
             )
-            changed = cycle.mapper.document(cycle.remote_form(change.data))
+            changed = cycle.mapper.document(cycle.remote_form(change.data, change.data))
             document = changed
             if change.op != "insert":
-                document = cycle.mapper.document(cycle.remote_form(whole), shadow.extra if shadow else None)
+                whole = cycle.remote_form(whole, change.data)
+                document = cycle.mapper.document(whole, shadow.extra if shadow else None)
         except Exception as error:  # noqa: BLE001 - the program's own hook: this row is parked, others go on
             return Rejected(f"it cannot be made a document: {type(error).__name__}: {error}")
         return Outgoing(
@@ -246,21 +261,19 @@ class Push:
             one.change.key: (one, self._answer(one, verdict))
             for one, verdict in zip(sealed, verdicts, strict=True)
         }
-        taken = self._taken_by_others(hold, answers)
-        now_us = self._cycle.clock.wall_us()
+        cycle, now_us = self._cycle, self._cycle.clock.wall_us()
 
         def work(standing: Standing) -> Effect:
             one, answer = answers[standing.key]
             if one.change.captured:
-                policy = self._cycle.settings.on_conflict
-                if twin := taken.get(standing.key):
-                    standing = with_edits_of(twin, standing)
-                    effect = settle(standing, answer, policy, now_us, self._limits)
-                    return effect._replace(row=standing.row) if effect.row is KEEP else effect
-                return settle(standing, answer, policy, now_us, self._limits)
+                return settle(standing, answer, cycle.settings.on_conflict, now_us, self._limits)
             return self._operation(standing, one.change, answer, now_us)
 
-        for effect in self._cycle.step(hold, list(answers), work, over=self.done.over):
+        twins = find_twins(cycle, self._inserted(answers))
+        alone = [key for key in answers if key not in twins]
+        effects = [join_twin(cycle, hold, key, twin, work, self.done.over) for key, twin in twins.items()]
+        effects += cycle.step(hold, alone, work, over=self.done.over)
+        for effect in effects:
             assert effect.key is not None
             self._count(effect, answers[effect.key][1])
 
@@ -344,15 +357,15 @@ class Push:
             wait_us = int(after_s * 1_000_000)
         return self._cycle.clock.wall_us() + wait_us
 
-    def _taken_by_others(self, hold: Hold, answers: dict[Key, tuple[Sealed, Answer]]) -> dict[Key, Standing]:
+    def _inserted(self, answers: dict[Key, tuple[Sealed, Answer]]) -> dict[str, Key]:
+        """The inserts that the remote took, by the ids that it gave them."""
         if self._cycle.settings.ids == "client":
             return {}
-        inserted = {
+        return {
             answer.remote_id: key
             for key, (one, answer) in answers.items()
             if isinstance(answer, Took) and answer.remote_id and one.change.op == "insert"
         }
-        return remove_twins(self._cycle, hold, inserted)
 
     def _count(self, effect: Effect, answer: Answer) -> None:
         assert effect.key is not None
@@ -366,19 +379,6 @@ class Push:
                 self.done.rejected.append((effect.key, change.error or "rejected"))
         if effect.conflict is not KEEP and effect.conflict is not None:
             self.done.asked.append((effect.key, fields_of(effect)))
-
-
-def _folded(standing: Standing, now_us: int) -> Effect:
-    """What is pending, before the operations on a row that the remote does not have yet: they need it."""
-    effect = fold(standing, now_us)
-    pending = effect.pending
-    if not isinstance(pending, Change) or pending.op != "insert" or pending.seq:
-        return effect
-    waiting = [one for one in standing.explicit if one.mutation_id is None and one.status == "pending"]
-    return effect._replace(
-        ended=tuple(one.seq for one in waiting),
-        explicit=tuple(msgspec.structs.replace(one, seq=0) for one in waiting),
-    )
 
 
 def fields_of(effect: Effect) -> tuple[str, ...]:

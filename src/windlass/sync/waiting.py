@@ -10,13 +10,16 @@ from windlass.sync.cycle import Cycle, Reference
 from windlass.sync.reconcile import held
 
 _PAGE = 500
+_WHY = {"failed": "which the remote rejected", "missing": "which is not there"}
 
 
-def blocked(cycle: Cycle, changes: Sequence[Change]) -> dict[Key, str]:
+def blocked(cycle: Cycle, changes: Sequence[Change], *, deletes: bool = True) -> dict[Key, str]:
     """Of these changes, by key: what each one has to wait for."""
     found: dict[Key, str] = {}
     for reference in cycle.parents:
         _find_unsent_parents(cycle, reference, changes, found)
+    if not deletes:
+        return found
     deleted = [change.key for change in changes if change.captured and change.op == "delete"]
     for reference in cycle.children:
         if deleted:
@@ -35,7 +38,12 @@ def _find_unsent_parents(
         if value is not None and not (reference.resource == cycle.name and value == change.key):
             wanted.setdefault(value, []).append(change.key)
     if wanted:
-        for value, status in cycle.ledger.unsent(reference.resource, list(wanted)).items():
+        missing = cycle.ledger.unsent(reference.resource, list(wanted))
+        if reference.server_ids:
+            # Nobody but us knows a row by our key: to send that would make it refer to some other row.
+            known = cycle.ledger.remote_ids_of(reference.resource, list(wanted))
+            missing = {value: "missing" for value in wanted if value not in known} | missing
+        for value, status in missing.items():
             for key in wanted[value]:
                 found[key] = f"parent:{reference.resource}:{status}:{value}"
 
@@ -68,7 +76,7 @@ def sentence(hold: str) -> str:
     kind, _, rest = hold.partition(":")
     if kind == "parent":
         resource, status, key = rest.split(":", 2)
-        why = "which the remote rejected" if status == "failed" else "which the remote does not have yet"
+        why = _WHY.get(status, "which the remote does not have yet")
         return f"waits for {key} of {resource}, {why}"
     if kind == "child":
         return f"waits until the rows of {rest} that refer to it are deleted there"

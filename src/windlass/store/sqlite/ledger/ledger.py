@@ -14,13 +14,14 @@ from windlass.store.sqlite.joining import check_file, joined
 from windlass.store.sqlite.ledger.capture import Capture
 from windlass.store.sqlite.ledger.holding import Holding
 from windlass.store.sqlite.ledger.reading import Reading
+from windlass.store.sqlite.ledger.repointing import Repointing
 from windlass.store.sqlite.ledger.statements import SQL
 from windlass.store.sqlite.ledger.surveying import Surveying
 from windlass.store.sqlite.ledger.values import encode, key_text
 from windlass.store.sqlite.ledger.writing import Writing
 
 
-class SqliteLedger(Capture, Holding, Reading, Writing, Surveying):
+class SqliteLedger(Capture, Holding, Reading, Writing, Repointing, Surveying):
     """Sync's ledger beside the jobs. Thread-safe; see the protocol for the verbs."""
 
     def enqueue(self, *, op: str, table: str, local_id: Any, data: Row | None, connection: Any = None) -> str:

@@ -172,6 +172,12 @@ class UserTable:
         else:
             connection.executemany(self._upsert(columns), rows)
 
+    def repoint(self, connection: sqlite3.Connection, column: str, was: Key, to: Key) -> list[Key]:
+        """Gives that column the one value where it has the other; the keys of the rows."""
+        where = f"{quoted(column)} = ? RETURNING {self.key_sql()}"
+        statement = f"UPDATE {self.name} SET {quoted(column)} = ? WHERE {where}"  # noqa: S608 - names are quoted
+        return [row[0] for row in connection.execute(statement, (to, was)).fetchall()]
+
     def add(self, connection: sqlite3.Connection, row: Row, taken: int | None = None) -> int:
         """Inserts a row whose key the database makes, beyond ``taken``; the key."""
         columns = tuple(name for name in row if name not in self.table.key)

@@ -1,0 +1,58 @@
+"""Giving the children of one row to another: all that is written down of them refers to it from then on."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from windlass.change import Key
+from windlass.store.sqlite.ledger.base import LedgerRole, Resource
+from windlass.store.sqlite.ledger.statements import SQL, chunks, keyed
+from windlass.store.sqlite.ledger.values import decode, encode
+
+log = logging.getLogger("windlass.store")
+
+
+class Repointing(LedgerRole):
+    """One verb."""
+
+    def repoint(self, resource: str, column: str, was: Key, to: Key) -> int:
+        """See the protocol. The rows' edits are captured, so a push or pull under way looks at them again."""
+        with self.database.write(full=False) as connection:
+            found = self.resource(connection, resource)
+            try:
+                keys = found.user_table.repoint(connection, column, was, to)
+            except sqlite3.IntegrityError as error:
+                log.warning("%s: rows that refer to %r cannot refer to %r: %s", resource, was, to, error)
+                return 0
+            deleted = connection.execute(SQL["deleted"], (found.id,)).fetchall()
+            keys += [key for key, row in deleted if decode(row).get(column) == was]
+            for chunk in chunks(keys):
+                _rewrite(connection, found, chunk, column, was, to)
+        if keys:
+            self.bells.ring()
+        return len(keys)
+
+
+def _rewrite(
+    connection: sqlite3.Connection, found: Resource, keys: Sequence[Key], column: str, was: Key, to: Key
+) -> None:
+    """In shadows, changes and conflicts: what they say of that column, where it refers to the old row."""
+
+    def moved(text: Any) -> str | None:
+        row = decode(text) if isinstance(text, str) else {}
+        return encode({**row, column: to}) if row.get(column) == was else None
+
+    asked = (found.id, *keys)
+    for key, row, *_ in connection.execute(keyed("shadows", len(keys)), asked).fetchall():
+        if (text := moved(row)) is not None:
+            connection.execute(SQL["shadow_rewrite"], (text, found.id, key))
+    for seq, data in connection.execute(keyed("changes_data", len(keys)), asked).fetchall():
+        if (text := moved(data)) is not None:
+            connection.execute(SQL["change_rewrite"], (text, seq))
+    for key, *sides, _, _ in connection.execute(keyed("conflicts_of", len(keys)), asked).fetchall():
+        texts = [moved(side) for side in sides]
+        if any(texts):
+            connection.execute(SQL["conflict_rewrite"], (*texts, found.id, key))

@@ -1,0 +1,1 @@
+UPDATE sync_queue SET data = ? WHERE seq = ?

@@ -1,0 +1,1 @@
+SELECT seq, data FROM sync_queue WHERE resource = ? AND key IN (:keys)
