@@ -18,8 +18,8 @@ from windlass.errors import StoreError
 from windlass.events import JobFailed
 from windlass.handlers import Registry
 from windlass.notify.channels import Channel
-from windlass.notify.notifier import Notifier
 from windlass.notify.jobs import OURS
+from windlass.notify.notifier import Notifier
 from windlass.notify.status import Attempt, Board, Status
 from windlass.outcome import AnyOutcome, Crashed, Failed
 from windlass.store.protocol import Claim

@@ -66,10 +66,10 @@ class DesktopChannel:
             loop, self._loop = self._loop, None
             if loop is None:
                 return
-            if self._shown is not None and self._absent is None:
-                self._wait(asyncio.run_coroutine_threadsafe(self._take_away(), loop))
-            loop.call_soon_threadsafe(loop.stop)
+            if self._notifier is not None:
+                self._wait(asyncio.run_coroutine_threadsafe(self._leave(), loop))
             self._notifier = self._shown = None
+            loop.call_soon_threadsafe(loop.stop)
 
     # ── the loop's thread ──────────────────────────────────────────────────────────────────────
     def _run(self, work: Coroutine[Any, Any, object]) -> None:
@@ -119,6 +119,14 @@ class DesktopChannel:
         await self._take_away()
         if status is not None:
             self._shown = await self._send(status.title, status.content, urgency="low", icon=status.icon)
+
+    async def _leave(self) -> None:
+        await self._take_away()
+        # The package never hangs up by itself: its connection to the session bus would stay for good.
+        bus = getattr(getattr(self._notifier, "_backend", None), "bus", None)
+        if bus is not None:
+            bus.disconnect()
+            await bus.wait_for_disconnect()
 
     async def _take_away(self) -> None:
         shown, self._shown = self._shown, None

@@ -24,6 +24,7 @@ OURS = "windlass.notify."
 EVENT = f"{OURS}event"
 SUMMARY = f"{OURS}summary"
 QUEUE = "notify"
+_BACKOFF = Backoff.exponential("1s", cap="1m")
 _UNSETTLED_S = 0.2
 
 
@@ -65,9 +66,8 @@ def register(
         webhook.KEY,
         post,
         queue=QUEUE,
-        max_attempts=webhook.MAX_ATTEMPTS,
         backoff=webhook.BACKOFF,
         timeout="1m",
     )
-    registry.add(SUMMARY, summarize, queue=QUEUE, max_attempts=20)
-    registry.add(EVENT, tell_end, queue=QUEUE, max_attempts=20, backoff=Backoff.exponential("1s", cap="1m"))
+    registry.add(SUMMARY, summarize, queue=QUEUE, backoff=_BACKOFF)
+    registry.add(EVENT, tell_end, queue=QUEUE, backoff=_BACKOFF)

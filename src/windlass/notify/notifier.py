@@ -25,8 +25,9 @@ from windlass.store.protocol import Store
 log = logging.getLogger("windlass.notify")
 
 Callback = Callable[[Any], Any]
-HELD_UNTIL = "held_until"
-"""The field of a notice that waits for a summary."""
+HELD_UNTIL, SAYS = "held_until", "says"
+"""The fields of a notice that waits for a summary: until when, and what is to stand in it."""
+_TRIES = 20
 _SEARCHED = 10_000
 _SHOWN = 20
 
@@ -144,7 +145,7 @@ class Notifier:
         fields: dict[str, Any] = msgspec.to_builtins(event)
         if until is not None:
             at = until.astimezone(UTC)
-            fields = {**fields, HELD_UNTIL: at}
+            fields = {**fields, HELD_UNTIL: at, SAYS: str(event)}
             self._summarize_at(at, f"{at:%Y-%m-%dT%H:%M:%SZ}")
         text = msgspec.json.encode(fields).decode()
         if not store.open_notice(subject, type(event).__name__, text):
@@ -210,7 +211,7 @@ class Notifier:
             return None
         held = [notice for notice in self._store().notices(_SEARCHED) if held_until(notice) == at]
         if held:
-            sentences = tuple(sentence(notice) for notice in held[:_SHOWN])
+            sentences = tuple(str(msgspec.json.decode(notice.fields)[SAYS]) for notice in held[:_SHOWN])
             self.send(HeldBack(len(held), sentences))
         return None
 
@@ -223,7 +224,8 @@ class Notifier:
         from windlass.notify.jobs import EVENT, QUEUE
 
         unique = f"{EVENT}:{job_id}:{attempt}"
-        self._enqueue(EVENT, {"job_id": job_id, "attempt": attempt}, unique=unique, queue=QUEUE)
+        payload = {"job_id": job_id, "attempt": attempt}
+        self._enqueue(EVENT, payload, unique=unique, queue=QUEUE, max_attempts=_TRIES)
 
     def close(self) -> None:
         """Closes the channels; telling again opens them."""
@@ -260,7 +262,7 @@ class Notifier:
         unique = f"{SUMMARY}:{name}"
         if self._store().holder_of(unique) is None:
             payload = {"at": at.isoformat(), "also": also}
-            self._enqueue(SUMMARY, payload, run_at=at, unique=unique, queue=QUEUE)
+            self._enqueue(SUMMARY, payload, run_at=at, unique=unique, queue=QUEUE, max_attempts=_TRIES)
 
     def _deliver_later(self, key: str, payload: dict[str, Any], max_attempts: int) -> int:
         from windlass.notify.jobs import QUEUE
@@ -272,16 +274,3 @@ def held_until(notice: Notice) -> datetime | None:
     """Until when people do not hear of it; also after that it says when they did."""
     text = msgspec.json.decode(notice.fields).get(HELD_UNTIL)
     return None if text is None else datetime.fromisoformat(text)
-
-
-def sentence(notice: Notice) -> str:
-    """What a notice says, as its event would."""
-    kinds = {kind.__name__: kind for kind in _kinds(Event)}
-    kind = kinds.get(notice.event)
-    if kind is None:  # of another program's own kind
-        return f"{notice.event}: {notice.subject}"
-    return str(msgspec.json.decode(notice.fields, type=kind))
-
-
-def _kinds(kind: type[Event]) -> list[type[Event]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in _kinds(child))]
