@@ -74,11 +74,12 @@ class StoreMachine(RuleBasedStateMachine):
         seconds=st.integers(-2, 5),
         idempotency_key=st.sampled_from([None, None, "x", "y"]),
         unique=st.sampled_from([None, None, "u", "v"]),
+        constraints=st.sampled_from([None, None, '{"charging":true}', '{"network":"connected"}']),
         copies=st.integers(1, 3),
     )
     def insert(
         self, key: str, queue: str, priority: int, max_attempts: int, when: str | None, seconds: int,
-        idempotency_key: str | None, unique: str | None, copies: int,
+        idempotency_key: str | None, unique: str | None, constraints: str | None, copies: int,
     ) -> None:  # fmt: skip
         wall = self.clock.wall_us()
         delay = max(seconds, 0) * SECOND if when == "delay" else None
@@ -86,6 +87,7 @@ class StoreMachine(RuleBasedStateMachine):
         job = NewJob(
             key=key, queue=queue, priority=priority, max_attempts=max_attempts, delay_us=delay,
             run_at_us=date, idempotency_key=idempotency_key, unique=unique,
+            constraints=constraints,
         )  # fmt: skip
         for told in self.store.insert([job] * (1 if idempotency_key else copies)):
             kept = [
@@ -99,7 +101,9 @@ class StoreMachine(RuleBasedStateMachine):
                 continue
             assert told.job_id > self.newest_id
             self.newest_id = told.job_id
-            made = ModelJob(told.job_id, key, queue, priority, max_attempts, idempotency_key, unique)
+            made = ModelJob(
+                told.job_id, key, queue, priority, max_attempts, idempotency_key, unique, constraints
+            )
             if delay:
                 self.put_off(made, delay)
             elif date is not None and date > wall:
@@ -112,9 +116,11 @@ class StoreMachine(RuleBasedStateMachine):
         limit=st.integers(0, 4),
         cap=st.integers(0, 3),
         unknown=st.sampled_from([None, "a", "b"]),
+        blocked=st.sampled_from([None, '{"charging":true}', '{"network":"connected"}']),
     )
-    def claim(self, owner: int, limit: int, cap: int, unknown: str | None) -> None:
+    def claim(self, owner: int, limit: int, cap: int, unknown: str | None, blocked: str | None) -> None:
         lanes = [lane for lane in self.store.lanes() if lane.key != unknown]
+        lanes = [lane for lane in lanes if lane.constraints is None or lane.constraints != blocked]
         expected = self.expected_claim(lanes, limit, cap)
         request = ClaimRequest(owner, limit, dict.fromkeys(lanes, cap), accept_any)
         claimed = self.store.settle_and_claim([], request).claimed

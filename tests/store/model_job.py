@@ -24,6 +24,7 @@ class ModelJob:
     max_attempts: int
     idempotency_key: str | None
     unique: str | None = None
+    constraints: str | None = None
     due_wall: int | None = None
     due_boot: int | None = None
     boot: str | None = None
@@ -49,7 +50,7 @@ class ModelJob:
 
     @property
     def lane(self) -> Lane:
-        return Lane(self.alone, self.queue, self.key)
+        return Lane(self.alone, self.queue, self.key, self.constraints)
 
     def is_due(self, clock: ManualClock) -> bool:
         return self.wait_us(clock) <= 0

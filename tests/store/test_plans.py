@@ -11,18 +11,21 @@ from pathlib import Path
 import pytest
 
 from windlass.job import JobStatus
-from windlass.store.protocol import JobFilter
+from windlass.store.protocol import JobFilter, NewJob
 from windlass.store.sqlite import managing
 from windlass.store.sqlite.statements import SQL
 from windlass.store.sqlite.store import SqliteStore
 
 BY_ID = "background_service_jobs USING INTEGER PRIMARY KEY"
 READY, DUE_WALL, DUE_BOOT = "windlass_jobs_ready", "windlass_jobs_due_wall", "windlass_jobs_due_boot"
+CONDITIONED = "windlass_jobs_conditioned"
 HELD, RUNNING, FINISHED = "windlass_jobs_held", "windlass_jobs_running", "windlass_jobs_finished"
 WHOLE_INDEX_IS_WANTED = {"counts", "queues", "running_by_queue", "odd"}
 """These count, or list what should not be there: the index holds nothing else."""
 
 LANE_SEEKS = ("(alone=? AND queue=? AND job_key>?)", "(alone=? AND queue>?)", "(alone>?)")
+ONE_LANE = "(alone=? AND queue=? AND job_key=? AND constraints=?)"
+CONDITIONED_SEEKS = ("(alone=? AND queue=? AND job_key=? AND constraints>?)", *LANE_SEEKS)
 
 USES: dict[str, list[str]] = {
     "attempts": ["windlass_attempts_by_job"],
@@ -31,11 +34,13 @@ USES: dict[str, list[str]] = {
     "cancellations": [RUNNING],
     "claim": [BY_ID],
     "close_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
+    "claim_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
-    "counts": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
+    "counts": [READY, CONDITIONED, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
     "date_finished": [BY_ID],
     "delete_attempts": ["windlass_attempts_by_job"],
     "delete_jobs": [BY_ID],
+    "devices": [],
     "drop_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "due_schedules": [
         "windlass_schedules_due (boot_id=? AND next_at_boot<?)",
@@ -44,10 +49,13 @@ USES: dict[str, list[str]] = {
     "find_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "find_unique": ["windlass_jobs_unique (unique_key=?)"],
     "find_idempotent": ["windlass_jobs_idempotency (job_key=? AND idempotency_key=?)"],
+    "first_conditioned_lane": [f"{CONDITIONED} {seek}" for seek in CONDITIONED_SEEKS],
     "first_lane": [f"{READY} {seek}" for seek in LANE_SEEKS],
     "forget_attempts": ["windlass_attempts_by_job"],
+    "forget_device": ["windlass_devices USING INTEGER PRIMARY KEY"],
     "forget_boots": [BY_ID, f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
     "hold": [BY_ID],
+    "hold_lane": [BY_ID, f"{CONDITIONED} {ONE_LANE}"],
     "hold_odd": [BY_ID],
     "insert": [],
     "insert_schedule": [],
@@ -58,11 +66,13 @@ USES: dict[str, list[str]] = {
     "note_progress": [BY_ID],
     "notices": [],
     "odd": ["windlass_jobs_odd"],
+    "oldest_in_lane": [BY_ID, f"{CONDITIONED} {ONE_LANE}"],
     "open_notice": [],
     "other_boots": [f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
     "promote_boot": [BY_ID, f"{DUE_BOOT} (boot_id=? AND run_at_boot<?)"],
     "promote_wall": [BY_ID, f"{DUE_WALL} (run_at>? AND run_at<?)"],
     "prune_cutoff": [f"{FINISHED} (status=?)"],
+    "publish_device": [],
     "prune_doomed": [f"{FINISHED} (status=? AND finished_at<?)"],
     "queues": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING],
     "reclaim": [BY_ID],
@@ -89,6 +99,7 @@ USES: dict[str, list[str]] = {
 
 
 OFTEN = [
+    *("claim_conditioned_lane", "first_conditioned_lane"),
     *("claim_lane", "first_lane", "next_due_wall", "next_due_boot", "promote_wall", "promote_boot"),
     *("prune_cutoff", "prune_doomed", "reclaim_select"),
 ]
@@ -118,7 +129,7 @@ def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection,
         assert any(wanted in step for step in steps), (wanted, steps)
     for step in steps:
         scans = step.startswith("SCAN") and not re.search(
-            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_(queues|notifications|schedules)",
+            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_(devices|queues|notifications|schedules)",
             step,
         )
         walks_an_index = "USING" in step and (name in WHOLE_INDEX_IS_WANTED or name == "next_due_wall")
@@ -129,6 +140,34 @@ def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection,
 def test_what_runs_often_sorts_nothing(connection: sqlite3.Connection, name: str) -> None:
     """An index in the right order is read up to the limit, however much lies behind it."""
     assert not [step for step in plan(connection, SQL[name]) if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize("blocked", [1, 10_000])
+def test_ten_thousand_blocked_jobs_cost_no_step_more_than_one(
+    store: SqliteStore, connection: sqlite3.Connection, blocked: int
+) -> None:
+    text = '{"charging":true}'
+    store.insert([NewJob(key="work", priority=9, constraints=text)] * blocked, durability="fast")
+    store.insert([NewJob(key="work")] * 10)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection.set_progress_handler(count, 1)
+    for name, values in (
+        ("first_lane", (-1, "", "")),
+        ("first_lane", (0, "default", "work")),
+        ("first_conditioned_lane", (-1, "", "", "")),
+        ("first_conditioned_lane", (0, "default", "work", text)),
+        ("claim_lane", (0, "default", "work", 5)),
+        ("claim_conditioned_lane", (0, "default", "work", text, None, 1)),
+    ):
+        connection.execute(SQL[name], values).fetchall()
+    connection.set_progress_handler(None, 1)
+    assert steps < 1000
 
 
 @pytest.mark.parametrize(

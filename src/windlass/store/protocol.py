@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from windlass.job import Attempt, Job, JobStatus
+from windlass.job import JobStatus
 from windlass.outcome import AnyOutcome
+from windlass.store.conditions import Conditioned
+from windlass.store.management import Management
 from windlass.store.notices import Notices
 from windlass.store.timetable import Timetable
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 Durability = Literal["full", "fast"]
 """``full``: on the disk before the call returns. ``fast``: within about a second; a power cut may lose it."""
+_EVERYTHING: Mapping[Lane, int] = MappingProxyType({})
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,8 @@ class Lane(NamedTuple):
     alone: bool
     queue: str
     key: str
+    constraints: str | None = None
+    """What must hold, as it is stored; None: nothing. Foreign hands may have written anything there."""
 
 
 class Claim(NamedTuple):
@@ -88,6 +94,7 @@ class Claim(NamedTuple):
     queue: str
     alone: bool
     crashes: int
+    constraints: str | None = None
 
 
 class Settlement(NamedTuple):
@@ -121,6 +128,8 @@ class ClaimRequest(NamedTuple):
     limit: int
     caps: Mapping[Lane, int]
     accept: Callable[[Claim], bool]
+    before: Mapping[Lane, int] = _EVERYTHING
+    """Of these lanes, only what was enqueued by that wall time."""
 
 
 class Turn(NamedTuple):
@@ -213,7 +222,7 @@ class Bell(Protocol):
     def close(self) -> None: ...
 
 
-class Store(Notices, Timetable, Protocol):
+class Store(Conditioned, Management, Notices, Timetable, Protocol):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────
@@ -291,49 +300,6 @@ class Store(Notices, Timetable, Protocol):
 
     def checkpoint(self, *, force: bool = False) -> WalState:
         """Moves the write-ahead log into the database where that is due, or now when forced."""
-        ...
-
-    # ── the job manager ────────────────────────────────────────────────────────────────────────
-    def get(self, job_id: int) -> Job | None:
-        """The job, or None."""
-        ...
-
-    def select(self, where: JobFilter, *, order: str = "-id", limit: int = 50, offset: int = 0) -> list[Job]:
-        """Jobs that match; ``order`` is ``id``, ``created_at``, ``updated_at``, ``priority`` or
-        ``finished_at``, descending with a leading ``-``."""
-        ...
-
-    def counts(self) -> dict[JobStatus, int]:
-        """How many jobs stand in each status."""
-        ...
-
-    def attempts(self, job_id: int) -> list[Attempt]:
-        """The recorded attempts of a job, oldest first."""
-        ...
-
-    def cancel(self, job_ids: Sequence[int]) -> dict[int, JobStatus]:
-        """Cancels PENDING jobs and asks for RUNNING ones; the status each id then has."""
-        ...
-
-    def retry(self, job_ids: Sequence[int]) -> list[int]:
-        """Makes FAILED, CANCELLED, COMPLETED, held and waiting jobs ready now, with at least one attempt
-        left; the ids it changed. Skips those whose unique key another unfinished job has by now."""
-        ...
-
-    def holder_of(self, unique: str) -> int | None:
-        """The id of the unfinished job with that unique key."""
-        ...
-
-    def delete(self, job_ids: Sequence[int]) -> list[int]:
-        """Deletes jobs that are not RUNNING, with their history; the ids it deleted."""
-        ...
-
-    def queues(self) -> list[QueueState]:
-        """All queues that have jobs or switches."""
-        ...
-
-    def set_queue(self, queue: str, *, paused: bool | None = None, concurrency: int | None = -1) -> None:
-        """Sets what is given; a concurrency of None lifts the limit, -1 leaves it."""
         ...
 
     # ── around ─────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ suite then runs on it unchanged. Nothing in here knows a table, a driver or a fi
 from __future__ import annotations
 
 from tests.store.conformance.claiming import Claiming
+from tests.store.conformance.conditions import Conditions
 from tests.store.conformance.delaying import Delaying
 from tests.store.conformance.enqueueing import Enqueueing
 from tests.store.conformance.listening import Listening
@@ -16,5 +17,7 @@ from tests.store.conformance.settling import Settling
 from tests.store.conformance.unique import Unique
 
 
-class StoreConformance(Enqueueing, Unique, Claiming, Settling, Delaying, Recovering, Managing, Listening):
+class StoreConformance(
+    Enqueueing, Unique, Claiming, Conditions, Settling, Delaying, Recovering, Managing, Listening
+):
     """The suite. ``store`` is empty and migrated; its time is ``clock``."""

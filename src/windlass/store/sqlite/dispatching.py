@@ -6,8 +6,8 @@ import heapq
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from windlass.clock import Clock
 from windlass.outcome import Completed, Quarantined
@@ -15,21 +15,20 @@ from windlass.store.protocol import (
     Claim,
     ClaimRequest,
     DispatcherRow,
-    Lane,
     ProgressNote,
     Promotion,
     Settlement,
     Turn,
     WalState,
 )
-from windlass.store.sqlite.base import Role
+from windlass.store.sqlite import flowing
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.foreign import oddity, rewrite_created_at, unreadable
-from windlass.store.sqlite.mending import hold_undecodable, is_undecodable
+from windlass.store.sqlite.laning import Laning
+from windlass.store.sqlite.mending import is_undecodable
 from windlass.store.sqlite.settling import Settler
 from windlass.store.sqlite.statements import SQL
 
-_T = TypeVar("_T")
 _FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
 _LAST_ID = 2**63 - 1
 _CANNOT_STORE = (sqlite3.Error, ValueError, OverflowError)
@@ -40,7 +39,7 @@ class _Refused(Exception):
     """Something of a turn cannot be stored, and nothing of it was."""
 
 
-class Dispatching(Role):
+class Dispatching(Laning):
     """The dispatchers' verbs."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -62,6 +61,7 @@ class Dispatching(Role):
     def unregister(self, owner: int) -> None:
         with self.database.write(full=False) as connection:
             connection.execute(SQL["unregister"], (owner,))
+            connection.execute(SQL["forget_device"], (owner,))
 
     def dispatchers(self) -> list[DispatcherRow]:
         with self.database.read() as connection:
@@ -78,18 +78,6 @@ class Dispatching(Role):
         ]  # fmt: skip
 
     # ── claim and settle ───────────────────────────────────────────────────────────────────────
-    def lanes(self) -> list[Lane]:
-        return self._despite_bad_text(self._lanes)
-
-    def _lanes(self) -> list[Lane]:
-        found: list[Lane] = []
-        step: tuple[Any, ...] = (-1, "", "")
-        with self.database.read() as connection:
-            while row := connection.execute(SQL["first_lane"], step).fetchone():
-                found.append(Lane(bool(row[0]), row[1], row[2]))
-                step = row
-        return found
-
     def settle_and_claim(
         self,
         settlements: Sequence[Settlement],
@@ -109,16 +97,6 @@ class Dispatching(Role):
         except _Refused:
             # Again with a savepoint for each, so that only the offender fails. Progress has its next note.
             return self._turn(settlements, request, progress, one_by_one=True)
-
-    def _despite_bad_text(self, do: Callable[[], _T]) -> _T:
-        try:
-            return do()
-        except sqlite3.OperationalError as error:
-            if not is_undecodable(error):
-                raise
-        # Not above: the error's traceback keeps cursors open, and they an old view that nobody may write on.
-        hold_undecodable(self.database, self.now()[1])
-        return do()
 
     def _turn(
         self,
@@ -143,15 +121,19 @@ class Dispatching(Role):
                     _settle(connection, settler, settlements, turn)
                 except _CANNOT_STORE as error:
                     raise _Refused from error
+            freed = flowing.follow(
+                connection, settlements, [*turn.stale, *(one for one, _ in turn.unsettled)], self.clock,
+                (now_us, now),
+            )  # fmt: skip
             if request is not None and request.limit > 0 and request.caps:
                 self._claim(connection, request, now, turn)
-        return turn._replace(more=request is not None and 0 < request.limit <= len(turn.claimed))
+        more = request is not None and 0 < request.limit <= len(turn.claimed)
+        return turn._replace(more=more, freed=turn.freed or freed > 0)
 
     def _claim(self, connection: sqlite3.Connection, request: ClaimRequest, now: str, turn: Turn) -> None:
-        statement = SQL["claim_lane"]
         room = _room(connection)
         heads: list[Iterable[Any]] = [
-            connection.execute(statement, (lane.alone, lane.queue, lane.key, min(cap, request.limit)))
+            self.head(connection, lane, request.before.get(lane), min(cap, request.limit))
             for lane, cap in request.caps.items()
             if cap > 0 and room.get(lane.queue, 1) > 0
         ]
@@ -159,9 +141,10 @@ class Dispatching(Role):
         best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
         token = secrets.randbits(62) + 1
         for row in _until_undecodable(best, turn):
-            _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority, dated = (
-                row
-            )
+            (
+                _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority,
+                dated, constraints,
+            ) = row  # fmt: skip
             if queue in room and room[queue] <= 0:
                 continue
             attempts = 0 if attempts is None else attempts
@@ -173,8 +156,9 @@ class Dispatching(Role):
                 connection.execute(SQL["hold"], (problem, now, job_id))
                 continue
             claim = Claim(
-                job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes
-            )
+                job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes,
+                constraints,
+            )  # fmt: skip
             if not request.accept(claim):
                 continue
             turn.claimed.append(claim)
@@ -233,6 +217,8 @@ class Dispatching(Role):
             )
             ids = json.dumps([row[0] for row in rows])
             connection.execute(SQL["reclaim"], {"now_us": now_us, "now": now, "ids": ids})
+            if flowing.any_flow(connection):
+                flowing.lament(connection, [row[0] for row in rows], now)
         return len(rows)
 
     def cancellations(self, owner: int) -> list[int]:
@@ -269,11 +255,8 @@ class Dispatching(Role):
             with self.database.read() as connection:
                 rows = connection.execute(SQL["prune_doomed"], (status, *newest_doomed, limit)).fetchall()
             if rows:
-                ids = json.dumps([row[0] for row in rows])
                 with self.database.write(full=False) as connection:
-                    connection.execute(SQL["delete_attempts"], (ids,))
-                    connection.execute(SQL["delete_jobs"], (ids,))
-                return len(rows)
+                    return len(flowing.remove(connection, [row[0] for row in rows]))
             self._surpluses.pop((status, keep), None)
         return 0
 
@@ -306,7 +289,10 @@ class Dispatching(Role):
             SQL["settle_completed"],
             (result, now_us, now, settlement.job_id, settlement.attempt, settlement.token),
         )
-        return cursor.rowcount == 1
+        owned = cursor.rowcount == 1
+        if owned and flowing.any_flow(connection):
+            flowing.release(connection, [settlement.job_id], self.clock, (now_us, now))
+        return owned
 
 
 def _settle(

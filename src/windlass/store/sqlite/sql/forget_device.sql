@@ -1,0 +1,1 @@
+DELETE FROM windlass_devices WHERE owner = ?
