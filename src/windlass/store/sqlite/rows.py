@@ -13,7 +13,7 @@ from windlass.job import Job, JobStatus, Progress
 COLUMNS = (
     "id, job_key, payload, status, queue, priority, attempts, max_attempts, created_at, updated_at, run_at, "
     "last_attempt_at, finished_at, last_error, result, progress, tags, meta, timeout_us, idempotency_key, "
-    "hold, reason, crashes, cancel_requested, unique_key"
+    "hold, reason, crashes, cancel_requested, unique_key, waits_for"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Steps = tuple[float, float | None, str | None]
@@ -50,6 +50,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
         crashes=_int(row[22], 0),
         cancel_requested=bool(row[23]),
         unique=_text(row[24]),
+        waits_for=row[25] if isinstance(row[25], int) else None,
     )
 
 

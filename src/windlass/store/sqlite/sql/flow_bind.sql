@@ -1,0 +1,1 @@
+INSERT INTO windlass_dependencies (parent, child, position) VALUES (?, ?, ?)

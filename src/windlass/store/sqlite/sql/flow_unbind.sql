@@ -1,0 +1,1 @@
+DELETE FROM windlass_dependencies WHERE child IN (SELECT value FROM json_each(?))
