@@ -1,8 +1,8 @@
-"""Jobs that wait for other jobs: who waits for whom, and what the parents gave. A part of the store's contract.
+"""Jobs that wait for other jobs: for whom, and what those gave. A part of the store's contract.
 
-A child is held until all its parents are COMPLETED, which is seen to in the transaction that settles the last of
-them. A parent that ended otherwise leaves it held, with the reason. A job is made after those it waits for, so
-parents have the lower ids, and nobody can wait for himself.
+A child is held until all its parents are COMPLETED, which is seen to in the transaction that settles the
+last of them. A parent that ended otherwise leaves it held, with the reason. A job is made after those it
+waits for, so parents have the lower ids, and nobody can wait for himself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Jobs that wait for others: bound when they are inserted, released in the transaction that settles.
 
-``waits_for`` is how many parents of a child have not completed. It is kept, not counted, so what a parent's end
-costs goes with its children and not with their parents: the last of ten thousand costs what the first did. At 0 the
-child is released, and what becomes of its parents later is no matter to it.
+``waits_for`` is how many parents of a child have not completed. It is kept, not counted, so what a parent's
+end costs goes with its children and not with their parents: the last of ten thousand costs what the first
+did. At 0 the child is released, and what becomes of its parents later is no matter to it.
 
 Who has no part in any of this pays one look into an empty table for each transaction.
 """

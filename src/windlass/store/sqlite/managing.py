@@ -12,6 +12,7 @@ from windlass.clock import from_us
 from windlass.errors import InvalidJob
 from windlass.job import Attempt, Job, JobStatus
 from windlass.store.protocol import JobFilter, QueueState
+from windlass.store.sqlite import flowing
 from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.rows import COLUMNS, job_of, moment
 from windlass.store.sqlite.statements import SQL
@@ -68,12 +69,19 @@ class Managing(Role):
 
     def cancel(self, job_ids: Sequence[int]) -> dict[int, JobStatus]:
         found: dict[int, JobStatus] = {}
-        for step in _steps(job_ids):
-            found |= self._cancel(step)
+        # Who waits for them is cancelled with them, and who waits for those: as many steps as that takes.
+        queue = dict.fromkeys(job_ids)
+        done = 0
+        while done < len(queue):
+            step = list(queue)[done : done + _STEP]
+            stands, heirs = self._cancel(step)
+            found |= stands
+            queue |= dict.fromkeys(heirs)
+            done += len(step)
         self.ring()
-        return found
+        return {job_id: found[job_id] for job_id in job_ids if job_id in found}
 
-    def _cancel(self, job_ids: Sequence[int]) -> dict[int, JobStatus]:
+    def _cancel(self, job_ids: Sequence[int]) -> tuple[dict[int, JobStatus], list[int]]:
         found: dict[int, JobStatus] = {}
         now_us, now = self.now()
         with self.database.write(full=True) as connection:
@@ -89,16 +97,23 @@ class Managing(Role):
                     # A status that is none of ours is about to be held.
                     known = row[0] in JobStatus.__members__
                     found[job_id] = JobStatus(row[0]) if known else JobStatus.PENDING
-        return found
+            return found, flowing.heirs(connection, job_ids) if flowing.any_flow(connection) else []
 
     def retry(self, job_ids: Sequence[int]) -> list[int]:
         changed: list[int] = []
-        for step in _steps(job_ids):
-            _, now = self.now()
+        # Parents first: they have the lower ids, and their children are to wait for them.
+        for step in _steps(sorted(job_ids)):
+            now_us, now = self.now()
             with self.database.write(full=True) as connection:
-                changed += [
-                    job_id for job_id in step if connection.execute(SQL["retry"], (now, job_id)).rowcount
+                before = flowing.statuses(connection, step) if flowing.any_flow(connection) else None
+                again = [
+                    job_id
+                    for job_id in step
+                    if connection.execute(SQL["retry"], (now, job_id, now_us)).rowcount
                 ]
+                if before is not None:
+                    flowing.revive(connection, before, again, now)
+            changed += again
         self.ring()
         return changed
 
@@ -109,15 +124,13 @@ class Managing(Role):
 
     def delete(self, job_ids: Sequence[int]) -> list[int]:
         deleted: list[int] = []
-        for step in _steps(job_ids):
+        # Children first: a parent is kept as long as one of them is not over.
+        for step in _steps(sorted(job_ids, reverse=True)):
             with self.database.write(full=True) as connection:
                 for job_id in step:
-                    one = json.dumps([job_id])
-                    if connection.execute(SQL["delete_jobs"], (one,)).rowcount:
-                        connection.execute(SQL["delete_attempts"], (one,))
-                        deleted.append(job_id)
+                    deleted += flowing.remove(connection, [job_id])
         self.ring()
-        return deleted
+        return sorted(deleted)
 
     def queues(self) -> list[QueueState]:
         found: dict[str, dict[str, Any]] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from windlass.clock import Clock, iso, sleep, stopwatch_ns
 from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.protocol import Durability, Inserted, NewJob
+from windlass.store.sqlite import flowing
 from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.database import Database
@@ -90,7 +91,7 @@ class Producing(Role):
     def _insert_inside(self, connection: Any, jobs: Sequence[NewJob]) -> list[Inserted]:
         if not self.database.owns(connection):
             check_file(connection, self.database.path)
-        with joined(connection, self.database.path, apart=len(jobs) > 1):
+        with joined(connection, self.database.path, apart=len(jobs) > 1 or bool(jobs[0].after)):
             return self._insert_on(connection, jobs)
 
     def _insert_together(self, ticket: _Ticket) -> list[Inserted]:
@@ -207,7 +208,9 @@ class Producing(Role):
         inserted: list[Inserted] = []
         statement = SQL["insert"]
         execute = connection.execute
-        for job in jobs:
+        for given in jobs:
+            bonds = flowing.bonds_of(connection, given, inserted) if given.after or given.follows else None
+            job = given if bonds is None else flowing.bound(given, bonds)
             payload = job.payload
             run_at, run_at_boot, boot_id = self._due(job, now_us)
             row = (
@@ -223,13 +226,18 @@ class Producing(Role):
                 self._written += len(payload) if len(payload) < _LONG else len(payload) + _LONG_BYTES
             self._written += _ROW_BYTES
             if cursor.rowcount == 1:
-                inserted.append(Inserted(cursor.lastrowid or 0, True, now))
+                made = cursor.lastrowid or 0
+                hold = None if bonds is None else flowing.bind(connection, made, bonds, now)
+                inserted.append(Inserted(made, True, now, hold=hold))
             else:
                 kept = _kept(connection, job)
                 inserted.append(Inserted(kept[0], False, kept[1] if moment(kept[1]) else iso(now_us)))
         return inserted
 
     def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:
+        if job.delay_us and job.waits_for:
+            # Counted from its release: until then it is kept where no boot is.
+            return None, job.delay_us, None
         if job.delay_us:
             return now_us + job.delay_us, self.clock.boot_us() + job.delay_us, self.clock.boot_id()
         if job.run_at_us is not None and job.run_at_us > now_us:

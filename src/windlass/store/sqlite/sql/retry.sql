@@ -1,11 +1,13 @@
--- Not where another unfinished job has its unique key by now.
+-- Not where another unfinished job has its unique key by now, nor what waits for other jobs. A deadline that is over counts no more.
 UPDATE background_service_jobs
 SET status = 'PENDING', run_at = NULL, run_at_boot = NULL, boot_id = NULL, hold = NULL, alone = 0, crashes = 0,
     cancel_requested = 0, finished_at = NULL, result = NULL, reason = NULL,
-    max_attempts = max(ifnull(max_attempts, 3), ifnull(attempts, 0) + 1), updated_at = ?
-WHERE id = ? AND (status IN ('FAILED', 'CANCELLED', 'COMPLETED')
-                  OR (status = 'PENDING' AND (hold IS NOT NULL OR run_at IS NOT NULL)))
+    unique_key = coalesce(unique_next, unique_key), unique_next = NULL, deadline = iif(deadline <= ?3, NULL, deadline),
+    max_attempts = max(ifnull(max_attempts, 3), ifnull(attempts, 0) + 1), updated_at = ?1
+WHERE id = ?2 AND (status IN ('FAILED', 'CANCELLED', 'COMPLETED')
+                  OR (status = 'PENDING' AND (hold IS NOT NULL OR run_at IS NOT NULL) AND ifnull(waits_for, 0) = 0))
   AND NOT EXISTS (
     SELECT 1 FROM background_service_jobs AS other INDEXED BY windlass_jobs_unique
-    WHERE other.unique_key = background_service_jobs.unique_key AND other.unique_key IS NOT NULL
+    WHERE other.unique_key = coalesce(background_service_jobs.unique_next, background_service_jobs.unique_key)
+      AND other.unique_key IS NOT NULL
       AND (other.status = 'PENDING' OR other.status = 'RUNNING') AND other.id <> background_service_jobs.id)
