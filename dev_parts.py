@@ -27,6 +27,11 @@ SYSTEM_PARTS: dict[str, list[str]] = {
     "python3-apsw": [SYSTEM_PYTHON, "-c", "import apsw, sys; sys.exit(sys.version_info < (3, 11))"],
     # The contract is a plain INSERT from any language: the tests issue it from the SQLite shell.
     "sqlite3": ["sqlite3", "--version"],
+    # A system bus of the tests' own, with services on it as a desktop has them.
+    "dbus-daemon": ["dbus-daemon", "--version"],
+    "python3-dbusmock": [SYSTEM_PYTHON, "-c", "import dbusmock"],
+    # A network of the tests' own, whose cable can be pulled.
+    "iproute2": ["ip", "-Version"],
     # Installed units are verified and run by a real systemd: a user's one, in a folder of its own.
     "systemd": ["systemd-analyze", "--version"],
 }

@@ -1,0 +1,34 @@
+"""A process that looks at its device until its standard input ends: one line of JSON for each change."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+
+from windlass.constraints import blocked_by, from_text
+from windlass.device import Device
+from windlass.facts import UNREAD
+
+
+def main() -> None:
+    constraints = from_text(sys.argv[1])
+    telling = threading.Lock()
+
+    def tell() -> None:
+        with telling:
+            state = device.state()
+            if UNREAD in state.facts.values():
+                return
+            blocked = {each.condition: each.reason for each in blocked_by(constraints, state)}
+            print(json.dumps(blocked), flush=True)
+
+    device = Device(tell, folder=os.getcwd())
+    device.want([constraints])
+    sys.stdin.read()
+    device.close()
+
+
+if __name__ == "__main__":
+    main()
