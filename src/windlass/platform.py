@@ -282,7 +282,7 @@ def _common_temp() -> str:
     return tempfile.gettempdir()
 
 
-def local_zone() -> str:
+def local_zone(etc: str = "/etc") -> str:
     """The name of this machine's time zone in the tz database, such as ``Europe/Zurich``.
 
     From ``TZ``, from where ``/etc/localtime`` leads to (Linux, macOS, the BSDs), or from ``/etc/timezone``; a
@@ -299,10 +299,6 @@ def local_zone() -> str:
         raise ConfigError(
             'Windows has other names for time zones: give tz="Europe/Zurich", or set TZ=Europe/Zurich'
         )
-    return _zone_in("/etc")
-
-
-def _zone_in(etc: str) -> str:
     localtime, timezone = os.path.join(etc, "localtime"), os.path.join(etc, "timezone")
     # Not the real path: one zone may be a link to another, and the name that was chosen is the one to keep.
     found = _zone_of(os.readlink(localtime)) if os.path.islink(localtime) else None

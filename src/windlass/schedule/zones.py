@@ -86,6 +86,8 @@ def reached(moment_us: int, zone: tzinfo) -> datetime:
 
 def next_change(after_us: int, until_us: int, zone: tzinfo) -> int | None:
     """The first moment in (after, until] at which the clocks are changed, or None."""
+    if after_us >= until_us:
+        return None
     offset = _offset(after_us, zone)
     low_us = after_us
     while low_us < until_us:
