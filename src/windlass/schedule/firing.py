@@ -82,8 +82,7 @@ def _passed(rule: Rule, due_us: int, now_us: int, most: int) -> tuple[int, ...]:
 
 
 def _newest(rule: Rule, due_us: int, until_us: int, look_us: int) -> int:
-    """The last nominal time from ``due_us`` on that is not after ``until_us``, in few steps however many
-    there are."""
+    """The last nominal time of those from ``due_us`` to ``until_us``, in few steps however many there are."""
     while True:
         begin_us = max(until_us - look_us, due_us)
         found_us = begin_us if begin_us == due_us else rule.next_after(begin_us, begin_us)

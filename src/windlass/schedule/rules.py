@@ -57,8 +57,9 @@ class Every(msgspec.Struct, frozen=True):
 
 
 class Cron(msgspec.Struct, frozen=True):
-    """When the clocks of a zone show what the cron expression says (see the package, for when they are
-    changed).
+    """When the clocks of a zone show what the cron expression says.
+
+    The package says what becomes of times that the clocks skip or repeat.
 
     >>> Cron("0 3 * * MON", "Asia/Tokyo").next_after(0, 0) // 3_600_000_000  # Monday 3:00 is Sunday 18:00 UTC
     90

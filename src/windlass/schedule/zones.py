@@ -54,8 +54,7 @@ def wall_at(moment_us: int, zone: tzinfo) -> datetime:
 
 
 def moment_of(wall: datetime, zone: tzinfo) -> int:
-    """The first moment at which the clocks show that time, or a later one: the end of the gap where they
-    skip it.
+    """The first moment at which the clocks show that time; where they skip it, the end of the gap.
 
     >>> zurich = zone_named("Europe/Zurich")
     >>> wall_at(moment_of(datetime(2026, 3, 29, 2, 30), zurich), zurich)
