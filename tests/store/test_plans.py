@@ -20,7 +20,7 @@ BY_ID = "background_service_jobs USING INTEGER PRIMARY KEY"
 READY, DUE_WALL, DUE_BOOT = "windlass_jobs_ready", "windlass_jobs_due_wall", "windlass_jobs_due_boot"
 CONDITIONED = "windlass_jobs_conditioned"
 HELD, RUNNING, FINISHED = "windlass_jobs_held", "windlass_jobs_running", "windlass_jobs_finished"
-WHOLE_INDEX_IS_WANTED = {"counts", "queues", "running_by_queue", "odd"}
+WHOLE_INDEX_IS_WANTED = {"counts", "queues", "running", "odd"}
 """These count, or list what should not be there: the index holds nothing else."""
 
 LANE_SEEKS = ("(alone=? AND queue=? AND job_key>?)", "(alone=? AND queue>?)", "(alone>?)")
@@ -41,6 +41,7 @@ USES: dict[str, list[str]] = {
     "delete_attempts": ["windlass_attempts_by_job"],
     "delete_jobs": [BY_ID],
     "devices": [],
+    "drop_limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "drop_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "due_schedules": [
         "windlass_schedules_due (boot_id=? AND next_at_boot<?)",
@@ -60,6 +61,10 @@ USES: dict[str, list[str]] = {
     "insert": [],
     "insert_schedule": [],
     "insert_more": [],
+    "lift_concurrency": ["windlass_queues USING PRIMARY KEY (queue=?)"],
+    "limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
+    "limits": ["SCAN windlass_limits", "windlass_limits USING PRIMARY KEY (kind=?)"],
+    "move_slot": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "next_due_boot": [f"{DUE_BOOT} (boot_id=?)"],
     "next_due_wall": [DUE_WALL],
     "next_schedule": ["windlass_schedules_due (boot_id=? AND next_at_boot>?)"],
@@ -74,6 +79,7 @@ USES: dict[str, list[str]] = {
     "prune_cutoff": [f"{FINISHED} (status=?)"],
     "publish_device": [],
     "prune_doomed": [f"{FINISHED} (status=? AND finished_at<?)"],
+    "put_limit": [],
     "queues": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING],
     "reclaim": [BY_ID],
     "reclaim_select": [f"{RUNNING} (lease_owner=?)"],
@@ -81,7 +87,7 @@ USES: dict[str, list[str]] = {
     "register": [],
     "retry": [BY_ID, "windlass_jobs_unique (unique_key=?)"],
     "rewrite_created_at": [BY_ID],
-    "running_by_queue": [RUNNING],
+    "running": [RUNNING],
     "schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "schedules": [],
     "set_queue": [],
@@ -91,7 +97,6 @@ USES: dict[str, list[str]] = {
     "settle_owned": [BY_ID],
     "settle_waiting": [BY_ID],
     "strange_schedules": ["windlass_schedules_due (boot_id<?)", "windlass_schedules_due (boot_id>?)"],
-    "switches": [],
     "unregister": ["windlass_dispatchers USING INTEGER PRIMARY KEY", f"{RUNNING} (lease_owner=?)"],
     "update_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
 }
@@ -129,7 +134,7 @@ def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection,
         assert any(wanted in step for step in steps), (wanted, steps)
     for step in steps:
         scans = step.startswith("SCAN") and not re.search(
-            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_(devices|queues|notifications|schedules)",
+            r"json_each|SUBQUERY|CONSTANT ROW|\(subquery|windlass_(devices|limits|queues|notifications|schedules)",
             step,
         )
         walks_an_index = "USING" in step and (name in WHOLE_INDEX_IS_WANTED or name == "next_due_wall")

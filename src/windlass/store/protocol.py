@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from windlass.job import JobStatus
-from windlass.outcome import AnyOutcome
+from windlass.job import Disposition, Existing, JobStatus
+from windlass.outcome import AnyOutcome, StopReason
+from windlass.store.bell import Bell
 from windlass.store.conditions import Conditioned
+from windlass.store.flows import Flows
+from windlass.store.limits import Limits
 from windlass.store.management import Management
 from windlass.store.notices import Notices
 from windlass.store.timetable import Timetable
@@ -47,28 +50,43 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     unique: str | None = None
     """At most one unfinished job has it, whatever its key."""
+    existing: Existing = "keep"
+    """What becomes of that one where there is one."""
+    debounce_us: int | None = None
+    """It is due this long after the last of the enqueues that meet it before it starts …"""
+    debounce_most_us: int | None = None
+    """… but no later than this after the first."""
     tags: str | None = None
     meta: str | None = None
     title: str | None = None
     constraints: str | None = None
     """What must hold while it runs, as canonical JSON."""
     deadline_us: int | None = None
-    """The wall time by which it must have ended."""
+    """The wall time by which it must have ended …"""
+    deadline_in_us: int | None = None
+    """… or how long after now that is."""
     hold: str | None = None
     """Why it may not run yet."""
     waits_for: int | None = None
     """How many parents it has that have not completed."""
     unique_next: str | None = None
     """The unique key that it takes when it is released."""
+    after: tuple[int, ...] = ()
+    """Jobs that are to complete before it: those that are there already …"""
+    follows: tuple[int, ...] = ()
+    """… and, by their places, those that come before it in the same insert."""
 
 
 class Inserted(NamedTuple):
-    """What an insert did: ``created`` is False where the idempotency key had a job, or the unique key an
-    unfinished one."""
+    """What an insert did: ``created`` is False where it made no row, as the idempotency key had a job, or the
+    unique key an unfinished one."""
 
     job_id: int
     created: bool
     created_at: str
+    disposition: Disposition = "created"
+    hold: str | None = None
+    """Why it waits, where it waits for other jobs."""
 
 
 class Lane(NamedTuple):
@@ -95,6 +113,8 @@ class Claim(NamedTuple):
     alone: bool
     crashes: int
     constraints: str | None = None
+    start_by_us: int | None = None
+    """Under a rate: when it must have started, on the boot clock, or its start is not counted right."""
 
 
 class Settlement(NamedTuple):
@@ -130,6 +150,8 @@ class ClaimRequest(NamedTuple):
     accept: Callable[[Claim], bool]
     before: Mapping[Lane, int] = _EVERYTHING
     """Of these lanes, only what was enqueued by that wall time."""
+    extra_us: int = 0
+    """What is under a rate gets so much longer to start, at the price of fewer starts."""
 
 
 class Turn(NamedTuple):
@@ -142,6 +164,10 @@ class Turn(NamedTuple):
     """Settlements the database refused, one by one; the others of the batch went through."""
     more: bool
     """An opened lane may still hold work."""
+    freed: bool = False
+    """Jobs may run that waited for what has ended: in lanes that may be new."""
+    slot_in_us: int | None = None
+    """How long until a rate lets a job of the opened lanes start; None: nothing waits for that."""
 
 
 class Promotion(NamedTuple):
@@ -150,6 +176,16 @@ class Promotion(NamedTuple):
     promoted: int
     next_due_us: int | None
     """Microseconds from now until the next one is due; None where nothing is scheduled."""
+
+
+class Expiry(NamedTuple):
+    """What ran out of time, and when to look again."""
+
+    failed: int
+    asked: int
+    """RUNNING ones that are to stop."""
+    next_due_us: int | None
+    """Microseconds from now until the next deadline; None where there is none."""
 
 
 class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +222,7 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     queue: str | None = None
     tag: str | None = None
+    unique: str | None = None
     ids: tuple[int, ...] | None = None
     held: bool | None = None
     after_id: int | None = None
@@ -201,28 +238,7 @@ class WalState(NamedTuple):
     """A reader keeps them there."""
 
 
-class Bell(Protocol):
-    """One listener's ear: wakes when any process may have changed the database."""
-
-    @property
-    def hears_strangers(self) -> bool:
-        """True where it also wakes for programs that know nothing of Windlass."""
-        ...
-
-    def fileno(self) -> int: ...
-
-    def drain(self) -> bool:
-        """Forgets the rings so far; True where one was a ring of ours, which comes after its commit.
-
-        False: the file merely stirred, and a commit may not be visible yet: look until ``version`` moves.
-        Drain first, then look: a ring in between is not lost.
-        """
-        ...
-
-    def close(self) -> None: ...
-
-
-class Store(Conditioned, Management, Notices, Timetable, Protocol):
+class Store(Conditioned, Flows, Limits, Management, Notices, Timetable, Protocol):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────
@@ -278,12 +294,12 @@ class Store(Conditioned, Management, Notices, Timetable, Protocol):
         """
         ...
 
-    def cancellations(self, owner: int) -> list[int]:
-        """Ids of this dispatcher's RUNNING jobs that someone asked to cancel."""
+    def cancellations(self, owner: int) -> dict[int, StopReason]:
+        """This dispatcher's RUNNING jobs that are to stop, and why."""
         ...
 
-    def running_by_queue(self) -> dict[str, int]:
-        """How many jobs of each queue are RUNNING, over all dispatchers."""
+    def expire(self, limit: int = 500) -> Expiry:
+        """Fails at most ``limit`` PENDING jobs whose deadline is over, and asks RUNNING ones to stop."""
         ...
 
     def hold_odd(self, limit: int = 100) -> int:

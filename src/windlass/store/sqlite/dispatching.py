@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from windlass.clock import Clock
-from windlass.outcome import Completed, Quarantined
+from windlass.outcome import DEADLINE_MISSED, Completed, Quarantined, StopReason
 from windlass.store.protocol import (
     Claim,
     ClaimRequest,
@@ -21,12 +21,12 @@ from windlass.store.protocol import (
     Turn,
     WalState,
 )
-from windlass.store.sqlite import flowing
+from windlass.store.sqlite import flowing, limiting, succession
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.foreign import oddity, rewrite_created_at, unreadable
 from windlass.store.sqlite.laning import Laning
 from windlass.store.sqlite.mending import is_undecodable
-from windlass.store.sqlite.settling import Settler
+from windlass.store.sqlite.settling import STOP_REASONS, Settler
 from windlass.store.sqlite.statements import SQL
 
 _FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
@@ -121,21 +121,23 @@ class Dispatching(Laning):
                     _settle(connection, settler, settlements, turn)
                 except _CANNOT_STORE as error:
                     raise _Refused from error
-            freed = flowing.follow(
-                connection, settlements, [*turn.stale, *(one for one, _ in turn.unsettled)], self.clock,
-                (now_us, now),
-            )  # fmt: skip
+            not_settled = [*turn.stale, *(one for one, _ in turn.unsettled)]
+            freed = flowing.follow(connection, settlements, not_settled, self.clock, (now_us, now)) > 0
+            freed = succession.follow(connection, settlements, not_settled, now) or freed
+            slot_in_us = None
             if request is not None and request.limit > 0 and request.caps:
-                self._claim(connection, request, now, turn)
+                slot_in_us = self._claim(connection, request, now, turn)
         more = request is not None and 0 < request.limit <= len(turn.claimed)
-        return turn._replace(more=more, freed=turn.freed or freed > 0)
+        return turn._replace(more=more, freed=freed, slot_in_us=slot_in_us)
 
-    def _claim(self, connection: sqlite3.Connection, request: ClaimRequest, now: str, turn: Turn) -> None:
-        room = _room(connection)
+    def _claim(
+        self, connection: sqlite3.Connection, request: ClaimRequest, now: str, turn: Turn
+    ) -> int | None:
+        gate = limiting.gate(connection, self.clock, request.extra_us)
         heads: list[Iterable[Any]] = [
-            self.head(connection, lane, request.before.get(lane), min(cap, request.limit))
+            self.head(connection, lane, request.before.get(lane), min(cap, request.limit, room))
             for lane, cap in request.caps.items()
-            if cap > 0 and room.get(lane.queue, 1) > 0
+            if cap > 0 and (room := gate.room(lane.queue, lane.key) if gate else cap) > 0
         ]
         # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
         best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
@@ -145,7 +147,7 @@ class Dispatching(Laning):
                 _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority,
                 dated, constraints,
             ) = row  # fmt: skip
-            if queue in room and room[queue] <= 0:
+            if gate and gate.room(queue, key) <= 0:
                 continue
             attempts = 0 if attempts is None else attempts
             allowed = 3 if allowed is None else allowed
@@ -157,18 +159,21 @@ class Dispatching(Laning):
                 continue
             claim = Claim(
                 job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes,
-                constraints,
+                constraints, gate.start_by(queue, key) if gate else None,
             )  # fmt: skip
             if not request.accept(claim):
+                if gate:
+                    gate.decline(queue, key)
                 continue
             turn.claimed.append(claim)
-            if queue in room:
-                room[queue] -= 1
+            if gate:
+                gate.take(queue, key)
             if len(turn.claimed) >= request.limit:
                 break
         if turn.claimed:
             ids = json.dumps([claim.job_id for claim in turn.claimed])
             connection.execute(SQL["claim"], (request.owner, token, now, ids))
+        return gate.close(request.caps) if gate else None
 
     # ── upkeep ─────────────────────────────────────────────────────────────────────────────────
     def promote(self, limit: int = 1000) -> Promotion:
@@ -215,19 +220,18 @@ class Dispatching(Laning):
                 SQL["record_attempt"],
                 [(row[0], row[1], "lost", row[2], now_us, f"dispatcher {owner} died") for row in rows],
             )
-            ids = json.dumps([row[0] for row in rows])
-            connection.execute(SQL["reclaim"], {"now_us": now_us, "now": now, "ids": ids})
+            taken = [row[0] for row in rows]
+            values = {"now_us": now_us, "now": now, "missed": DEADLINE_MISSED, "ids": json.dumps(taken)}
+            connection.execute(SQL["reclaim"], values)
             if flowing.any_flow(connection):
-                flowing.lament(connection, [row[0] for row in rows], now)
+                flowing.lament(connection, taken, now)
+            succession.ended(connection, taken, now)
         return len(rows)
 
-    def cancellations(self, owner: int) -> list[int]:
+    def cancellations(self, owner: int) -> dict[int, StopReason]:
         with self.database.read() as connection:
-            return [row[0] for row in connection.execute(SQL["cancellations"], (owner,))]
-
-    def running_by_queue(self) -> dict[str, int]:
-        with self.database.read() as connection:
-            return dict(connection.execute(SQL["running_by_queue"]).fetchall())
+            rows = connection.execute(SQL["cancellations"], (owner,)).fetchall()
+        return {row[0]: STOP_REASONS.get(row[1], "cancelled") for row in rows}
 
     def hold_odd(self, limit: int = 100) -> int:
         return self._despite_bad_text(lambda: self._hold_odd(limit))
@@ -292,6 +296,8 @@ class Dispatching(Laning):
         owned = cursor.rowcount == 1
         if owned and flowing.any_flow(connection):
             flowing.release(connection, [settlement.job_id], self.clock, (now_us, now))
+        if owned:
+            succession.ended(connection, [settlement.job_id], now)
         return owned
 
 
@@ -346,15 +352,6 @@ def _settle_apart(
             connection.execute("ROLLBACK TO settle")
             turn.unsettled.append((settlement, error))
         connection.execute("RELEASE settle")
-
-
-def _room(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many more jobs of each paused or limited queue may run."""
-    switches = connection.execute(SQL["switches"]).fetchall()
-    if not switches:
-        return {}
-    running: dict[str, int] = dict(connection.execute(SQL["running_by_queue"]).fetchall())
-    return {queue: 0 if paused else limit - running.get(queue, 0) for queue, paused, limit in switches}
 
 
 def _until_undecodable(rows: Iterable[Any], turn: Turn) -> Iterator[Any]:

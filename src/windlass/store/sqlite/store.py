@@ -13,8 +13,10 @@ from windlass.store.sqlite import migrate
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.dispatching import Dispatching
 from windlass.store.sqlite.doorbell import FifoBell
+from windlass.store.sqlite.expiring import Expiring
 from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.flowing import Flowing
+from windlass.store.sqlite.limiting import Limiting
 from windlass.store.sqlite.managing import Managing
 from windlass.store.sqlite.noticing import Noticing
 from windlass.store.sqlite.scheduling import Scheduling
@@ -26,7 +28,7 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
 
 
-class SqliteStore(Scheduling, Dispatching, Managing, Flowing, Noticing):
+class SqliteStore(Scheduling, Dispatching, Expiring, Managing, Flowing, Limiting, Noticing):
     """Jobs in one SQLite file. Thread-safe. Opened at the first use; see the protocol for the verbs."""
 
     def __init__(

@@ -1,0 +1,220 @@
+"""Limits in the file: what a claim may take, evaluated in its own transaction; and how they are set.
+
+``windlass_queues`` keeps a queue's concurrency, with its switch; ``windlass_limits`` all else, and for each
+rate when the next start is due, on the boot clock. Two things make that number mean less than it says: after
+another boot, the last start was before this one began; and a number farther ahead than any start could have
+put it is from another rate, or from foreign hands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any, Literal
+
+from msgspec import UNSET, UnsetType
+
+from windlass.clock import Clock
+from windlass.rate import Rate
+from windlass.store.limits import Limit, LimitKind
+from windlass.store.protocol import Lane
+from windlass.store.sqlite.base import Role
+from windlass.store.sqlite.statements import SQL
+
+_PLENTY = 1 << 31
+_Subject = tuple[Literal["queue", "key"], str]
+
+
+class Limiting(Role):
+    """The verbs about limits."""
+
+    def limits(self) -> list[Limit]:
+        with self.database.read() as connection:
+            rows = connection.execute(SQL["limits"]).fetchall()
+        now, boot_id = self.clock.boot_us(), self.clock.boot_id()
+        found: dict[tuple[LimitKind, str], Limit] = {}
+        for kind, name, _, concurrency, count, per_us, free_at, boot in rows:
+            if (switch := found.get((kind, name))) is not None:
+                concurrency = switch.concurrency
+            rate = _rate(count, per_us)
+            slot_in_us = 0 if rate is None else rate.wait_us(_due(rate, free_at, boot, now, boot_id), now)
+            if concurrency is not None or rate is not None or kind == "key":
+                found[kind, name] = Limit(
+                    kind=kind, name=name, concurrency=concurrency, rate=rate, slot_in_us=slot_in_us
+                )
+        return [found[one] for one in sorted(found)]
+
+    def set_limit(
+        self,
+        kind: LimitKind,
+        name: str,
+        *,
+        concurrency: int | UnsetType | None = UNSET,
+        rate: Rate | UnsetType | None = UNSET,
+    ) -> None:
+        with self.database.write(full=True) as connection:
+            if kind == "queue" and concurrency is not UNSET:
+                switch = {"queue": name, "paused": None, "concurrency": concurrency, "keep": False}
+                connection.execute(SQL["set_queue"], switch)
+                concurrency = UNSET
+            known = connection.execute(SQL["limit"], (kind, name)).fetchone()
+            if known is None and kind == "key":
+                # What is not given stays as it is declared; and nobody starts anew by being set.
+                known = connection.execute(SQL["limit"], ("declared", name)).fetchone()
+            most, count, per_us, free_at, boot_id = known or (None,) * 5
+            if concurrency is not UNSET:
+                most = concurrency
+            if rate is not UNSET:
+                count, per_us = (None, None) if rate is None else (rate.count, rate.per_us)
+            if kind == "queue" and count is None:
+                connection.execute(SQL["drop_limit"], (kind, name))
+            else:
+                connection.execute(SQL["put_limit"], (kind, name, most, count, per_us, free_at, boot_id))
+        self.ring()
+
+    def lift_limit(self, kind: LimitKind, name: str) -> bool:
+        with self.database.write(full=True) as connection:
+            lifted = 0
+            if kind == "queue":
+                lifted = connection.execute(SQL["lift_concurrency"], (name,)).rowcount
+            elif kind == "key" and (row := connection.execute(SQL["limit"], (kind, name)).fetchone()):
+                connection.execute(SQL["move_slot"], (row[3], row[4], "declared", name))
+            lifted += connection.execute(SQL["drop_limit"], (kind, name)).rowcount
+        self.ring()
+        return lifted > 0
+
+    def running_by_queue(self) -> dict[str, int]:
+        return {name: count for (kind, name), count in self._running().items() if kind == "queue"}
+
+    def running_by_key(self) -> dict[str, int]:
+        return {name: count for (kind, name), count in self._running().items() if kind == "key"}
+
+    def _running(self) -> Counter[_Subject]:
+        with self.database.read() as connection:
+            return _count_running(connection)
+
+
+class _Bound:
+    """What one queue or key may still take."""
+
+    def __init__(self, kind: LimitKind, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.places = _PLENTY
+        """How many more may run."""
+        self.rate: Rate | None = None
+        self.due = 0
+        self.took = False
+
+
+class Gate:
+    """What a claim may take, as the limits stand in its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, rows: Iterable[Any], clock: Clock, extra: int) -> None:
+        self._connection = connection
+        self._extra = extra
+        # Read under the write lock: whoever claimed before us did so at an earlier moment.
+        self._now, self._boot_id = clock.boot_us(), clock.boot_id()
+        self._bounds: dict[_Subject, _Bound] = {}
+        self._declined: set[tuple[str, str]] = set()
+        running: Counter[_Subject] | None = None
+        for kind, name, paused, most, count, per_us, free_at, boot in rows:
+            subject: _Subject = ("key", name) if kind == "declared" else (kind, name)
+            if kind == "declared" and subject in self._bounds:
+                continue
+            bound = self._bounds.setdefault(subject, _Bound(kind, name))
+            if paused:
+                bound.places = 0
+            elif most is not None:
+                running = _count_running(connection) if running is None else running
+                bound.places = min(bound.places, most - running[subject])
+            if (rate := _rate(count, per_us)) is not None:
+                bound.rate, bound.due = rate, _due(rate, free_at, boot, self._now, self._boot_id)
+
+    def room(self, queue: str, key: str) -> int:
+        """How many jobs of that queue and key may be taken."""
+        if (queue, key) in self._declined:
+            return 0
+        room = _PLENTY
+        for bound in self._over(queue, key):
+            room = min(room, bound.places)
+            if bound.rate is not None and room > 0:
+                room = min(room, bound.rate.room(bound.due, self._now, self._extra))
+        return room
+
+    def start_by(self, queue: str, key: str) -> int | None:
+        """Until when, on the boot clock, a job that is taken now must have started; None: whenever."""
+        moments = [
+            self._now + bound.rate.late_us + self._extra
+            for bound in self._over(queue, key)
+            if bound.rate is not None
+        ]
+        return min(moments, default=None)
+
+    def take(self, queue: str, key: str) -> None:
+        """One is taken."""
+        for bound in self._over(queue, key):
+            bound.places -= 1
+            bound.took = True
+            if bound.rate is not None:
+                bound.due = bound.rate.after(bound.due, self._now, self._extra)
+
+    def decline(self, queue: str, key: str) -> None:
+        """No worker is free to start one of those at once: the next one's turn has not come either."""
+        if any(bound.rate is not None for bound in self._over(queue, key)):
+            self._declined.add((queue, key))
+
+    def close(self, lanes: Collection[Lane]) -> int | None:
+        """Keeps what was taken; how long until a rate lets a job of those lanes start that may not now."""
+        self._connection.executemany(
+            SQL["move_slot"],
+            [
+                (bound.due, self._boot_id, bound.kind, bound.name)
+                for bound in self._bounds.values()
+                if bound.took and bound.rate is not None
+            ],
+        )
+        waits = [wait_us for lane in lanes if (wait_us := self._wait_us(lane)) > 0]
+        return min(waits, default=None)
+
+    def _wait_us(self, lane: Lane) -> int:
+        longest = 0
+        for bound in self._over(lane.queue, lane.key):
+            if bound.places <= 0:
+                # Whoever makes room for it says so.
+                return 0
+            if bound.rate is not None:
+                longest = max(longest, bound.rate.wait_us(bound.due, self._now))
+        return longest
+
+    def _over(self, queue: str, key: str) -> list[_Bound]:
+        found = (self._bounds.get(("queue", queue)), self._bounds.get(("key", key)))
+        return [bound for bound in found if bound is not None]
+
+
+def gate(connection: sqlite3.Connection, clock: Clock, extra: int) -> Gate | None:
+    """What a claim may take; None where nothing is paused or limited."""
+    rows = connection.execute(SQL["limits"]).fetchall()
+    return Gate(connection, rows, clock, extra) if rows else None
+
+
+def _count_running(connection: sqlite3.Connection) -> Counter[_Subject]:
+    found: Counter[_Subject] = Counter()
+    for queue, key, count in connection.execute(SQL["running"]):
+        found["queue", queue] += count
+        found["key", key] += count
+    return found
+
+
+def _rate(count: Any, per_us: Any) -> Rate | None:
+    readable = isinstance(count, int) and isinstance(per_us, int) and count > 0 and per_us > 0
+    return Rate(count, per_us) if readable else None
+
+
+def _due(rate: Rate, free_at: Any, boot: Any, now: int, boot_id: str) -> int:
+    """When the next start is due, for all that is known."""
+    if not isinstance(free_at, int):
+        return now
+    # Of a start before this boot, which began at 0 of this clock.
+    return rate.farthest_us if boot != boot_id else min(free_at, now + rate.farthest_us)

@@ -1,0 +1,1 @@
+DELETE FROM windlass_limits WHERE kind = ? AND name = ?

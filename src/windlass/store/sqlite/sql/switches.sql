@@ -1,1 +1,0 @@
-SELECT queue, paused, concurrency FROM windlass_queues WHERE paused OR concurrency IS NOT NULL
