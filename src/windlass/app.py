@@ -21,6 +21,7 @@ from windlass.config import Settings, load_settings
 from windlass.context import Context
 from windlass.duration import Duration
 from windlass.events import Event, JobFailed
+from windlass.flow import Flow, Step
 from windlass.handlers import Registry
 from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
@@ -309,6 +310,16 @@ class Windlass:
         return self.client.enqueue_many(key, payloads, Options(**options))
 
     aenqueue_many = asynchronous(enqueue_many, here=joins)
+
+    def step(
+        self, key: str, payload: Mapping[str, Any] | None = None, **options: Unpack[EnqueueOptions]
+    ) -> Step:
+        """A job by key as a step of a chain or group: nothing is written before their ``enqueue``."""
+        return self.client.step(key, payload, Options(**options))
+
+    def flow(self, job_ids: Iterable[int]) -> Flow:
+        """A handle for jobs that were enqueued together earlier: see ``Flow``."""
+        return Flow(lambda: self.store, job_ids)
 
     def transaction(self) -> AbstractContextManager[Any]:
         """A connection in a write transaction: what is written and enqueued on it is kept whole, or not."""

@@ -13,6 +13,7 @@ from windlass.clock import Clock, from_us
 from windlass.context import Context, current
 from windlass.errors import InvalidJob
 from windlass.fields import checked_name
+from windlass.flow import Step
 from windlass.handlers import Handler, Registry
 from windlass.job import Job, JobStatus
 from windlass.options import PLAIN, EnqueueOptions, Options, new_job
@@ -68,6 +69,30 @@ class Client:
         jobs = [msgspec.structs.replace(template, payload=encode(payload)) for payload in payloads]
         return self.submit(jobs, options)
 
+    def step(self, key: str, payload: Mapping[str, Any] | None, options: Options) -> Step:
+        """One job by key, to be enqueued with others."""
+        handler = self._registry.get_own(checked_name("job key", key))
+        text = check_json(payload) if handler is None else handler.encode_mapping(payload)
+        return self._step(key, text, handler, options)
+
+    def step_call(
+        self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
+    ) -> Step:
+        """One job of a known handler, from the arguments of a call, to be enqueued with others."""
+        return self._step(handler.key, handler.encode(args, kwargs), handler, options)
+
+    def _step(self, key: str, text: str | None, handler: Handler | None, options: Options) -> Step:
+        for name in ("connection", "durability"):
+            if getattr(options, name) is not None:
+                raise InvalidJob(
+                    f"expected {name} in the enqueue of all steps together, got it for one of them"
+                )
+        return Step(self, new_job(key, text, handler, options))
+
+    def open_store(self) -> Store:
+        """Where the jobs are kept."""
+        return self._store()
+
     def submit(self, jobs: list[NewJob], options: Options) -> list[Job]:
         """Inserts validated jobs and says what became of each."""
         if not jobs:
@@ -103,12 +128,13 @@ class Client:
             max_attempts=job.max_attempts,
             created_at=created_at,
             updated_at=created_at,
-            run_at=_due(job, created_at),
+            run_at=None if row.hold is not None and job.delay_us else _due(job, created_at),
             tags=() if job.tags is None else tuple(msgspec.json.decode(job.tags)),
             meta={} if job.meta is None else msgspec.json.decode(job.meta),
             timeout_s=None if job.timeout_us is None else job.timeout_us / 1_000_000,
             idempotency_key=job.idempotency_key,
             unique=job.unique,
+            hold=row.hold,
             created=row.created,
         )
 
@@ -135,6 +161,14 @@ class Call(Generic[P]):
         return self._client.enqueue_call(self._handler, args, kwargs, self._options)
 
     aenqueue = asynchronous(enqueue, here=_joins)
+
+    def step(self, *args: P.args, **kwargs: P.kwargs) -> Step:
+        """The job as a step of a chain or group: nothing is written before their ``enqueue``.
+
+        Raises:
+            InvalidPayload: the arguments do not fit the handler.
+        """
+        return self._client.step_call(self._handler, args, kwargs, self._options)
 
     def enqueue_many(self, payloads: Iterable[Mapping[str, Any]]) -> list[Job]:
         """Writes one job for each payload, all in one commit or none."""

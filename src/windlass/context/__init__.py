@@ -20,17 +20,22 @@ from windlass.context.context import (
     enter,
     leave,
 )
+from windlass.context.results import Results, decoder_of, is_results, load_results
 from windlass.context.tempdirs import sweep_tempdirs, temp_root
 
 __all__ = [
     "Context",
     "Resources",
+    "Results",
     "Service",
     "StopReason",
     "Stopped",
     "current",
+    "decoder_of",
     "enter",
+    "is_results",
     "leave",
+    "load_results",
     "sweep_tempdirs",
     "temp_root",
 ]

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from windlass.context.results import Results, decoder_of, load_results
 from windlass.context.transaction import HandlerTransaction
 from windlass.job import Job
 from windlass.outcome import Completed
@@ -24,6 +25,8 @@ from windlass.store.protocol import Claim, Settlement, Store
 if TYPE_CHECKING:
     import logging
     import threading
+
+    import msgspec
 
     from windlass.context.saying import Saying
 
@@ -100,6 +103,7 @@ class Context:
         "_progress",
         "_resources",
         "_result",
+        "_results",
         "_saying",
         "_stop_event",
         "_stop_reason",
@@ -164,6 +168,22 @@ class Context:
                 raise LookupError(f"job {self._claim.job_id} is no longer in the database")
             self._job = job
         return job
+
+    @property
+    def results(self) -> Results[Any]:
+        """What the jobs that this one waited for returned, in their order, as they were when first asked for.
+
+        Raises:
+            LookupError: one of them was deleted, or is to run again.
+        """
+        results: Results[Any] | None = getattr(self, "_results", None)
+        if results is None:
+            results = self._results = load_results(self._resources.store, self.job_id, decoder_of(Results))
+        return results
+
+    def results_for(self, decoder: msgspec.json.Decoder[Any]) -> Results[Any]:
+        """The same, each read by that decoder: for parameters with the annotation ``Results[…]``."""
+        return load_results(self._resources.store, self.job_id, decoder)
 
     @property
     def log(self) -> logging.LoggerAdapter[Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from windlass.context import Context, Service
+from windlass.context import Context, Service, decoder_of, is_results
 from windlass.errors import RegistrationError
 from windlass.signature import (
     describe,
@@ -50,7 +50,7 @@ class Providers:
         Raises:
             RegistrationError: the type already has one, or is one that Windlass fills in itself.
         """
-        if self.key_of(kind) in (Context, Service, DATABASE):
+        if self.key_of(kind) in (Context, Service, DATABASE) or is_results(kind):
             raise RegistrationError(f"{type_label(kind)} is filled in by Windlass and cannot be provided")
         if kind in self._factories:
             known = describe(self._factories[kind][0])
@@ -113,9 +113,12 @@ class Providers:
             or kind in self._factories
             or bool(self._overrides.get(kind))
             or is_connection(kind)
+            or is_results(kind)
         )
 
     def _read_own(self, kind: Any) -> Recipe:
+        if is_results(kind):
+            return Recipe(kind, _results_factory(kind), (("ctx", Context),), is_async=False, close=False)
         factory, close, names = self._factories[kind]
         return self._read(kind, factory, close=close, names=names)
 
@@ -146,6 +149,14 @@ class Providers:
 def _is_factory(value: Any) -> bool:
     """A function, method, class or partial; any other object is the value to use, also a callable one."""
     return inspect.isroutine(value) or inspect.isclass(value) or isinstance(value, partial)
+
+
+def _results_factory(annotation: Any) -> Callable[[Context], Any]:
+    try:
+        decoder = decoder_of(annotation)
+    except TypeError as error:
+        raise RegistrationError(f"{annotation} cannot be read from JSON: {error}") from error
+    return lambda ctx: ctx.results_for(decoder)
 
 
 def is_connection(kind: Any) -> bool:
