@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from windlass.app import Windlass, freeze_support
     from windlass.backoff import Backoff
     from windlass.client import JobFunction
-    from windlass.context import Context, Service
+    from windlass.context import Context, Results, Service
     from windlass.errors import (
         AlreadyRunning,
         BadResponse,
@@ -49,11 +49,14 @@ if TYPE_CHECKING:
     from windlass.events import (
         ConflictWaiting,
         Event,
+        HeldBack,
         JobFailed,
+        NotifyTest,
         SyncFailed,
         SyncFailing,
         SyncRecovered,
     )
+    from windlass.flow import Flow, chain, group
     from windlass.job import (
         Attempt,
         Job,
@@ -62,7 +65,11 @@ if TYPE_CHECKING:
         Why,
     )
     from windlass.jobs import JobManager
+    from windlass.notify.channels import Channel
+    from windlass.notify.status import Status
+    from windlass.notify.webhook import WebhookChannel
     from windlass.outcome import Cancel, PermanentError, Retry, Snooze
+    from windlass.store.flows import Tally
     from windlass.sync.engine import Postponed
     from windlass.sync.merge import latest, merge
     from windlass.sync.rest import RestRemote
@@ -74,11 +81,14 @@ __all__ = [
     "Backoff",
     "BadResponse",
     "Cancel",
+    "Channel",
     "ConfigError",
     "ConflictWaiting",
     "Context",
     "CursorExpired",
     "Event",
+    "Flow",
+    "HeldBack",
     "InvalidDocument",
     "InvalidJob",
     "InvalidPayload",
@@ -90,6 +100,7 @@ __all__ = [
     "LostHold",
     "NewerSchema",
     "NotRunning",
+    "NotifyTest",
     "Offline",
     "OutcomeUnknown",
     "PageTooLarge",
@@ -101,12 +112,14 @@ __all__ = [
     "RemoteFault",
     "ResourceBusy",
     "RestRemote",
+    "Results",
     "Retry",
     "Service",
     "ServiceError",
     "Snooze",
     "StaleAttempt",
     "StartFailed",
+    "Status",
     "StoreError",
     "StoreUnavailable",
     "SweepRefused",
@@ -115,15 +128,19 @@ __all__ = [
     "SyncFailing",
     "SyncOperation",
     "SyncRecovered",
+    "Tally",
     "Throttled",
     "TransactionTooLong",
     "Unauthorized",
     "UnsafeDatabase",
+    "WebhookChannel",
     "Why",
     "Windlass",
     "WindlassError",
     "__version__",
+    "chain",
     "freeze_support",
+    "group",
     "latest",
     "merge",
 ]
@@ -134,11 +151,14 @@ _HOMES = {
     "Backoff": "backoff",
     "BadResponse": "errors",
     "Cancel": "outcome",
+    "Channel": "notify.channels",
     "ConfigError": "errors",
     "ConflictWaiting": "events",
     "Context": "context",
     "CursorExpired": "errors",
     "Event": "events",
+    "Flow": "flow",
+    "HeldBack": "events",
     "InvalidDocument": "errors",
     "InvalidJob": "errors",
     "InvalidPayload": "errors",
@@ -150,6 +170,7 @@ _HOMES = {
     "LostHold": "errors",
     "NewerSchema": "errors",
     "NotRunning": "errors",
+    "NotifyTest": "events",
     "Offline": "errors",
     "OutcomeUnknown": "errors",
     "PageTooLarge": "errors",
@@ -161,12 +182,14 @@ _HOMES = {
     "RemoteFault": "errors",
     "ResourceBusy": "errors",
     "RestRemote": "sync.rest",
+    "Results": "context",
     "Retry": "outcome",
     "Service": "context",
     "ServiceError": "errors",
     "Snooze": "outcome",
     "StaleAttempt": "errors",
     "StartFailed": "errors",
+    "Status": "notify.status",
     "StoreError": "errors",
     "StoreUnavailable": "errors",
     "SweepRefused": "errors",
@@ -175,14 +198,18 @@ _HOMES = {
     "SyncFailing": "events",
     "SyncOperation": "sync.views",
     "SyncRecovered": "events",
+    "Tally": "store.flows",
     "Throttled": "errors",
     "TransactionTooLong": "errors",
     "Unauthorized": "errors",
     "UnsafeDatabase": "errors",
+    "WebhookChannel": "notify.webhook",
     "Why": "job",
     "Windlass": "app",
     "WindlassError": "errors",
+    "chain": "flow",
     "freeze_support": "app",
+    "group": "flow",
     "latest": "sync.merge",
     "merge": "sync.merge",
 }
