@@ -186,7 +186,8 @@ PUBLIC: list[type[Any]] = [
     windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
     QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
     ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
-    windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting,
+    windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting, windlass.HeldBack,
+    windlass.Channel, windlass.Status, windlass.WebhookChannel,
     *(value for name in sync.__all__ if isinstance(value := getattr(sync, name), type) and members_of(value)),
     windlass.SyncOperation,
 ]  # fmt: skip

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.service.waiting import until
-from windlass import Context, SyncFailed, Windlass
+from windlass import Context, Status, SyncFailed, Windlass
 from windlass.errors import ConfigError
 from windlass.notify.desktop import DesktopChannel
-from windlass.notify.status import Status
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 """Debian's, which has python3-dbusmock."""

@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from windlass import JobFailed, PermanentError, SyncFailed, Windlass
+from windlass import JobFailed, PermanentError, SyncFailed, WebhookChannel, Windlass
 from windlass.errors import ConfigError
-from windlass.notify import WebhookChannel
 from windlass.notify.webhook import KEY
 from windlass.sync import env
 from windlass.testing import ManualClock, drain

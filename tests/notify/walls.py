@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from windlass import Event
-from windlass.notify import Status
+from windlass import Event, Status
 
 
 class Wall:

@@ -13,23 +13,6 @@ is ever waited for by a dispatcher.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from windlass.notify.notifier import Notifier
 
-if TYPE_CHECKING:
-    from windlass.notify.channels import Channel
-    from windlass.notify.status import Status
-    from windlass.notify.webhook import WebhookChannel
-
-__all__ = ["Channel", "Notifier", "Status", "WebhookChannel"]
-
-_HOMES = {"Channel": "channels", "Status": "status", "WebhookChannel": "webhook"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = ["Notifier"]
