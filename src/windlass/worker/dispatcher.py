@@ -19,6 +19,7 @@ from windlass.worker.lease import Lease
 from windlass.worker.listening import Ear
 from windlass.worker.orders import Orders
 from windlass.worker.pool import Inbox, Pool
+from windlass.worker.slots import Slots
 from windlass.worker.sources import Source
 from windlass.worker.stopping import Stopping
 from windlass.worker.upkeep import Upkeep
@@ -86,7 +87,7 @@ class Dispatcher:
         self._guesses = False
         self._guessed: dict[Lane, int] = {}
         self._closed: set[str] = set()
-        self._limits: dict[str, int] = {}
+        self._slots = Slots()
         self._declined = False
         self._work_likely = True
         self._more = False
@@ -191,6 +192,7 @@ class Dispatcher:
     def _look(self, now: float) -> float:
         if self._ear.heard(now):
             self._look_again()
+            self._slots.heard()
             # Most likely it is in a lane that was known before: those are tried first, then all are read.
             self._guesses = bool(self._lanes_before)
             self._upkeep.look_for_due(now)
@@ -200,9 +202,9 @@ class Dispatcher:
             self._look_for_cancellations()
             self._cancel_look_due = False
             self._cancel_look_at = now + _CANCEL_LOOK_S
-        if self._upkeep.run(now):
+        if self._upkeep.run(now) or self._slots.has_come(now):
             self._look_again()
-        wish = min(self._ear.next_look, self._upkeep.next_run)
+        wish = min(self._ear.next_look, self._upkeep.next_run, self._slots.next_at)
         return min(wish, self._cancel_look_at) if self._cancel_look_due else wish
 
     def _look_again(self) -> None:
@@ -266,6 +268,7 @@ class Dispatcher:
         if request is not None and request.caps is self._guessed:
             self._look_again()
         elif request is not None:
+            self._slots.told(turn.slot_in_us, self._last_turn)
             self._more = turn.more
             if self._declined:
                 self._pool_full = True
@@ -277,7 +280,7 @@ class Dispatcher:
         if requeued:
             # Ready only now that it is settled: the lanes were read before.
             self._look_again()
-        if requeued or (told and self._limits):
+        if requeued or (told and self._slots.gives_places):
             # A dispatcher in this same process shares our connection and does not see its version move.
             self._store.ring()
         elif turn.claimed or told:
@@ -296,7 +299,7 @@ class Dispatcher:
             self._lanes = self._store.lanes()
             switches = self._store.switches()
             self._closed = {name for name, state in switches.items() if state.paused}
-            self._limits = {name: state.concurrency for name, state in switches.items() if state.concurrency}
+            self._slots.look(self._store)
         open_lanes = [lane for lane in self._lanes if self._is_open(lane)]
         if not open_lanes:
             self._work_likely = False
@@ -313,7 +316,7 @@ class Dispatcher:
 
     def _claim_from(self, caps: dict[Lane, int]) -> ClaimRequest:
         self._declined = False
-        return ClaimRequest(self.owner, BATCH, caps, self._accept)
+        return ClaimRequest(self.owner, BATCH, caps, self._accept, extra_us=self._slots.extra_us)
 
     def _is_open(self, lane: Lane) -> bool:
         return lane.queue not in self._closed and self._knows(lane.key)
@@ -371,6 +374,7 @@ class Dispatcher:
     def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
         self._settlements.append(Settlement(claim.job_id, claim.attempt, claim.token, outcome))
         self._asking.ends(claim.key)
+        self._slots.ended(claim, outcome)
         # Room for more, and what did not complete may be ready again.
         self._work_likely = True
         self._pool_full = False
