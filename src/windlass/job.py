@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+Existing = Literal["keep", "replace", "update", "append", "append_or_replace"]
+"""What an enqueue does where an unfinished job has the unique key that it asks for."""
+
+Disposition = Literal["created", "kept", "replaced", "updated", "appended", "debounced"]
+"""What an enqueue did."""
 
 
 class JobStatus(StrEnum):
@@ -80,18 +86,27 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     idempotency_key: str | None = None
     unique: str | None = None
-    """Its unique key: no other unfinished job has it."""
+    """Its unique key: no other unfinished job has it, but for those that are in line for it."""
+    in_line: bool = False
+    """It takes its unique key only when those before it are over; until then it is held."""
+    deadline: datetime | None = None
+    """When it is to have ended, retries and waits included."""
     hold: str | None = None
     """Why it is held, where it is."""
+    waits_for: int | None = None
+    """For how many jobs it still waits; None where it was enqueued to wait for none."""
     reason: str | None = None
     """Why it ended, in one word, where it did not complete: ``permanent``, ``exhausted``, ``invalid``,
-    ``crashed``, ``timeout`` or ``cancelled``."""
+    ``crashed``, ``timeout``, ``deadline``, ``cancelled`` or ``replaced``."""
     crashes: int = 0
     """How often the process that ran it died under it."""
     cancel_requested: bool = False
     created: bool = True
     """False where an enqueue found a job with the same idempotency key, or an unfinished one with the same
     unique key, and made none."""
+    disposition: Disposition = "created"
+    """What the enqueue that gave this job did: ``created``, ``replaced`` and ``appended`` made it, while
+    ``kept``, ``updated`` and ``debounced`` found it."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +127,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     job_id: int
     status: JobStatus
     code: str
-    """``running``, ``final``, ``ready``, ``scheduled``, ``retrying``, ``held``, ``paused``, ``limit``,
-    ``unknown_key``, ``no_service``."""
+    """``running``, ``final``, ``ready``, ``scheduled``, ``retrying``, ``held``, ``in_line``, ``paused``,
+    ``limit``, ``unknown_key``, ``no_service``."""
     reason: str
     until: datetime | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast, get_args
 
 import msgspec
 
@@ -12,6 +12,7 @@ from windlass.clock import to_wall_us
 from windlass.duration import Duration
 from windlass.errors import InvalidJob
 from windlass.fields import (
+    checked_job_id,
     checked_max_attempts,
     checked_name,
     checked_priority,
@@ -22,10 +23,12 @@ from windlass.fields import (
 )
 from windlass.handlers import Handler
 from windlass.handlers.options import Options as HandlerOptions
+from windlass.job import Existing
 from windlass.payload import check_json
 from windlass.store.protocol import Durability, NewJob
 
 _DEFAULTS = HandlerOptions()
+_POLICIES = get_args(Existing)
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -50,9 +53,26 @@ class EnqueueOptions(TypedDict, total=False):
     idempotency_key: str | None
     """A second enqueue of this job key with it finds the first job and makes none, for as long as that job is
     kept (see the retention settings)."""
+    after: Iterable[int]
+    """Ids of jobs that are to complete before it, and whose results it gets. One that has failed or was
+    cancelled leaves it held, with the reason, until that one is retried and completes."""
     unique: str | None
-    """While a job with this name is unfinished, whatever its job key, an enqueue finds that one and makes
-    none; once it is over, the next one is made."""
+    """At most one unfinished job has this name, whatever its job key; ``existing`` says what an enqueue does
+    where there is one. Once it is over, the next one is made."""
+    existing: Existing
+    """``"keep"`` (unless you say otherwise): finds that one and makes none. ``"replace"``: cancels it; where
+    it runs, it is asked to stop, and the new one starts when it has. ``"update"``: gives it the new payload
+    and options; a run that goes on keeps the old ones. ``"append"``: the new one runs once that one, and
+    what was appended before, has completed. ``"append_or_replace"``: the same, but what is held because one
+    before it failed or was cancelled makes room."""
+    debounce: Duration | None
+    """With ``unique``: not before this long after the last of many calls. Each call moves the job that has
+    not started and gives it the newest payload; while one runs, they make one that follows."""
+    debounce_most: Duration | None
+    """But never later than this after the first of these calls."""
+    deadline: Duration | datetime | None
+    """To have ended by then, all its runs and waits included: else it is FAILED, with the reason
+    ``deadline``. A span counts from now; both go by the wall clock."""
     connection: Any
     """A ``sqlite3`` connection of the caller's: the job is inserted inside the caller's own transaction and
     exists if and only if it commits. That connection's ``synchronous`` setting decides how durably."""
@@ -73,7 +93,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tags: Iterable[str] = ()
     meta: Mapping[str, Any] | None = None
     idempotency_key: str | None = None
+    after: Iterable[int] = ()
     unique: str | None = None
+    existing: Existing = "keep"
+    debounce: Duration | None = None
+    debounce_most: Duration | None = None
+    deadline: Duration | datetime | None = None
     connection: Any = None
     durability: Durability | None = None
 
@@ -108,14 +133,72 @@ def new_job(key: str, payload: str | None, handler: Handler | None, options: Opt
         max_attempts=own.max_attempts
         if options.max_attempts is None
         else checked_max_attempts(options.max_attempts),
-        delay_us=None if options.delay is None else checked_span("delay", options.delay),
-        run_at_us=None if options.run_at is None else _checked_moment("run_at", options.run_at),
         timeout_us=checked_timeout(options.timeout),
         idempotency_key=checked_text("idempotency_key", options.idempotency_key),
+        after=_checked_after(options.after),
         unique=checked_text("unique", options.unique),
+        **(_wait(options) | _about_others(options) | _deadline(options.deadline)),
         tags=msgspec.json.encode(tags).decode() if tags else None,
         meta=check_json(options.meta, name="meta"),
     )
+
+
+def _about_others(options: Options) -> dict[str, Any]:
+    """What becomes of an unfinished job with the same unique key."""
+    if options.existing not in _POLICIES:
+        raise InvalidJob(
+            f"expected existing to be one of {', '.join(_POLICIES)}, got {options.existing!r:.80}"
+        )
+    if options.debounce is None and options.debounce_most is not None:
+        raise InvalidJob(
+            "expected debounce beside debounce_most: it says how long each call puts the job off"
+        )
+    if options.debounce is None:
+        if options.existing != "keep" and options.unique is None:
+            raise InvalidJob(
+                f'expected unique beside existing="{options.existing}": it names the existing job'
+            )
+        return {"existing": options.existing}
+    if options.unique is None:
+        raise InvalidJob("expected unique beside debounce: it names the job that each call puts off")
+    if options.existing != "keep":
+        raise InvalidJob(
+            "expected existing or debounce, got both: debounce says what it does to an existing job"
+        )
+    if options.delay is not None or options.run_at is not None:
+        raise InvalidJob("expected debounce, or delay or run_at, got both: debounce is a delay of its own")
+    debounce_us = checked_span("debounce", options.debounce)
+    most_us = None if options.debounce_most is None else checked_span("debounce_most", options.debounce_most)
+    if debounce_us == 0:
+        raise InvalidJob("expected debounce to be longer than nothing, got 0: leave it out to run at once")
+    if most_us is not None and most_us < debounce_us:
+        raise InvalidJob(
+            f"expected debounce_most to be no shorter than debounce, {options.debounce!r}, "
+            f"got {options.debounce_most!r}"
+        )
+    return {"delay_us": debounce_us, "debounce_us": debounce_us, "debounce_most_us": most_us}
+
+
+def _wait(options: Options) -> dict[str, Any]:
+    """Until when it waits in any case."""
+    return {
+        "delay_us": None if options.delay is None else checked_span("delay", options.delay),
+        "run_at_us": None if options.run_at is None else _checked_moment("run_at", options.run_at),
+    }
+
+
+def _deadline(given: Duration | datetime | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, datetime):
+        return {"deadline_us": _checked_moment("deadline", given)}
+    return {"deadline_in_us": checked_span("deadline", given)}
+
+
+def _checked_after(given: Any) -> tuple[int, ...]:
+    if isinstance(given, (int, str)) or not isinstance(given, Iterable):
+        raise InvalidJob(f"expected after to be several ids of jobs, such as [12, 13], got {given!r:.80}")
+    return tuple(checked_job_id(job_id) for job_id in cast("Iterable[Any]", given))
 
 
 def _checked_moment(what: str, value: Any) -> int:

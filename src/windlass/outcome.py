@@ -8,12 +8,26 @@ store turns each kind of outcome into one transition of the job.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from windlass.backoff import DEFAULT, Backoff
 from windlass.duration import Duration, to_us
+
+StopReason = Literal["cancelled", "replaced", "deadline", "timeout", "constraint", "shutdown"]
+"""Why a running handler should end, and what becomes of its job if it does:
+
+- ``cancelled``: a person or a program no longer wants it. CANCELLED.
+- ``replaced``: a job with its unique key was enqueued in its place. CANCELLED, and that one starts.
+- ``deadline``: its job was to have ended by now, retries and waits included. FAILED.
+- ``timeout``: this attempt took too long. Retried, or FAILED where no attempt is left.
+- ``constraint``: a condition that must hold while it runs does so no longer. It waits; no attempt is spent.
+- ``shutdown``: the service stops. It goes back as it was; no attempt is spent.
+"""
+
+DEADLINE_MISSED = "DeadlineMissed: it had not completed by its deadline"
+"""The ``last_error`` of a job that ran out of time."""
 
 
 class PermanentError(Exception):
@@ -89,7 +103,7 @@ class Failed(Outcome, frozen=True, array_like=True, tag="failed"):
 
     error: str
     reason: str = "permanent"
-    """``permanent``, ``exhausted``, ``invalid``, ``crashed`` or ``timeout``."""
+    """``permanent``, ``exhausted``, ``invalid``, ``crashed``, ``timeout`` or ``deadline``."""
 
 
 class Crashed(Outcome, frozen=True, array_like=True, tag="crashed"):

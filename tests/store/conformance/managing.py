@@ -46,7 +46,7 @@ class Managing:
         job_id = add(store)
         (one,) = claim(store, 4)
         assert store.cancel([job_id]) == {job_id: JobStatus.RUNNING}
-        assert store.cancellations(4) == [job_id]
+        assert store.cancellations(4) == {job_id: "cancelled"}
         assert settle(store, one, outcome)
         assert the(store, job_id).status is JobStatus.CANCELLED
 

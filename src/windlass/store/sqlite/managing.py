@@ -12,7 +12,7 @@ from windlass.clock import from_us
 from windlass.errors import InvalidJob
 from windlass.job import Attempt, Job, JobStatus
 from windlass.store.protocol import JobFilter, QueueState
-from windlass.store.sqlite import flowing
+from windlass.store.sqlite import flowing, succession
 from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.rows import COLUMNS, job_of, moment
 from windlass.store.sqlite.statements import SQL
@@ -83,11 +83,13 @@ class Managing(Role):
 
     def _cancel(self, job_ids: Sequence[int]) -> tuple[dict[int, JobStatus], list[int]]:
         found: dict[int, JobStatus] = {}
+        cancelled: list[int] = []
         now_us, now = self.now()
         with self.database.write(full=True) as connection:
             for job_id in job_ids:
                 if connection.execute(SQL["cancel_pending"], (now_us, now, job_id)).rowcount:
                     found[job_id] = JobStatus.CANCELLED
+                    cancelled.append(job_id)
                     continue
                 connection.execute(SQL["cancel_running"], (now, job_id))
                 row = connection.execute(
@@ -97,6 +99,7 @@ class Managing(Role):
                     # A status that is none of ours is about to be held.
                     known = row[0] in JobStatus.__members__
                     found[job_id] = JobStatus(row[0]) if known else JobStatus.PENDING
+            succession.ended(connection, cancelled, now)
             return found, flowing.heirs(connection, job_ids) if flowing.any_flow(connection) else []
 
     def retry(self, job_ids: Sequence[int]) -> list[int]:
@@ -113,6 +116,8 @@ class Managing(Role):
                 ]
                 if before is not None:
                     flowing.revive(connection, before, again, now)
+                for job_id in again:
+                    succession.retried(connection, job_id, now)
             changed += again
         self.ring()
         return changed
@@ -128,7 +133,11 @@ class Managing(Role):
         for step in _steps(sorted(job_ids, reverse=True)):
             with self.database.write(full=True) as connection:
                 for job_id in step:
-                    deleted += flowing.remove(connection, [job_id])
+                    key = succession.key_of(connection, job_id)
+                    gone = flowing.remove(connection, [job_id])
+                    if gone and key is not None:
+                        succession.deleted(connection, key, self.now()[1])
+                    deleted += gone
         self.ring()
         return sorted(deleted)
 

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from windlass.clock import Clock, iso, sleep, stopwatch_ns
+from windlass.clock import Clock, sleep, stopwatch_ns
 from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.sqlite import flowing
@@ -20,6 +20,7 @@ from windlass.store.sqlite.joining import check_file, joined
 from windlass.store.sqlite.rows import moment
 from windlass.store.sqlite.sealing import Sealer
 from windlass.store.sqlite.statements import SQL
+from windlass.store.sqlite.succession import Meeting, deadline_of
 
 log = logging.getLogger("windlass.store")
 
@@ -91,7 +92,8 @@ class Producing(Role):
     def _insert_inside(self, connection: Any, jobs: Sequence[NewJob]) -> list[Inserted]:
         if not self.database.owns(connection):
             check_file(connection, self.database.path)
-        with joined(connection, self.database.path, apart=len(jobs) > 1 or bool(jobs[0].after)):
+        apart = len(jobs) > 1 or bool(jobs[0].after or jobs[0].unique)
+        with joined(connection, self.database.path, apart=apart):
             return self._insert_on(connection, jobs)
 
     def _insert_together(self, ticket: _Ticket) -> list[Inserted]:
@@ -206,33 +208,45 @@ class Producing(Role):
     def _insert_on(self, connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
         now_us, now = self.now()
         inserted: list[Inserted] = []
-        statement = SQL["insert"]
-        execute = connection.execute
+
+        def put(statement: str, job: NewJob) -> int | None:
+            return self._put(connection, statement, job, now_us, now)
+
         for given in jobs:
             bonds = flowing.bonds_of(connection, given, inserted) if given.after or given.follows else None
             job = given if bonds is None else flowing.bound(given, bonds)
             payload = job.payload
-            run_at, run_at_boot, boot_id = self._due(job, now_us)
-            row = (
-                job.key, payload, job.priority, job.max_attempts, now, now, job.queue,
-                run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta,
-            )  # fmt: skip
-            more = (
-                job.unique, job.title, job.constraints, job.deadline_us,
-                job.hold, job.waits_for, job.unique_next,
-            )  # fmt: skip
-            cursor = execute(statement, row) if more == _PLAIN else execute(SQL["insert_more"], (*row, *more))
             if payload is not None:
                 self._written += len(payload) if len(payload) < _LONG else len(payload) + _LONG_BYTES
             self._written += _ROW_BYTES
-            if cursor.rowcount == 1:
-                made = cursor.lastrowid or 0
-                hold = None if bonds is None else flowing.bind(connection, made, bonds, now)
-                inserted.append(Inserted(made, True, now, hold=hold))
+            if job.unique is not None:
+                done = Meeting(connection, job, put, self.clock, now).enqueue()
             else:
-                kept = _kept(connection, job)
-                inserted.append(Inserted(kept[0], False, kept[1] if moment(kept[1]) else iso(now_us)))
+                made = self._put(connection, None, job, now_us, now)
+                done = _kept(connection, job, now) if made is None else Inserted(made, True, now)
+            if bonds is not None and done.created:
+                done = done._replace(hold=flowing.bind(connection, done.job_id, bonds, now))
+            inserted.append(done)
         return inserted
+
+    def _put(
+        self, connection: sqlite3.Connection, statement: str | None, job: NewJob, now_us: int, now: str
+    ) -> int | None:
+        """Inserts a row, by the named statement or that of its kind; None where another is in the way."""
+        run_at, run_at_boot, boot_id = self._due(job, now_us)
+        row = (
+            job.key, job.payload, job.priority, job.max_attempts, now, now, job.queue,
+            run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta,
+        )  # fmt: skip
+        more = (
+            job.unique, job.title, job.constraints, deadline_of(job, now_us),
+            job.hold, job.waits_for, job.unique_next,
+        )  # fmt: skip
+        if statement is None and more == _PLAIN:
+            cursor = connection.execute(SQL["insert"], row)
+        else:
+            cursor = connection.execute(SQL[statement or "insert_more"], (*row, *more))
+        return cursor.lastrowid if cursor.rowcount == 1 else None
 
     def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:
         if job.delay_us and job.waits_for:
@@ -245,14 +259,10 @@ class Producing(Role):
         return _AT_ONCE
 
 
-def _kept(connection: sqlite3.Connection, job: NewJob) -> tuple[int, Any]:
-    """The id and the time of the job that is there in its place."""
-    row = None
-    if job.idempotency_key is not None:
-        row = connection.execute(SQL["find_idempotent"], (job.key, job.idempotency_key)).fetchone()
-    if row is None:
-        row = connection.execute(SQL["find_unique"], (job.unique,)).fetchone()
-    return row[0], row[1]
+def _kept(connection: sqlite3.Connection, job: NewJob, now: str) -> Inserted:
+    """The job that has its idempotency key."""
+    row = connection.execute(SQL["find_idempotent"], (job.key, job.idempotency_key)).fetchone()
+    return Inserted(row[0], False, row[1] if moment(row[1]) else now, "kept")
 
 
 class _Ticket:

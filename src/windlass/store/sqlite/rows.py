@@ -13,7 +13,8 @@ from windlass.job import Job, JobStatus, Progress
 COLUMNS = (
     "id, job_key, payload, status, queue, priority, attempts, max_attempts, created_at, updated_at, run_at, "
     "last_attempt_at, finished_at, last_error, result, progress, tags, meta, timeout_us, idempotency_key, "
-    "hold, reason, crashes, cancel_requested, unique_key, waits_for"
+    "hold, reason, crashes, cancel_requested, ifnull(unique_key, unique_next), waits_for, "
+    "unique_next IS NOT NULL AND unique_key IS NULL, deadline"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Steps = tuple[float, float | None, str | None]
@@ -51,6 +52,8 @@ def job_of(row: tuple[Any, ...]) -> Job:
         cancel_requested=bool(row[23]),
         unique=_text(row[24]),
         waits_for=row[25] if isinstance(row[25], int) else None,
+        in_line=bool(row[26]),
+        deadline=_moment_of(row[27]),
     )
 
 

@@ -9,6 +9,8 @@ import sqlite3
 
 from windlass.clock import Clock
 from windlass.outcome import (
+    DEADLINE_MISSED,
+    AnyOutcome,
     Cancelled,
     Committed,
     Crashed,
@@ -17,12 +19,16 @@ from windlass.outcome import (
     Released,
     Retried,
     Snoozed,
+    StopReason,
 )
 from windlass.store.protocol import Settlement
 from windlass.store.sqlite.statements import SQL
 
 CRASHES_ALLOWED = 3
 """A job under which this many processes died alone is FAILED: the next would die, too."""
+
+STOP_REASONS: dict[int, StopReason] = {1: "cancelled", 2: "replaced", 3: "deadline"}
+"""What is in ``cancel_requested`` of a job that is to stop."""
 
 _Owned = tuple[int, int | None, int, str | None]
 
@@ -44,9 +50,10 @@ class Settler:
         owned: _Owned | None = self._connection.execute(SQL["settle_owned"], settlement[:3]).fetchone()
         if owned is None:
             return False
-        cancel_requested, allowed, crashes, _ = owned
-        if cancel_requested and isinstance(outcome, (Retried, Snoozed, Released, Quarantined, Crashed)):
-            outcome = Cancelled("cancel was requested")
+        asked, allowed, crashes, _ = owned
+        stop = STOP_REASONS.get(asked, "cancelled")
+        if asked and isinstance(outcome, (Retried, Snoozed, Released, Quarantined, Crashed)):
+            outcome = _as_asked(stop)
         match outcome:
             case Retried(error, delay_us, alone):
                 self._record(settlement, owned, "retried", error)
@@ -62,7 +69,8 @@ class Settler:
                 self._wait(settlement, owned, hold=reason, spent=False)
             case Cancelled(reason):
                 self._record(settlement, owned, "cancelled", reason)
-                self._end(settlement, status="CANCELLED", reason="cancelled", error=None, crashes=crashes)
+                word = "replaced" if stop == "replaced" else "cancelled"
+                self._end(settlement, status="CANCELLED", reason=word, error=None, crashes=crashes)
             case Failed(error, reason):
                 self._record(settlement, owned, "failed", error)
                 self._end(settlement, status="FAILED", reason=reason, error=error, crashes=crashes)
@@ -133,3 +141,8 @@ class Settler:
             (settlement.job_id, settlement.attempt, outcome, owned[3], self.now_us, error),
         )
         self._connection.execute(SQL["forget_attempts"], (settlement.job_id,))
+
+
+def _as_asked(stop: StopReason) -> AnyOutcome:
+    """What becomes of a job that was to stop, and would run again otherwise."""
+    return Failed(DEADLINE_MISSED, "deadline") if stop == "deadline" else Cancelled(f"it was {stop}")
