@@ -15,7 +15,7 @@ import pytest
 from tests.schedule.transitions import DAY, Transition, distinct, of_all_zones, offset, only_tzdata
 from windlass.schedule import Cron, Daily, Rule, between
 
-PARTS = 8
+PARTS = 12
 AROUND = 4500
 MINUTES_OF_DAY = DAY // 60
 

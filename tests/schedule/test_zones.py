@@ -8,6 +8,8 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.schedule.transitions import only_tzdata
 from windlass.errors import InvalidJob
@@ -47,6 +49,9 @@ def runs(rule: Rule, after: str, count: int) -> list[str]:
         ("Australia/Lord_Howe", "*/15 * * * *", "2026-04-04 14:30",
          ["2026-04-04 14:45:00", "2026-04-04 15:00:00", "2026-04-04 15:15:00", "2026-04-04 15:30:00"]),
         ("Pacific/Chatham", "0 3 * * *", "2026-09-26 00:00", ["2026-09-26 14:00:00", "2026-09-27 13:15:00"]),
+        # The half hours beside a skipped one are an hour apart: there is nothing to be made up for.
+        ("Europe/Zurich", "30 * * * *", "2026-03-29 00:00",
+         ["2026-03-29 00:30:00", "2026-03-29 01:30:00", "2026-03-29 02:30:00"]),
         # Two hours.
         ("Antarctica/Troll", "30 1,2 * * *", "2026-03-29 00:00",
          ["2026-03-29 01:00:00", "2026-03-29 23:30:00"]),
@@ -82,6 +87,31 @@ def test_several_times_in_one_gap_are_one_run() -> None:
     times = Daily((2 * 3600, 2 * 3600 + 1800, 2 * 3600 + 3599, 3 * 3600), "Europe/Zurich")
     expected = ["2026-03-29 01:00:00", "2026-03-30 00:00:00"]
     assert runs(times, "2026-03-28 12:00", 2) == expected
+
+
+def test_who_begins_in_a_repeated_hour_does_not_get_what_was_due_in_it_before() -> None:
+    assert runs(Cron("30 2 * * *", "Europe/Zurich"), "2026-10-25 01:10", 1) == ["2026-10-26 01:30:00"]
+    assert runs(Daily((9000,), "Europe/Zurich"), "2026-10-25 01:10", 1) == ["2026-10-26 01:30:00"]
+    assert runs(Cron("30 * * * *", "Europe/Zurich"), "2026-10-25 01:10", 1) == ["2026-10-25 01:30:00"]
+
+
+@given(
+    st.sampled_from(["*/5 * * * *", "0 9-17 * * MON-FRI", "*/20 1-3 * * *", "7 * 29 2 *", "15 0 L * *"]),
+    st.sampled_from(["Europe/Dublin", "Australia/Lord_Howe", "Pacific/Apia", "Antarctica/Troll"]),
+    st.integers(0, us("2037-01-01")), st.integers(0, 40 * 86_400_000_000),
+)  # fmt: skip
+def test_what_comes_next_is_to_come_and_nothing_is_before_it(
+    cron: str, zone: str, now: int, later: int
+) -> None:
+    rule = Cron(cron, zone)
+    following = rule.next_after(0, now)
+    assert following is not None
+    assert following > now
+    assert rule.next_after(0, following - 1) == following
+    after = rule.next_after(0, now + later)
+    assert after is not None
+    assert after >= following
+    assert (after == following) == (now + later < following)
 
 
 def test_seconds_fields_letters_and_the_last_friday_are_understood() -> None:
