@@ -254,7 +254,9 @@ class Dispatcher:
         self._failures = 0
         self._last_turn = monotonic()
         self._asking.settled(self._last_turn)
-        requeued = any(type(settlement.outcome) is not Completed for settlement in settlements)
+        requeued = turn.freed or any(type(one.outcome) is not Completed for one in settlements)
+        if turn.freed:  # … some of it for later
+            self._upkeep.look_for_due(self._last_turn)
         self._after(turn, request, told=bool(settlements or progress), requeued=requeued)
 
     def _after(self, turn: Turn, request: ClaimRequest | None, *, told: bool, requeued: bool) -> None:
@@ -345,8 +347,8 @@ class Dispatcher:
 
     def _look_for_cancellations(self) -> None:
         if self._pool.held():
-            for job_id in self._store.cancellations(self.owner):
-                self._pool.cancel(job_id, "cancelled")
+            for job_id, reason in self._store.cancellations(self.owner).items():
+                self._pool.cancel(job_id, reason)
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
     def _begin_stop(self, grace_s: float) -> None:
