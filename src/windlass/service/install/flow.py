@@ -61,7 +61,9 @@ def install(manager: Manager, plan: Plan, ask: Ask, *, start: bool = True) -> bo
         for step in manager.written(plan, start=start):
             take(step, ask)
     except ServiceError as error:
-        raise ServiceError(f"{path} is written, but {error}; to install it again is safe") from error
+        raise ServiceError(
+            f"{path} is written, but {error}\nwindlass service logs may say more; to install it again is safe"
+        ) from error
     return changed
 
 
