@@ -101,8 +101,10 @@ def test_a_machine_that_cannot_tell_its_zone_asks_for_one() -> None:
     def unknown() -> str:
         raise ConfigError("/etc/localtime does not tell the name")
 
-    with pytest.raises(InvalidJob, match="expected tz, for /etc/localtime does not tell"):
+    with pytest.raises(InvalidJob, match=r"expected tz, as this machine.*: /etc/localtime does not tell"):
         parse(at="07:30", local_zone=unknown)
+    with pytest.raises(InvalidJob, match=r"expected tz, as this machine.*: there is no zone 'CET-1CEST'"):
+        parse(at="07:30", local_zone=lambda: "CET-1CEST")
     assert parse(every="1h", local_zone=unknown) == Every(HOUR)
 
 

@@ -175,10 +175,11 @@ def _zone(tz: object, local_zone: Callable[[], str]) -> str:
     if tz is None:
         try:
             name = local_zone()
-        except ConfigError as error:
-            raise InvalidJob(f"expected tz, for {error}") from error
-    else:
-        name = tz.key if isinstance(tz, zoneinfo.ZoneInfo) else tz
+            zone_named(name)
+        except (ConfigError, InvalidJob) as error:
+            raise InvalidJob(f"expected tz, as this machine's own zone cannot be used: {error}") from error
+        return name
+    name = tz.key if isinstance(tz, zoneinfo.ZoneInfo) else tz
     if not isinstance(name, str):
         raise InvalidJob(f'expected tz to be the name of a zone such as "Europe/Zurich", got {tz!r:.80}')
     zone_named(name)
