@@ -12,12 +12,12 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from windlass.context.results import Results, decoder_of, load_results
 from windlass.context.transaction import HandlerTransaction
 from windlass.job import Job
-from windlass.outcome import Completed
+from windlass.outcome import Completed, StopReason
 from windlass.payload import encode_result
 from windlass.redact import clean
 from windlass.store.protocol import Claim, Settlement, Store
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     import msgspec
 
     from windlass.context.saying import Saying
-
-StopReason = Literal["cancelled", "shutdown", "timeout"]
-"""Why a running handler should end: someone cancelled it, the service stops, its time is up."""
 
 MESSAGE_LENGTH_MAX = 500
 """How long ``ctx.transaction()`` may hold the write lock, in seconds."""
@@ -203,7 +200,7 @@ class Context:
 
     @property
     def stop_reason(self) -> StopReason | None:
-        """``"cancelled"``, ``"shutdown"`` or ``"timeout"``; None while nobody asked."""
+        """Why it was asked to stop, such as ``"shutdown"``: see ``StopReason``. None while nobody asked."""
         return self._stop_reason
 
     def raise_if_cancelled(self) -> None:

@@ -110,11 +110,13 @@ class Upkeep:
         return [job.id for job in self._store.select(where, limit=len(job_ids))]
 
     def _promote(self, now: float) -> bool:
-        promotion = self._store.promote()
+        promotion, expiry = self._store.promote(), self._store.expire()
+        if expiry.failed:
+            log.warning("%d jobs have failed: they had not completed by their deadlines", expiry.failed)
+        waits_us = [us for us in (promotion.next_due_us, expiry.next_due_us) if us is not None]
         # A jump of the wall clock wakes nobody: so never sleep for longer than a minute.
-        wait_s = _LONGEST_DUE_S if promotion.next_due_us is None else promotion.next_due_us / 1_000_000
-        self._due_at = now + min(wait_s, _LONGEST_DUE_S)
-        return promotion.promoted > 0
+        self._due_at = now + min([us / 1_000_000 for us in waits_us] + [_LONGEST_DUE_S])
+        return promotion.promoted > 0 or expiry.failed > 0
 
     def _settle_down(self, now: float) -> None:
         if self.commits != self._commits_seen:

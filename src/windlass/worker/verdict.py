@@ -29,6 +29,7 @@ from windlass.outcome import (
 from windlass.payload import encode_result, why_not_object
 from windlass.redact import clean, describe, message_of
 from windlass.store.protocol import Claim
+from windlass.worker.stopped import stopped
 
 INSTRUCTIONS = (Retry, Snooze, Cancel, PermanentError)
 """What a handler may return as well as raise."""
@@ -80,12 +81,12 @@ def judge(handler: Handler, ctx: Context, result: Any, failure: BaseException | 
         return _classified(handler, claim, failure)
     # Whatever a handler raises after it was asked to stop is how it stopped.
     match ctx.stop_reason:
-        case "cancelled":
-            return Cancelled("it was cancelled while it ran")
-        case "shutdown":
-            return Released("the service stopped while it ran")
         case "timeout":
             return _timed_out(handler, claim, failure)
+        case "shutdown":
+            return Released("the service stopped while it ran")
+        case reason:
+            return stopped(reason, "while it ran")
 
 
 def _completed(ctx: Context, result: Any) -> AnyOutcome:
