@@ -12,7 +12,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -146,6 +147,16 @@ class Namespace:
 
     def ip(self, command: str) -> None:
         subprocess.run([*self.enter, "ip", *command.split()], check=True)
+
+    @contextmanager
+    def serving(self, port: int) -> Iterator[None]:
+        """A web server in it."""
+        command = [*self.enter, sys.executable, "-u", "-m", "http.server", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+            assert server.stdout is not None
+            server.stdout.readline()  # it says when it listens
+            yield
+            server.terminate()
 
 
 class Looker:

@@ -18,6 +18,7 @@ from windlass.inotify import APPEARED, GONE, LINKS_CHANGED, MODIFIED, MOVED, WRI
 
 _EVENTS = APPEARED | GONE | LINKS_CHANGED | MODIFIED | MOVED | WRITTEN
 _POLL_S = 10.0
+_TICK_US = 10_000
 
 
 class ChangedFiles:
@@ -40,28 +41,35 @@ class ChangedFiles:
     def _follow(self, tell: Tell, ear: Ear, inotify: Inotify | None) -> None:
         if inotify is not None:
             self._watch(inotify)
-        seen = self._look()
-        tell(seen)
+        seen = told = self._look()
+        tell(self._files(seen))
         disturbed_at: float | None = None
         while not ear.closed:
-            if disturbed_at is not None:
-                pause_s = max(0.0, disturbed_at + self._quiet_s - monotonic())
-            else:
-                pause_s = None if inotify is not None else _POLL_S
-            if inotify is not None:
-                if ear.wait(pause_s, inotify.fd):
-                    inotify.drain()
-                    self._watch(inotify)
-                    disturbed_at = monotonic()
-            else:
-                ear.wait(pause_s)
+            if self._wait(ear, inotify, disturbed_at):
+                disturbed_at = monotonic()
             found = self._look()
-            if found != seen and (disturbed_at is None or inotify is None):
+            if found != seen:
                 disturbed_at = monotonic()
             elif disturbed_at is not None and monotonic() >= disturbed_at + self._quiet_s:
                 disturbed_at = None
-                tell(found)
+                # Only what is newer: a job that clears its inbox does not lose what it began with.
+                if found > told:
+                    told = found
+                    tell(self._files(found))
             seen = found
+
+    def _wait(self, ear: Ear, inotify: Inotify | None, disturbed_at: float | None) -> bool:
+        """Until it is time to look; True where something was told."""
+        pause_s = None if inotify is not None else _POLL_S
+        if disturbed_at is not None:
+            pause_s = max(0.0, disturbed_at + self._quiet_s - monotonic())
+        if inotify is None:
+            ear.wait(pause_s)
+        elif ear.wait(pause_s, inotify.fd):
+            inotify.drain()
+            self._watch(inotify)
+            return True
+        return False
 
     def _watch(self, inotify: Inotify) -> None:
         for folder, _ in self._patterns:
@@ -69,32 +77,33 @@ class ChangedFiles:
             while not inotify.watch(folder, _EVENTS) and folder != os.path.dirname(folder):
                 folder = os.path.dirname(folder)
 
-    def _look(self) -> Files:
-        changed_us, newest = None, ""
+    def _look(self) -> tuple[int, str]:
+        """When the newest file changed, and its name; 0 where there is none."""
+        newest = (0, "")
         for folder, pattern in self._patterns:
             try:
                 entries = list(os.scandir(folder))
             except OSError:
                 continue  # it may come yet
             for entry in entries:
-                if not fnmatch.fnmatch(entry.name, pattern):
-                    continue
-                with suppress(FileNotFoundError):  # it has gone between the list and the look
-                    at_us = _changed_us(entry)
-                    if changed_us is None or at_us > changed_us:
-                        changed_us, newest = at_us, entry.name
-        if changed_us is None:
-            return Files(changed_us=None)
-        # A file of a machine with a faster clock is not news for ever.
-        return Files(changed_us=min(changed_us, self._clock.wall_us()), newest=newest)
+                if fnmatch.fnmatch(entry.name, pattern):
+                    with suppress(FileNotFoundError):  # it has gone between the list and the look
+                        newest = max(newest, (_changed_us(entry), entry.name))
+        return newest
+
+    def _files(self, found: tuple[int, str]) -> Files:
+        changed_us, name = found
+        # A file from a machine whose clock is ahead is not news for ever.
+        return Files(changed_us=min(changed_us, self._clock.wall_us()) if changed_us else None, newest=name)
 
 
 def _changed_us(entry: os.DirEntry[str]) -> int:
+    """The latest moment at which it can have changed: file systems keep it by the tick, or by the second."""
     status = entry.stat()
-    if os.name == "nt":  # there, st_ctime is when it was made
-        return max(status.st_mtime_ns, status.st_ctime_ns) // 1000
-    # Unlike st_mtime it cannot be set, and a file that is moved here has it changed.
-    return status.st_ctime_ns // 1000
+    # st_ctime cannot be set, and moving a file changes it; but on Windows it is when the file was made.
+    changed_ns = max(status.st_mtime_ns, status.st_ctime_ns) if os.name == "nt" else status.st_ctime_ns
+    whole_seconds = changed_ns % 1_000_000_000 == 0
+    return changed_ns // 1000 + (2_000_000 if whole_seconds else _TICK_US)
 
 
 def _inotify() -> Inotify | None:

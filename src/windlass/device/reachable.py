@@ -56,7 +56,7 @@ class Url:
     def _judged(self, status: int, to: str) -> Verdict:
         asked = urlsplit(self._url).hostname or ""
         if 300 <= status < 400 and to:
-            there = _host(urljoin(self._url, to))
+            there = _host(self._url, to)
             if not _same_site(asked, there):
                 return Verdict(False, f"answered by a redirect to {there or 'nowhere'}: a captive portal?")
         if status >= 500:
@@ -82,6 +82,8 @@ class Url:
                 method, target, headers={"User-Agent": f"windlass/{VERSION}", "Connection": "close"}
             )
             answer = connection.getresponse()
+            if overdue.is_set():  # it looks complete, because it was cut
+                raise TimeoutError
             return answer.status, answer.getheader("Location", "")
         except (OSError, http.client.HTTPException) as error:
             raise TimeoutError if overdue.is_set() else error from None
@@ -100,9 +102,9 @@ def _cut(connection: http.client.HTTPConnection, overdue: threading.Event) -> No
             return  # it has ended by itself
 
 
-def _host(url: str) -> str:
+def _host(base: str, to: str) -> str:
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(urljoin(base, to)).hostname or ""
     except ValueError:
         return ""
 
