@@ -348,8 +348,8 @@ class Windlass:
         if self.notifier.listens_for(JobFailed):
             from windlass.notify.failures import TellingPerformer
 
-            return TellingPerformer(self.notifier, self.registry, lent)
-        return Performer(self.registry, lent)
+            return TellingPerformer(self.notifier, self.registry, lent, self.clock)
+        return Performer(self.registry, lent, self.clock)
 
     def make_sources(self) -> list[Source]:
         """What makes jobs by itself, for one dispatcher to ask."""

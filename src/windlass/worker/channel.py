@@ -17,7 +17,9 @@ TOKEN = struct.Struct("<I")
 stream until the next token, any number of them, and a token must not be mistaken for one of theirs."""
 _encode = msgspec.msgpack.Encoder().encode
 
-JobFrame = tuple[int, int, str, str | None, int, int, int, int | None, str, bool, int]
+JobFrame = tuple[
+    int, int, str, str | None, int, int, int, int | None, str, bool, int, str | None, int | None
+]  # fmt: skip
 """(sequence, *claim): one job on its way to an isolate."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, KeysView
 from types import CoroutineType
 from typing import Any, cast
 
+from windlass.clock import Clock, SystemClock
 from windlass.context import Context, Resources, StopReason, enter, leave
 from windlass.errors import InvalidPayload
 from windlass.handlers import FILLED_IN, Handler, Registry, given_by
@@ -17,6 +18,7 @@ from windlass.outcome import AnyOutcome, Completed
 from windlass.payload import MAX_BYTES
 from windlass.scope import Scope
 from windlass.store.protocol import Claim
+from windlass.worker.slots import LATE, is_late
 from windlass.worker.verdict import INSTRUCTIONS, judge, unknown, unreadable
 
 _NOTHING = Completed(None)
@@ -25,9 +27,10 @@ _NOTHING = Completed(None)
 class Performer:
     """Runs jobs of one app in this process. Thread-safe: one attempt per thread or task at a time."""
 
-    def __init__(self, registry: Registry, resources: Resources) -> None:
+    def __init__(self, registry: Registry, resources: Resources, clock: Clock | None = None) -> None:
         self._registry = registry
         self._resources = resources
+        self._clock = clock or SystemClock()
         self._running: dict[int, Context] = {}
 
     @property
@@ -66,6 +69,8 @@ class Performer:
             values = plan.decode(payload)
         except BaseException as error:  # noqa: BLE001 - the types of a payload may run user code
             return unreadable(handler, claim, error)
+        if claim.start_by_us is not None and is_late(claim, self._clock):
+            return LATE
         ctx = Context(claim, self._resources)
         self._running[claim.job_id] = ctx
         entered = enter(ctx)
@@ -103,6 +108,8 @@ class Performer:
             values = handler.plan.decode(claim.payload)
         except BaseException as error:  # noqa: BLE001 - the types of a payload may run user code
             return unreadable(handler, claim, error)
+        if is_late(claim, self._clock):
+            return LATE
         ctx = Context(claim, self._resources)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # coroutines run in tasks

@@ -24,6 +24,7 @@ from windlass.worker.alone import Alone
 from windlass.worker.isolate import run_start_callbacks
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
+from windlass.worker.stopped import stopped
 from windlass.worker.threads import MakePerformer
 from windlass.worker.traits import TraitsOf
 
@@ -138,6 +139,9 @@ class FuturePool:
         traits = self._traits(claim.key)
         is_async = traits is not None and traits.is_async
         held.executor = self._executor
+        if not isinstance(self._executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
+            # Another machine's clock says nothing about ours: there, what is handed over counts as started.
+            claim = claim._replace(start_by_us=None)
         if not isinstance(self._executor, ThreadPoolExecutor):
             held.future = self._executor.submit(perform_by_reference, self._program, tuple(claim), is_async)
             return
@@ -208,7 +212,7 @@ class FuturePool:
         if held is None or held.future is None:
             return
         if held.future.cancel():
-            self._settle(held, Cancelled("cancelled before it started"))
+            self._settle(held, stopped(reason, "before it started"))
         else:
             self._ask(job_id, reason, interrupt=True)
 

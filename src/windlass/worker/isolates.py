@@ -9,13 +9,15 @@ from typing import Any
 
 from windlass.clock import monotonic
 from windlass.context import StopReason
-from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
+from windlass.outcome import AnyOutcome, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.worker.alone import ALONE_MOST_S
 from windlass.worker.child import Child
 from windlass.worker.estimate import AHEAD_US, Estimates
 from windlass.worker.given import Given
 from windlass.worker.pool import Inbox
+from windlass.worker.slots import LATE
+from windlass.worker.stopped import stopped
 from windlass.worker.timeouts import timed_out
 from windlass.worker.traits import TraitsOf
 
@@ -93,7 +95,7 @@ class IsolatePool:
     def kill(self) -> None:
         self._stopping = True
         for child in self._children:
-            self._bury(child, _stopped)
+            self._bury(child, _let_go)
         self._children.clear()
 
     # ── placing ────────────────────────────────────────────────────────────────────────────────
@@ -122,8 +124,12 @@ class IsolatePool:
             child = max(self._children, key=self._async_room, default=None)
             child = child if child is not None and self._async_room(child) > 0 else None
         else:
+            # What is under a rate starts at once or not at all.
+            queued_most = QUEUE_MOST if claim.start_by_us is None else 0
             child = min(
-                (child for child in self._children if self._is_open(child)), key=_backlog, default=None
+                (one for one in self._children if self._is_open(one) and one.queued <= queued_most),
+                key=_backlog,
+                default=None,
             )
         if child is None:
             self._suspects_wait = self._suspects_wait or claim.alone
@@ -178,7 +184,8 @@ class IsolatePool:
             for message in child.messages():
                 self._hear(child, message)
             for claim, result in child.results():
-                self._estimates.learn(claim.key, result.took_us)
+                if result.outcome != LATE:
+                    self._estimates.learn(claim.key, result.took_us)
                 self._inbox.settled(claim, result.outcome)
             if not is_alive:
                 self._died(child)
@@ -198,7 +205,7 @@ class IsolatePool:
             case ["back", job_id, token]:
                 given = child.came_back(job_id, token)
                 if given is not None:
-                    self._inbox.settled(given.claim, _unstarted(given))
+                    self._inbox.settled(given.claim, stopped(given.reason, "before it started"))
             case ["pong"]:
                 child.deaf = False
                 self._inbox.ready()
@@ -304,12 +311,10 @@ class IsolatePool:
             given = child.find(job_id)
             if given is None:
                 continue
-            given.cancelled = True
+            given.ask(reason)
             for taken in child.recall():
                 gone = taken.job_id == job_id
-                self._inbox.settled(
-                    taken, _unstarted(given) if gone else Released("recalled before it started")
-                )
+                self._inbox.settled(taken, stopped(given.reason if gone else None, "before it started"))
             if child.find(job_id) is given:
                 child.ask(given, reason, interrupt=True)
                 given.end_by(monotonic() + self._cancel_grace_s)
@@ -325,14 +330,15 @@ class IsolatePool:
 
     def _overran(self, child: Child, culprit: Given) -> None:
         claim = culprit.claim
-        what = "ignored its cancellation" if culprit.cancelled else "ran into its timeout"
+        reason = None if culprit.reason == "shutdown" else culprit.reason
+        what = "ran into its timeout" if reason is None else f"did not stop when it was asked to ({reason})"
         log.warning(
             "job %d (%s) %s; its isolate %d is killed", claim.job_id, claim.key, what, child.process.pid
         )
         verdict = (
-            Cancelled("cancelled, and killed since it did not stop")
-            if culprit.cancelled
-            else timed_out(claim, self._traits)
+            timed_out(claim, self._traits)
+            if reason is None
+            else stopped(reason, "while it ran, and it did not stop")
         )
         # The others in there are innocent: they go back as they were.
         innocent = Released("its isolate was killed for another job")
@@ -371,15 +377,9 @@ class IsolatePool:
         child.process.close()
 
 
-def _stopped(claim: Claim) -> Released:
+def _let_go(claim: Claim) -> Released:
     return Released("the service stopped", alone=claim.alone)
 
 
 def _backlog(child: Child) -> float:
     return child.backlog_us
-
-
-def _unstarted(given: Given) -> Cancelled | Released:
-    if given.cancelled:
-        return Cancelled("cancelled before it started")
-    return Released("recalled before it started")

@@ -1,8 +1,9 @@
 """Jobs under a rate: when the next one may start, and how much time it has to do so.
 
-A claim is counted as a start, so its job must start at once. One whose process comes to it too late does not start:
-it goes back unspent, its slot is lost, and the next ones get more time, at the price of fewer slots, until starts
-come in time again. So a machine that is busy beyond measure starts fewer, never too many, and never none.
+A claim is counted as a start, so its job must start at once. One whose process comes to it too late does not
+start: it goes back unspent, its slot is lost, and the next ones get more time, at the price of fewer slots,
+until starts come in time again. So a machine that is busy beyond measure starts fewer, never too many, and
+never none.
 """
 
 from __future__ import annotations

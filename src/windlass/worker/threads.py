@@ -11,7 +11,7 @@ from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
 from windlass.context import Service, StopReason
-from windlass.outcome import AnyOutcome, Cancelled, Failed, Released
+from windlass.outcome import AnyOutcome, Failed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
 from windlass.worker.alone import Alone
@@ -20,6 +20,8 @@ from windlass.worker.eventloop import EventLoop
 from windlass.worker.isolates import OVERDUE_S, QUEUE_MOST
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
+from windlass.worker.slots import LATE
+from windlass.worker.stopped import stopped
 from windlass.worker.traits import TraitsOf
 
 log = logging.getLogger("windlass.worker")
@@ -130,6 +132,9 @@ class ThreadPool:
             # As it was asked for this turn, less what has come since, of whatever key.
             if self._rooms[claim.key] <= len(self._placed):
                 return False
+            if claim.start_by_us is not None and len(self._sync) >= self._threads:
+                # What is under a rate starts at once or not at all.
+                return False
             self._sync[claim.job_id] = claim
             if self._estimates.of(claim.key) is None:
                 self._unmeasured.add(claim.job_id)
@@ -177,7 +182,8 @@ class ThreadPool:
                 # Nothing a handler does gets here; a fault of ours must not take thread and job with it.
                 log.exception("job %d could not be performed", claim.job_id)
                 outcome = Failed(f"Windlass could not perform it: {type(error).__name__}: {error}")
-            self._estimates.learn(claim.key, (clock() - began) / 1000)
+            if outcome != LATE:
+                self._estimates.learn(claim.key, (clock() - began) / 1000)
             self._tell(claim, outcome)
 
     async def _perform_async(self, claim: Claim) -> None:
@@ -242,7 +248,7 @@ class ThreadPool:
         taken = self._take_back()
         for claim in taken:
             if claim.job_id == job_id:
-                self._inbox.settled(claim, Cancelled("cancelled before it started"))
+                self._inbox.settled(claim, stopped(reason, "before it started"))
         self._release([claim for claim in taken if claim.job_id != job_id], "recalled before it started")
         if job_id in self._sync or job_id in self._async:
             self._asks.ask(job_id, reason, interrupt=True)
