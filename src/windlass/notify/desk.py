@@ -32,7 +32,8 @@ _REST_S = 0.5
 """Between two statuses: nobody reads faster."""
 _LOOK_S = 0.2
 """While a message stays for its last seconds, the clock is looked at so often."""
-_END_S = 8.0
+_END_S = 1.0
+"""So long the end waits for a channel that is slow: the service has to be gone in time."""
 
 
 class Desk:
@@ -75,6 +76,9 @@ class Desk:
         self._hurry.set()
         if self._thread is not None:
             self._thread.join(_END_S)
+            if self._thread.is_alive():
+                log.warning("a channel hangs: the status line is left as it is")
+                return
         self._notifier.close()
 
     # ── on the dispatcher's thread ─────────────────────────────────────────────────────────────

@@ -25,7 +25,7 @@ from windlass.redact import message_of
 
 log = logging.getLogger("windlass.notify")
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 2.0
 _LOOK_AGAIN_S = 60.0
 
 

@@ -105,6 +105,7 @@ class Notifier:
                 opened = [open_channel(name, settings) for name in wanted]
                 self._opened = [self._log, SystemdChannel(), *self._added, *opened]
                 self._holding = Holding(settings, self._clock())
+                _warn_of_unknown(settings.notify_urgent)
                 for channel in self._opened:
                     bind = getattr(channel, "bind", None)
                     if bind is not None:
@@ -268,6 +269,17 @@ class Notifier:
         from windlass.notify.jobs import QUEUE
 
         return self._enqueue(key, payload, queue=QUEUE, max_attempts=max_attempts).id
+
+
+def _warn_of_unknown(urgent: Sequence[str]) -> None:
+    known = {kind.__name__ for kind in _kinds(Event)}
+    for name in sorted(set(urgent) - known):
+        # No error: the module that defines it may be imported later.
+        log.warning("notify_urgent names %s, which is no event here: %s are", name, ", ".join(sorted(known)))
+
+
+def _kinds(kind: type[Event]) -> list[type[Event]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _kinds(child))]
 
 
 def held_until(notice: Notice) -> datetime | None:
