@@ -352,7 +352,7 @@ def test_a_unique_job_is_made_once_until_it_is_over(app: Windlass) -> None:
 
 
 def test_one_unique_key_for_many_jobs_is_refused(app: Windlass) -> None:
-    with pytest.raises(InvalidJob, match="expected no unique key for many jobs at once"):
+    with pytest.raises(InvalidJob, match="beside unique for many jobs at once"):
         app.enqueue_many("a", [{}, {}], unique="k")
 
 

@@ -63,8 +63,11 @@ class Client:
         encode = check_json if handler is None else handler.encode_mapping
         if options.idempotency_key is not None:
             raise InvalidJob("expected no idempotency_key for many jobs at once: they would all be one job")
-        if options.unique is not None:
-            raise InvalidJob("expected no unique key for many jobs at once: all but one would find that one")
+        if options.unique is not None and options.existing not in ("append", "append_or_replace"):
+            raise InvalidJob(
+                'expected existing="append" or "append_or_replace" beside unique for many jobs at once, '
+                f'got "{options.existing}": all but one would find that one'
+            )
         template = new_job(key, None, handler, options)
         jobs = [msgspec.structs.replace(template, payload=encode(payload)) for payload in payloads]
         return self.submit(jobs, options)
@@ -106,17 +109,19 @@ class Client:
             # Inside ctx.transaction() the write lock is ours already: a second connection would wait for it.
             connection = ctx.open_connection_to(store)
         inserted = store.insert(jobs, durability=durability, connection=connection)
-        told = [self._told(job, row, store, connection) for job, row in zip(jobs, inserted, strict=True)]
+        seen: Store | None = None
+        if any(row.disposition != "created" for row in inserted):
+            seen = store if connection is None else open_store(connection)
+        told = [self._told(job, row, seen) for job, row in zip(jobs, inserted, strict=True)]
         if self.submitted is not None and connection is None:
             self.submitted()
         return told
 
-    def _told(self, job: NewJob, row: Inserted, store: Store, connection: Any) -> Job:
-        if not row.created:
-            seen = store if connection is None else open_store(connection)
-            kept = seen.get(row.job_id)
-            if kept is not None:
-                return msgspec.structs.replace(kept, created=False)
+    def _told(self, job: NewJob, row: Inserted, seen: Store | None) -> Job:
+        if seen is not None and row.disposition != "created":
+            found = seen.get(row.job_id)
+            if found is not None:
+                return msgspec.structs.replace(found, created=row.created, disposition=row.disposition)
         created_at = datetime.fromisoformat(row.created_at)
         return Job(
             id=row.job_id,
@@ -134,8 +139,10 @@ class Client:
             timeout_s=None if job.timeout_us is None else job.timeout_us / 1_000_000,
             idempotency_key=job.idempotency_key,
             unique=job.unique,
+            deadline=_deadline(job, created_at),
             hold=row.hold,
             created=row.created,
+            disposition=row.disposition,
         )
 
 
@@ -224,6 +231,12 @@ class JobDecorator:
 def joins(*_: Any, connection: Any = None, **__: Any) -> bool:
     """True for the arguments of an enqueue on a caller's connection, which may be bound to its thread."""
     return connection is not None
+
+
+def _deadline(job: NewJob, created_at: datetime) -> datetime | None:
+    if job.deadline_in_us is not None:
+        return created_at + timedelta(microseconds=job.deadline_in_us)
+    return None if job.deadline_us is None else from_us(job.deadline_us)
 
 
 def _due(job: NewJob, created_at: datetime) -> datetime | None:

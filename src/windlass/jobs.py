@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
+import msgspec
+
 from windlass import platform
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, SystemClock, monotonic
@@ -18,6 +20,7 @@ from windlass.watch import Watch
 
 StatusLike = JobStatus | str
 Ids = int | Iterable[int]
+_STEP = 500
 
 
 class JobManager:
@@ -50,6 +53,7 @@ class JobManager:
         key: str | None = None,
         queue: str | None = None,
         tag: str | None = None,
+        unique: str | None = None,
         held: bool | None = None,
         order: str = "-id",
         limit: int = 50,
@@ -60,7 +64,7 @@ class JobManager:
         ``order`` is ``id``, ``created_at``, ``updated_at``, ``priority`` or ``finished_at``; a leading ``-``
         turns it.
         """
-        where = job_filter(status=status, key=key, queue=queue, tag=tag, held=held)
+        where = job_filter(status=status, key=key, queue=queue, tag=tag, unique=unique, held=held)
         checked_count("limit", limit, least=0)
         checked_count("offset", offset, least=0)
         return self._store.select(where, order=order, limit=limit, offset=offset)
@@ -73,13 +77,52 @@ class JobManager:
         """What went wrong so far, oldest first. A first attempt that succeeds leaves no entry."""
         return self._store.attempts(checked_job_id(job_id))
 
-    def cancel(self, job_ids: Ids) -> dict[int, JobStatus]:
+    def cancel(
+        self,
+        job_ids: Ids | None = None,
+        *,
+        status: StatusLike | Iterable[StatusLike] | None = None,
+        key: str | None = None,
+        queue: str | None = None,
+        tag: str | None = None,
+        unique: str | None = None,
+        held: bool | None = None,
+    ) -> dict[int, JobStatus]:
         """Cancels what is PENDING at once and asks what is RUNNING to stop; the status each then has.
+
+        Takes one id, several, or what ``list`` takes: then it is for all unfinished jobs that match, as far
+        as they were enqueued before the call. ``unique`` means those in line for that key, too. Many are
+        cancelled in steps of 500, each a transaction of its own.
 
         A running async handler is cancelled; a sync one is told through its context, and its process is
         killed when it does not listen.
+
+        Raises:
+            InvalidJob: neither ids nor anything to match, or both.
         """
-        return self._store.cancel(_ids(job_ids))
+        where = job_filter(status=status, key=key, queue=queue, tag=tag, unique=unique, held=held)
+        if (job_ids is None) == (where == JobFilter()):
+            raise InvalidJob(
+                "expected either ids or what to match, such as tag=…, and not both: cancel_all() cancels all"
+            )
+        return self._cancel_matching(where) if job_ids is None else self._store.cancel(_ids(job_ids))
+
+    def cancel_all(self) -> dict[int, JobStatus]:
+        """Does the same to every unfinished job that was enqueued before the call."""
+        return self._cancel_matching(JobFilter())
+
+    def _cancel_matching(self, where: JobFilter) -> dict[int, JobStatus]:
+        found: dict[int, JobStatus] = {}
+        newest = self._store.select(JobFilter(), order="-id", limit=1)
+        unfinished = tuple(one for one in where.status or JobStatus if not one.is_final)
+        where = msgspec.structs.replace(where, status=unfinished, after_id=0)
+        more = bool(newest and unfinished)
+        while more:
+            page = [job.id for job in self._store.select(where, order="id", limit=_STEP)]
+            found |= self._store.cancel([job_id for job_id in page if job_id <= newest[0].id])
+            more = len(page) == _STEP and page[-1] < newest[0].id
+            where = msgspec.structs.replace(where, after_id=page[-1] if page else 0)
+        return found
 
     def retry(self, job_ids: Ids) -> list[int]:
         """Makes ended, held and waiting jobs ready now, an attempt left to each; the ids it changed.
@@ -100,6 +143,7 @@ class JobManager:
         key: str | None = None,
         queue: str | None = None,
         tag: str | None = None,
+        unique: str | None = None,
     ) -> Watch:
         """Every change, as it happens: iterate with ``for`` or ``async for``.
 
@@ -108,7 +152,7 @@ class JobManager:
         end.
         """
         ids = None if job_id is None else (checked_job_id(job_id),)
-        where = job_filter(status=status, key=key, queue=queue, tag=tag, ids=ids)
+        where = job_filter(status=status, key=key, queue=queue, tag=tag, unique=unique, ids=ids)
         return Watch(self._store.apart(), where, poll_s=self._poll_s, one=job_id is not None)
 
     def wait(self, job_id: int, timeout: Duration | None = None) -> Job:
@@ -139,6 +183,8 @@ class JobManager:
         if job is None:
             raise InvalidJob(f"there is no job {job_id}")
         code, reason = self._explain(job)
+        if job.deadline is not None and not job.status.is_final:
+            reason += f"; its deadline is {job.deadline:%Y-%m-%d %H:%M:%S} UTC"
         until = job.run_at if code in ("scheduled", "retrying") else None
         return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until)
 
@@ -147,6 +193,7 @@ class JobManager:
     acounts = asynchronous(counts, here=_stays_here)
     aattempts = asynchronous(attempts, here=_stays_here)
     acancel = asynchronous(cancel, here=_stays_here)
+    acancel_all = asynchronous(cancel_all, here=_stays_here)
     aretry = asynchronous(retry, here=_stays_here)
     adelete = asynchronous(delete, here=_stays_here)
     await_ = asynchronous(wait)
@@ -159,6 +206,8 @@ class JobManager:
         if job.status is JobStatus.RUNNING:
             asked = ", and was asked to stop" if job.cancel_requested else ""
             return "running", f"it is running, attempt {job.attempts} of {job.max_attempts}{asked}"
+        if job.in_line:
+            return self._explain_in_line(job)
         if job.hold is not None:
             return "held", f"it is held: {job.hold}; mend it, then retry it"
         if job.run_at is not None:
@@ -169,6 +218,12 @@ class JobManager:
                 )
             return "scheduled", f"it is due {job.run_at:%Y-%m-%d %H:%M:%S} UTC"
         return self._explain_ready(job)
+
+    def _explain_in_line(self, job: Job) -> tuple[str, str]:
+        other = None if job.unique is None else self._store.holder_of(job.unique)
+        if other is None:
+            return "held", f"it is held: {job.hold}"
+        return "in_line", f"{job.hold}: job {other} has its unique key {job.unique!r} now"
 
     def _in_its_place(self, job: Job) -> str:
         other = None if job.unique is None else self._store.holder_of(job.unique)
@@ -232,6 +287,7 @@ def job_filter(
     key: str | None = None,
     queue: str | None = None,
     tag: str | None = None,
+    unique: str | None = None,
     held: bool | None = None,
     ids: tuple[int, ...] | None = None,
 ) -> JobFilter:
@@ -247,7 +303,7 @@ def job_filter(
             statuses = tuple(JobStatus(one.upper()) for one in given)
         except (ValueError, TypeError, AttributeError):
             raise InvalidJob(f"expected status to be one of {', '.join(JobStatus)}, got {status!r}") from None
-    return JobFilter(status=statuses, key=key, queue=queue, tag=tag, held=held, ids=ids)
+    return JobFilter(status=statuses, key=key, queue=queue, tag=tag, unique=unique, held=held, ids=ids)
 
 
 def _giver(source: Any, clock: Clock) -> Callable[[], Store]:

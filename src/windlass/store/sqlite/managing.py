@@ -21,6 +21,13 @@ _STEP = 500
 """Jobs changed in one transaction at most."""
 _ORDERS = frozenset({"id", "created_at", "updated_at", "priority", "finished_at"})
 
+_UNFINISHED_UNDER_A_KEY = (
+    "SELECT id FROM background_service_jobs INDEXED BY windlass_jobs_unique "
+    "WHERE unique_key = ? AND unique_key IS NOT NULL AND (status = 'PENDING' OR status = 'RUNNING') "
+    "UNION ALL SELECT id FROM background_service_jobs INDEXED BY windlass_jobs_unique_next "
+    "WHERE unique_next = ? AND unique_next IS NOT NULL AND status = 'PENDING'"
+)
+
 
 class Managing(Role):
     """The job manager's verbs."""
@@ -217,6 +224,10 @@ def _source(where: JobFilter) -> tuple[str, list[str], list[Any]]:
         ask("queue = ?", where.queue)
     if where.tag is not None:
         ask("EXISTS (SELECT 1 FROM json_each(iif(json_valid(tags), tags, '[]')) WHERE value = ?)", where.tag)
+    if where.unique is not None:
+        ask("ifnull(unique_key, unique_next) = ?", where.unique)
+        if where.status is not None and not any(status.is_final for status in where.status):
+            ask(f"id IN ({_UNFINISHED_UNDER_A_KEY})", where.unique, where.unique)
     if where.ids is not None:
         ask("id IN (SELECT value FROM json_each(?))", json.dumps(where.ids))
     if where.held is not None:
