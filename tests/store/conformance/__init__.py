@@ -11,6 +11,7 @@ from tests.store.conformance.conditions import Conditions
 from tests.store.conformance.delaying import Delaying
 from tests.store.conformance.enqueueing import Enqueueing
 from tests.store.conformance.flowing import Flowing
+from tests.store.conformance.limiting import Limiting
 from tests.store.conformance.listening import Listening
 from tests.store.conformance.managing import Managing
 from tests.store.conformance.recovering import Recovering
@@ -19,6 +20,16 @@ from tests.store.conformance.unique import Unique
 
 
 class StoreConformance(
-    Enqueueing, Unique, Claiming, Conditions, Settling, Delaying, Flowing, Recovering, Managing, Listening
+    Enqueueing,
+    Unique,
+    Claiming,
+    Conditions,
+    Settling,
+    Delaying,
+    Flowing,
+    Recovering,
+    Managing,
+    Limiting,
+    Listening,
 ):
     """The suite. ``store`` is empty and migrated; its time is ``clock``."""
