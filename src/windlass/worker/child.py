@@ -190,8 +190,7 @@ class Child:
     # ── asking ─────────────────────────────────────────────────────────────────────────────────
     def ask(self, given: Given, reason: StopReason, *, interrupt: bool) -> None:
         """Asks a job to stop, again and again until the isolate says that the handler was told."""
-        given.reason = given.reason or reason
-        given.cancelled = given.cancelled or reason == "cancelled"
+        given.ask(reason)
         given.interrupt = given.interrupt or interrupt
         self._asked[given.claim.job_id] = given
         self.tell(["ask", given.claim.job_id, given.claim.token, reason, given.interrupt])

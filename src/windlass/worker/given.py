@@ -10,7 +10,6 @@ class Given:
     """One attempt in one isolate. Times are ``clock.monotonic`` seconds."""
 
     __slots__ = (
-        "cancelled",
         "claim",
         "deadline",
         "estimate_us",
@@ -36,7 +35,11 @@ class Given:
         self.reason: StopReason | None = None
         """Why it was asked to stop."""
         self.interrupt = False
-        self.cancelled = False
+
+    def ask(self, reason: StopReason) -> None:
+        """Notes why it is to stop: the first reason stays, but for the end of the service."""
+        if self.reason in (None, "shutdown"):
+            self.reason = reason
 
     def is_attempt(self, token: int) -> bool:
         """Is it that attempt of its job?"""
