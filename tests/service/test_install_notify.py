@@ -134,7 +134,7 @@ def test_a_replacement_is_a_reload_that_ends_with_the_next_ready(manager: Manage
 def test_a_service_that_cannot_start_is_never_ready(manager: Manager) -> None:
     (manager.folder / "program.py").write_text(
         "from windlass import Windlass\napp = Windlass('app.db', isolates=1)\n"
-        "@app.on_start\ndef fail(service: object, db: object) -> None:\n    raise RuntimeError('no tide today')\n"
+        "@app.on_start\ndef fail(_: object, db: object) -> None:\n    raise OSError('no tide today')\n"
     )
     manager.run()
     assert manager.process

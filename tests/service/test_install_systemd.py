@@ -131,7 +131,9 @@ def test_a_frozen_dispatcher_has_the_service_started_anew(systemd: UserSystemd, 
 
 
 def test_a_program_that_cannot_start_says_so_and_stays_installed(systemd: UserSystemd, program: Path) -> None:
-    failing = "\n@app.on_start\ndef fail(service: object, db: object) -> None:\n    raise RuntimeError('no tide today')\n"
+    failing = (
+        "\n@app.on_start\ndef fail(_: object, db: object) -> None:\n    raise OSError('no tide today')\n"
+    )
     (program / "program.py").write_text(PROGRAM + failing)
     said = install(systemd, program, code=1)
 
