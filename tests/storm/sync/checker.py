@@ -70,13 +70,19 @@ class Checker:
             if count > 1:
                 yield f"the mutation {key} had {count} effects"
         for (table, uid), writes in self._writes.items():
-            alive: set[str] = set()
+            makers: dict[str, int | None] = {}
+            was_deleted = False
             for write in writes:
-                # One that was deleted there and edited here is made anew, by another id.
-                if alive - {write.id} and write.fields is not None:
-                    yield f"{table} {uid} was made as {write.id} while it was {', '.join(alive - {write.id})}"
+                others = [maker for id_, maker in makers.items() if id_ != write.id]
+                # What was deleted there is made anew, by another id, by each who edits it.
+                if write.fields is not None and others and not (was_deleted and write.replica not in others):
+                    yield f"{table} {uid} was made as {write.id} while it was {', '.join(makers)}"
                     break
-                alive = set() if write.fields is None else {write.id}
+                if write.fields is None:
+                    makers.pop(write.id, None)
+                    was_deleted = True
+                else:
+                    makers.setdefault(write.id, write.replica)
             # Without remembered keys nobody can know whether what is gone has ever been there.
             dedupes = all(one.dedupes for one in self._history.traits.values())
             if dedupes and (table, uid) not in self._decided:

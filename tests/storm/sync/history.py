@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.storm.journal import entries
-from tests.storm.sync.shape import FIELDS, Rows, Traits, database, left_to_do, rows_of
+from tests.storm.sync.shape import FIELDS, Rows, Traits, database, left_to_do, named, plain, rows_of
 
 Values = dict[str, Any]
 Place = tuple[str, str]
@@ -103,15 +103,15 @@ class History:
 
     def server(self) -> Rows:
         """What the server holds in the end."""
-        found: Rows = {"crates": {}, "notes": {}}
         last = {(write.table, write.id): write for write in self.writes}
-        for write in last.values():
-            if write.fields is not None:
-                uid = write.uid
-                while uid in found[write.table]:
-                    uid += " again"
-                found[write.table][uid] = write.fields
-        return found
+        return {
+            table: named(
+                (write.uid, plain(write.fields))
+                for write in last.values()
+                if write.table == table and write.fields is not None
+            )
+            for table in ("crates", "notes")
+        }
 
 
 def read(folder: Path, traits: list[Traits]) -> History:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.storm.journal import Journal
-from tests.storm.sync.shape import FIELDS, IDENTITY, Rows, plain
+from tests.storm.sync.shape import FIELDS, IDENTITY, Rows, named, plain
 from tests.sync.servers.store import Answer, StoreServer, problem
 
 TROUBLE = 0.03
@@ -91,15 +91,14 @@ class Recorder(StoreServer):
         found: Rows = {}
         uids = {id_: fields["uid"] for id_, fields in self.shelf.documents("crates").items()}
         for table in IDENTITY:
-            found[table] = {}
+            rows: list[tuple[str, dict[str, Any]]] = []
             for id_, fields in self.shelf.documents(table).items():
                 uid = fields["uid"] if table == "crates" else id_
-                while uid in found[table]:
-                    uid += " again"
                 row = {**dict.fromkeys(FIELDS), **({"crate": None} if table == "notes" else {}), **fields}
                 if row.get("crate") is not None:
                     row = {**row, "crate": uids.get(str(row["crate"]), f"no crate {row['crate']}")}
-                found[table][uid] = plain(row)
+                rows.append((uid, plain(row)))
+            found[table] = named(rows)
         return found
 
     def down(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,12 +72,18 @@ def rows_of(path: Path) -> Rows:
             for row in rows:
                 if row.get("crate") is not None:
                     row["crate"] = uids.get(row["crate"], f"no crate {row['crate']}")
-            found[table] = {}
-            for row in rows:
-                uid = row[identity]
-                while uid in found[table]:
-                    uid += " again"
-                found[table][uid] = plain(row)
+            found[table] = named((row[identity], plain(row)) for row in rows)
+    return found
+
+
+def named(rows: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Rows by their identity; those that share one in an order that is the same everywhere."""
+    found: dict[str, dict[str, Any]] = {}
+    for identity, row in sorted(rows, key=repr):
+        name = identity
+        while name in found:
+            name += " again"
+        found[name] = row
     return found
 
 

@@ -172,6 +172,12 @@ def test_a_row_that_exists_twice_is_found() -> None:
     assert one_insert().wrote(id_="b", title="tea", stamp=1).faults() >= {"applied twice"}
 
 
+def test_a_row_that_was_deleted_is_made_anew_by_each_who_edited_it() -> None:
+    tale = one_insert("client", "client").buried().wrote(0, id_="b", title="coffee")
+    assert "applied twice" not in tale.wrote(1, id_="c", title="milk").faults()
+    assert "applied twice" in tale.wrote(1, id_="d", title="water").faults()
+
+
 def test_a_value_that_comes_back_after_another_one_was_there_is_found() -> None:
     tale = one_insert().wrote(1, title="coffee").wrote(title="tea")
     assert tale.faults() == {"applied twice"}
