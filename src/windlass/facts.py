@@ -142,4 +142,4 @@ def size(count: int) -> str:
         (name for name, bytes_of in _UNITS.items() if count >= bytes_of), key=_UNITS.__getitem__, default="B"
     )
     amount = count / _UNITS[unit]
-    return f"{amount:.3g} {unit}" if amount < 1000 else f"{amount:.0f} {unit}"
+    return f"{amount:.3g} {unit}" if amount < 999.5 else f"{amount:.0f} {unit}"

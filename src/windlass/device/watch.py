@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from windlass.clock import Clock, SystemClock, monotonic
 from windlass.constraints import Condition, Constraints, conditions
 from windlass.device.probe import POLL_S, Ear, Probe
 from windlass.duration import to_us
-from windlass.facts import UNREAD, DeviceState, Fact, Files, Idle, Unknown
+from windlass.facts import UNREAD, DeviceState, Fact, Files, Idle, Power, Storage, Unknown
 
 if TYPE_CHECKING:
     from windlass.device.predicates import Predicate
@@ -54,7 +54,7 @@ class Device:
         self._keepers: dict[str, _Keeper] = {}
         self._facts: dict[str, Fact] = {}
         self._since: dict[str, int] = {}
-        self._verdicts: dict[str, object] = {}
+        self._standings: dict[str, _Standing] = {}
         self._reviewer: threading.Thread | None = None
         self._closed = False
 
@@ -149,20 +149,16 @@ class Device:
     def _judge(self) -> bool:
         """Looks at each wanted condition; True where one is another than before."""
         state = self._state()
-        verdicts: dict[str, object] = {}
+        standings: dict[str, _Standing] = {}
         for name, condition in self._wanted.items():
             fact = state.facts.get(condition.fact, UNREAD)
-            verdict: object = None
-            if isinstance(fact, Files):
-                verdict = fact.changed_us
-            elif fact is not UNREAD:
-                verdict = condition.fault(fact, state.now_us, None) is None
-            verdicts[name] = verdict
-            if self._verdicts.get(name) != verdict:
+            standing = _standing(condition, fact, state.now_us)
+            standings[name] = standing
+            if self._standings.get(name, _UNREAD).holds is not standing.holds:
                 self._since[name] = state.now_us
-        turned = any(self._verdicts.get(name) != verdict for name, verdict in verdicts.items())
-        self._verdicts = verdicts
-        self._since = {name: since for name, since in self._since.items() if name in verdicts}
+        turned = any(self._standings.get(name, _UNREAD) != standing for name, standing in standings.items())
+        self._standings = standings
+        self._since = {name: since for name, since in self._since.items() if name in standings}
         return turned
 
     def _unwanted(self) -> list[_Keeper]:
@@ -185,6 +181,28 @@ class Device:
         now = monotonic()
         pauses += [each.unwanted_at + LINGER_S - now for each in self._keepers.values() if each.unwanted_at]
         return max(0.0, min(pauses)) if pauses else None
+
+
+class _Standing(NamedTuple):
+    """How a condition stands. Whoever waits is told when this is another."""
+
+    holds: bool | None
+    """None: not known yet, or, of files, a question of since when."""
+    detail: object = None
+
+
+_UNREAD = _Standing(None)
+
+
+def _standing(condition: Condition, fact: Fact, now_us: int) -> _Standing:
+    if fact is UNREAD:
+        return _UNREAD
+    if isinstance(fact, Files):
+        return _Standing(None, fact.changed_us)
+    fault = condition.fault(fact, now_us, None)
+    # The reason is news, too, but not each percent of a battery, each byte and each second.
+    measured = isinstance(fact, Power | Storage | Idle)
+    return _Standing(fault is None, None if measured else fault)
 
 
 class _Keeper:
