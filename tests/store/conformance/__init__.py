@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from tests.store.conformance.claiming import Claiming
 from tests.store.conformance.conditions import Conditions
+from tests.store.conformance.debouncing import Debouncing
 from tests.store.conformance.delaying import Delaying
 from tests.store.conformance.enqueueing import Enqueueing
+from tests.store.conformance.existing import Existing
+from tests.store.conformance.expiring import Expiring
 from tests.store.conformance.flowing import Flowing
 from tests.store.conformance.limiting import Limiting
 from tests.store.conformance.listening import Listening
@@ -22,6 +25,9 @@ from tests.store.conformance.unique import Unique
 class StoreConformance(
     Enqueueing,
     Unique,
+    Existing,
+    Debouncing,
+    Expiring,
     Claiming,
     Conditions,
     Settling,
