@@ -1,7 +1,7 @@
 """Every change of the clocks that the tz database knows, as the package ``tzdata`` has it on every machine.
 
 The moments are read from the compiled files themselves; those that a file gives by a rule only, for the years
-to come, are found by asking the zone day by day.
+to come, are found by asking the zone every few days.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from windlass.schedule.zones import zone_named
 BEGIN = int(datetime(1970, 1, 1, tzinfo=UTC).timestamp())
 END = int(datetime(2038, 1, 1, tzinfo=UTC).timestamp())
 DAY = 86_400
+STEP = 5 * DAY  # a rule has two changes a year, and the closest there are have a week between them
 
 
 class Transition(NamedTuple):
@@ -96,7 +97,7 @@ def _explicit(raw: bytes) -> tuple[list[int], bytes]:
 
 
 def _by_rule(zone: zoneinfo.ZoneInfo, last: int) -> Iterator[int]:
-    for low, high in pairwise(range(last, END + DAY, DAY)):
+    for low, high in pairwise(range(last, END + STEP, STEP)):
         if offset(low, zone) == offset(high, zone):
             continue
         while high - low > 1:

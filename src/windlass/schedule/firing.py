@@ -71,7 +71,7 @@ def _passed(rule: Rule, due_us: int, now_us: int, most: int) -> tuple[int, ...]:
     while len(passed) <= most:
         after_us = rule.next_after(passed[-1], passed[-1])
         if after_us is None or after_us > now_us:
-            return tuple(passed[-most:])
+            return tuple(passed)
         passed.append(after_us)
     newest: list[int] = []
     until_us, look_us = now_us, _FIRST_LOOK_US
@@ -82,10 +82,10 @@ def _passed(rule: Rule, due_us: int, now_us: int, most: int) -> tuple[int, ...]:
 
 
 def _newest(rule: Rule, due_us: int, until_us: int, look_us: int) -> int:
-    """The last nominal time of those from ``due_us`` to ``until_us``, in few steps however many there are."""
+    """The last nominal time in (due, until], where there is one: in few steps, however many there are."""
     while True:
         begin_us = max(until_us - look_us, due_us)
-        found_us = begin_us if begin_us == due_us else rule.next_after(begin_us, begin_us)
+        found_us = rule.next_after(begin_us, begin_us)
         if found_us is not None and found_us <= until_us:
             break
         look_us *= 2
