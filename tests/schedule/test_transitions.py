@@ -32,7 +32,7 @@ NAMED = {
     "30 2 * * *": minutes(range(2, 3), (30,)),
 }
 EACH_HOUR = {
-    "*/5 * * * *": minutes(range(24), range(0, 60, 5)),
+    "*/10 * * * *": minutes(range(24), range(0, 60, 10)),
     "0 * * * *": minutes(range(24), (0,)),
     "20,50 0-23 * * *": minutes(range(24), (20, 50)),
 }
