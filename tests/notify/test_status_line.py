@@ -154,14 +154,17 @@ def test_a_channel_that_raises_keeps_no_other_from_showing(
     assert "the channel broken failed to show a status" in caplog.text
 
 
-def test_the_log_says_what_handlers_say(app: Windlass, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_what_handlers_say(
+    app: Windlass, gate: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, logger="windlass.notify"), app.running(threads=1):
         app.enqueue("say", {"text": "packing"})
         until(lambda: "Field notes: packing" in caplog.text)
+        gate.set()
 
 
 def test_systemd_hears_the_status_line(
-    app: Windlass, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: Windlass, gate: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
@@ -171,6 +174,7 @@ def test_systemd_hears_the_status_line(
             assert manager.recv(4096) == b"STATUS=Field notes: in step\n"
             app.enqueue("say", {"text": "two\nlines"})
             assert manager.recv(4096) == b"STATUS=Field notes: two lines\n"
+            gate.set()
 
 
 def test_a_child_process_reaches_the_status_line_of_the_service(tmp_path: Path) -> None:
