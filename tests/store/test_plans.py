@@ -26,6 +26,9 @@ BY_PARENT_ID, BY_CHILD_ID = ("parent USING INTEGER PRIMARY KEY", "child USING IN
 WHOLE_INDEX_IS_WANTED = {"counts", "queues", "running", "odd"}
 """These count, or list what should not be there: the index holds nothing else."""
 
+DEADLINE = "windlass_jobs_deadline"
+LINE = "windlass_jobs_unique_next (unique_next=?)"
+
 LANE_SEEKS = ("(alone=? AND queue=? AND job_key>?)", "(alone=? AND queue>?)", "(alone>?)")
 ONE_LANE = "(alone=? AND queue=? AND job_key=? AND constraints=?)"
 CONDITIONED_SEEKS = ("(alone=? AND queue=? AND job_key=? AND constraints>?)", *LANE_SEEKS)
@@ -41,6 +44,7 @@ USES: dict[str, list[str]] = {
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
     "counts": [READY, CONDITIONED, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
     "date_finished": [BY_ID],
+    "debounce_unique": [BY_ID],
     "delete_attempts": ["windlass_attempts_by_job"],
     "delete_jobs": [BY_ID, BOND_OF_PARENT, BY_CHILD_ID],
     "devices": [],
@@ -50,6 +54,8 @@ USES: dict[str, list[str]] = {
         "windlass_schedules_due (boot_id=? AND next_at_boot<?)",
         "windlass_jobs_unique (unique_key=?)",
     ],
+    "expire": [BY_ID],
+    "expired": [f"{DEADLINE} (deadline>? AND deadline<?)"],
     "find_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "find_unique": ["windlass_jobs_unique (unique_key=?)"],
     "find_idempotent": ["windlass_jobs_idempotency (job_key=? AND idempotency_key=?)"],
@@ -80,10 +86,19 @@ USES: dict[str, list[str]] = {
     "insert": [],
     "insert_schedule": [],
     "insert_more": [],
+    "insert_unique": [LINE],
     "lift_concurrency": ["windlass_queues USING PRIMARY KEY (queue=?)"],
     "limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "limits": ["SCAN windlass_limits", "windlass_limits USING PRIMARY KEY (kind=?)"],
+    "line_any": ["windlass_jobs_unique_next"],
+    "line_cancel": [BY_ID, LINE],
+    "line_ended": [BY_ID],
+    "line_first": [LINE],
+    "line_hold": [BY_ID, "windlass_jobs_unique_next (unique_next=? AND id>?)"],
+    "line_last": [LINE],
+    "line_take": [BY_ID],
     "move_slot": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
+    "next_deadline": [DEADLINE],
     "next_due_boot": [f"{DUE_BOOT} (boot_id=?)"],
     "next_due_wall": [DUE_WALL],
     "next_schedule": ["windlass_schedules_due (boot_id=? AND next_at_boot>?)"],
@@ -104,6 +119,7 @@ USES: dict[str, list[str]] = {
     "reclaim_select": [f"{RUNNING} (lease_owner=?)"],
     "record_attempt": [],
     "register": [],
+    "replace_holder": [BY_ID],
     "retry": [BY_ID, "windlass_jobs_unique (unique_key=?)"],
     "rewrite_created_at": [BY_ID],
     "running": [RUNNING],
@@ -118,6 +134,7 @@ USES: dict[str, list[str]] = {
     "strange_schedules": ["windlass_schedules_due (boot_id<?)", "windlass_schedules_due (boot_id>?)"],
     "unregister": ["windlass_dispatchers USING INTEGER PRIMARY KEY", f"{RUNNING} (lease_owner=?)"],
     "update_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
+    "update_unique": [BY_ID],
 }
 """Every statement, and the indexes by which it finds its rows."""
 
@@ -131,6 +148,7 @@ OFTEN = [
     *("claim_conditioned_lane", "first_conditioned_lane"),
     *("claim_lane", "first_lane", "next_due_wall", "next_due_boot", "promote_wall", "promote_boot"),
     *("prune_cutoff", "prune_doomed", "reclaim_select"),
+    *("line_any", "line_first", "line_last", "next_deadline", "expired"),
 ]
 
 
@@ -206,6 +224,7 @@ def test_ten_thousand_blocked_jobs_cost_no_step_more_than_one(
         (JobFilter(status=(JobStatus.COMPLETED, JobStatus.CANCELLED)), f"COVERING INDEX {FINISHED}"),
         (JobFilter(held=True), HELD),
         (JobFilter(ids=(1, 2)), BY_ID),
+        (JobFilter(unique="u", status=(JobStatus.PENDING, JobStatus.RUNNING)), "windlass_jobs_unique"),
     ],
     ids=str,
 )
