@@ -21,7 +21,7 @@ fields = st.fixed_dictionaries(
     {},
     optional={
         "network": st.sampled_from(["connected", "unmetered", "not_roaming"]),
-        "reachable": st.sampled_from([URL, "http://192.0.2.1:8080/"]),
+        "reachable": st.sampled_from([URL, "http://localhost:8080/"]),
         "charging": st.booleans(),
         "battery_not_low": st.booleans(),
         "idle": st.booleans()

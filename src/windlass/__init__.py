@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from windlass.app import Windlass, freeze_support
     from windlass.backoff import Backoff
     from windlass.client import JobFunction
+    from windlass.constraints import Constraints
     from windlass.context import Context, Results, Service
     from windlass.errors import (
         AlreadyRunning,
@@ -84,6 +85,7 @@ __all__ = [
     "Channel",
     "ConfigError",
     "ConflictWaiting",
+    "Constraints",
     "Context",
     "CursorExpired",
     "Event",
@@ -154,6 +156,7 @@ _HOMES = {
     "Channel": "notify.channels",
     "ConfigError": "errors",
     "ConflictWaiting": "events",
+    "Constraints": "constraints",
     "Context": "context",
     "CursorExpired": "errors",
     "Event": "events",

@@ -73,7 +73,7 @@ class Constraints(msgspec.Struct, frozen=True, kw_only=True):
     """``"connected"``: any network, which may be a captive portal that the system has not noticed;
     ``"unmetered"``: one that costs nothing by the byte; ``"not_roaming"``: no foreign mobile network."""
     reachable: str | None = None
-    """A URL that must answer, from its own host and with no error."""
+    """A URL that must answer, from its own host and with no server error."""
     charging: bool = False
     """On external power."""
     battery_not_low: bool = False

@@ -34,6 +34,9 @@ BATTERY_PATH = f"{UPOWER_PATH}/devices/DisplayDevice"
 LOGIN1, LOGIN1_PATH = "org.freedesktop.login1", "/org/freedesktop/login1"
 TEMPLATES = {NM: "networkmanager", UPOWER: "upower", LOGIN1: "logind"}
 
+ADDRESS = "192.0.2.2"
+"""This machine's, in a network of the test's own."""
+
 _MOCK = "org.freedesktop.DBus.Mock"
 _CONFIG = """<busconfig>
   <type>system</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
@@ -131,7 +134,7 @@ class Namespace:
         for command in (
             "link add out type veth peer name far",
             "link set lo up", "link set out up", "link set far up",
-            "addr add 192.0.2.2/24 dev out", "route add default via 192.0.2.1 dev out",
+            f"addr add {ADDRESS}/24 dev out", "route add default via 192.0.2.1 dev out",
         ):  # fmt: skip
             self.ip(command)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.device.stage import Looker, Namespace
+from tests.device.stage import ADDRESS, Looker, Namespace
 from windlass.device.reachable import Url
 from windlass.facts import Verdict
 
@@ -151,14 +151,14 @@ def test_a_certificate_of_somebody_else_is_no_answer(server: Server):
 
 def test_a_change_of_the_network_is_when_it_is_asked_again(namespace: Namespace):
     # Through a route that is cut: nothing but a change of the network asks again in time.
-    url = "http://192.0.2.2:8000/"
+    url = f"http://{ADDRESS}:8000/"
     with namespace.serving(8000), Looker(f'{{"reachable":"{url}"}}', inside=namespace) as looker:
         looker.until_open()
 
         namespace.ip("link set lo down")
-        namespace.ip("addr del 192.0.2.2/24 dev out")
+        namespace.ip(f"addr del {ADDRESS}/24 dev out")
         looker.until_blocked("reachable", f"reachable waits for {url}")
 
         namespace.ip("link set lo up")
-        namespace.ip("addr add 192.0.2.2/24 dev out")
+        namespace.ip(f"addr add {ADDRESS}/24 dev out")
         looker.until_open()
