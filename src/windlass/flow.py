@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -18,13 +18,17 @@ from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
 from windlass.job import Job, JobStatus
 from windlass.options import Options
-from windlass.store.flows import Tally
+from windlass.store.flows import Relative, Tally
 from windlass.store.protocol import Durability, JobFilter, NewJob, Store
 from windlass.watch import wait_readable
 
 _WAITS_MOST = 100_000
 """How many pairs of parent and child one enqueue may write."""
 _PAGE = 500
+_NAMED_MOST = 5
+"""So many parents are named."""
+_LOOKS_MOST = 50
+"""So many of those above are looked at for what holds them."""
 _POLL_S = 0.5
 _REST = 2.0
 """After a look at its jobs, so many times its length passes before the next."""
@@ -206,7 +210,9 @@ class Flow:
 def _parts(what: str, works: Iterable[Any]) -> Iterable[Work]:
     parts: list[Any] = []
     for work in works:
-        parts += [work] if isinstance(work, Work) or not isinstance(work, Iterable) else list(work)
+        parts += (
+            [work] if isinstance(work, Work) or not isinstance(work, Iterable) else list(cast("Any", work))
+        )
     for part in parts:
         if not isinstance(part, Work):
             raise InvalidJob(
@@ -265,3 +271,50 @@ def _rest(fileno: int, now: float, looked_s: float, deadline: float | None) -> N
     rest_s = min(now + _REST * looked_s, latest) - monotonic()
     if rest_s > 0:
         sleep(rest_s)
+
+
+# ── why a job waits ──────────────────────────────────────────────────────────────────────────────
+def explain_waiting(store: Store, job: Job) -> tuple[str, str]:
+    """Why a job that waits for others does: a code and a sentence, as of ``jobs.why``."""
+    parents = store.parents(job.id, incomplete=True, limit=_NAMED_MOST)
+    lost = next((parent for parent in parents if _is_lost(parent)), None)
+    if lost is not None or (job.hold is not None and not job.hold.startswith("waits for ")):
+        return "held", f"it is held: {_lost(lost, job.hold)}; retry that one, or cancel this one"
+    named = ", ".join(f"{parent.id} ({parent.key})" for parent in parents)
+    more = (job.waits_for or 0) - len(parents)
+    many = f"{job.waits_for:,} jobs: " if len(parents) > 1 else "job "
+    sentence = f"it waits for {many}{named}{f' and {more:,} more' if more > 0 else ''}"
+    cause = _cause(store, parents)
+    return ("waiting", sentence) if cause is None else ("held", f"{sentence}; {cause}")
+
+
+def _cause(store: Store, parents: list[Relative]) -> str | None:
+    """What holds one of these, or one of those that they wait for."""
+    waiting = list(parents)
+    seen: set[int] = set()
+    while waiting and len(seen) < _LOOKS_MOST:
+        parent = waiting.pop()
+        if parent.hold is None or parent.status is not JobStatus.PENDING or parent.id in seen:
+            continue
+        seen.add(parent.id)
+        if not parent.waits_for or not parent.hold.startswith("waits for "):
+            return f"job {parent.id} ({parent.key}) is held: {parent.hold}"
+        above = store.parents(parent.id, incomplete=True, limit=_NAMED_MOST)
+        lost = next((one for one in above if _is_lost(one)), None)
+        if lost is not None:
+            return f"job {parent.id} ({parent.key}) is held: {_lost(lost, None)}"
+        waiting += above
+    return None
+
+
+def _is_lost(parent: Relative) -> bool:
+    return parent.status in (None, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+def _lost(parent: Relative | None, hold: str | None) -> str:
+    # The reason in the row tells more; it is behind where a cascade of cancellations was cut short.
+    if parent is None or (hold is not None and not hold.startswith("waits for ")):
+        return hold or "one of its parents will not complete"
+    if parent.status is None:
+        return f"parent {parent.id} was deleted"
+    return f"parent {parent.id} ({parent.key}) is {parent.status}"

@@ -127,7 +127,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     job_id: int
     status: JobStatus
     code: str
-    """``running``, ``final``, ``ready``, ``scheduled``, ``retrying``, ``held``, ``in_line``, ``paused``,
-    ``limit``, ``unknown_key``, ``no_service``."""
+    """``running``, ``final``, ``ready``, ``scheduled``, ``retrying``, ``held``, ``waiting``, ``in_line``,
+    ``paused``, ``limit``, ``unknown_key``, ``no_service``."""
     reason: str
     until: datetime | None = None

@@ -13,8 +13,10 @@ from windlass.clock import Clock, SystemClock, monotonic
 from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
 from windlass.fields import checked_count, checked_job_id, checked_name
+from windlass.flow import explain_waiting
 from windlass.job import Attempt, Job, JobStatus, Why
 from windlass.store import open_store
+from windlass.store.flows import Relative
 from windlass.store.protocol import DispatcherRow, JobFilter, QueueState, Store
 from windlass.watch import Watch
 
@@ -76,6 +78,14 @@ class JobManager:
     def attempts(self, job_id: int) -> list[Attempt]:
         """What went wrong so far, oldest first. A first attempt that succeeds leaves no entry."""
         return self._store.attempts(checked_job_id(job_id))
+
+    def parents(self, job_id: int, *, limit: int = 1000) -> list[Relative]:
+        """The jobs that it was enqueued to wait for, in their order, as they stand."""
+        return self._store.parents(checked_job_id(job_id), limit=checked_count("limit", limit))
+
+    def children(self, job_id: int, *, limit: int = 1000) -> list[Relative]:
+        """The jobs that were enqueued to wait for it, oldest first, as they stand."""
+        return self._store.children(checked_job_id(job_id), limit=checked_count("limit", limit))
 
     def cancel(
         self,
@@ -192,6 +202,8 @@ class JobManager:
     alist = asynchronous(list, here=_stays_here)
     acounts = asynchronous(counts, here=_stays_here)
     aattempts = asynchronous(attempts, here=_stays_here)
+    aparents = asynchronous(parents, here=_stays_here)
+    achildren = asynchronous(children, here=_stays_here)
     acancel = asynchronous(cancel, here=_stays_here)
     acancel_all = asynchronous(cancel_all, here=_stays_here)
     aretry = asynchronous(retry, here=_stays_here)
@@ -208,6 +220,8 @@ class JobManager:
             return "running", f"it is running, attempt {job.attempts} of {job.max_attempts}{asked}"
         if job.in_line:
             return self._explain_in_line(job)
+        if job.hold is not None and job.waits_for:
+            return explain_waiting(self._store, job)
         if job.hold is not None:
             return "held", f"it is held: {job.hold}; mend it, then retry it"
         if job.run_at is not None:

@@ -39,6 +39,8 @@ Tag = Annotated[str | None, typer.Option("--tag", "-t", help="Only with this tag
 Held = Annotated[bool, typer.Option("--held", help="Only jobs that are held.")]
 
 _BATCH = 500
+_RELATIVES = 100
+"""So many parents and children of a job are shown."""
 
 
 @cli.command("list")
@@ -87,13 +89,28 @@ def show(job_id: JobId, db: Db = None, app: App = None, as_json: Json = False) -
     opened = open_app(db, app)
     job = opened.jobs.get(job_id) or _no_such_job(job_id)
     attempts = opened.jobs.attempts(job_id)
+    family = {
+        "parents": opened.jobs.parents(job_id, limit=_RELATIVES),
+        "children": opened.jobs.children(job_id, limit=_RELATIVES),
+    }
 
     def panel() -> object:
         from windlass.cli.render import job_panel
 
-        return job_panel(job, attempts)
+        return job_panel(job, attempts, family)
 
-    Output(as_json=as_json).data({**msgspec.structs.asdict(job), "history": attempts}, panel)
+    Output(as_json=as_json).data({**msgspec.structs.asdict(job), "history": attempts, **family}, panel)
+
+
+@cli.command()
+def tree(job_id: JobId, db: Db = None, app: App = None, as_json: Json = False) -> None:
+    """The jobs it waits for, and those that wait for it, generation by generation."""
+    from windlass.cli.tree import tree_of, tree_view
+
+    opened = open_app(db, app)
+    job = opened.jobs.get(job_id) or _no_such_job(job_id)
+    found = tree_of(opened.jobs, job)
+    Output(as_json=as_json).data(found, lambda: tree_view(found))
 
 
 @cli.command()

@@ -15,6 +15,7 @@ from windlass.cli.output import printable
 from windlass.clock import SystemClock, from_us
 from windlass.duration import describe
 from windlass.job import Attempt, Job, JobStatus, Progress
+from windlass.store.flows import Relative
 from windlass.store.protocol import QueueState
 
 STYLES = {
@@ -79,8 +80,10 @@ def one_line(job: Job) -> Text:
     return line.append("  ").append_text(said) if said else line
 
 
-def job_panel(job: Job, attempts: Sequence[Attempt]) -> RenderableType:
-    """Everything about one job."""
+def job_panel(
+    job: Job, attempts: Sequence[Attempt], family: Mapping[str, Sequence[Relative]]
+) -> RenderableType:
+    """Everything about one job; ``family``: its parents and children."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", justify="right")
     grid.add_column()
@@ -100,6 +103,8 @@ def job_panel(job: Job, attempts: Sequence[Attempt]) -> RenderableType:
     row("finished", when(job.finished_at) if job.finished_at else None)
     row("timeout", describe(int(job.timeout_s * 1_000_000)) if job.timeout_s else None)
     row("progress", progress_text(job.progress) if job.progress else None)
+    for name, relatives in family.items():
+        row(name, Text(", ".join(_relative(one) for one in relatives)))
     row("held", Text(printable(job.hold), "yellow") if job.hold else None)
     row("tags", Text(printable(", ".join(job.tags))) if job.tags else None)
     row("meta", Text(_json(job.meta)) if job.meta else None)
@@ -184,6 +189,11 @@ def first_line(text: str, limit: int = 200) -> str:
     """The first line that says something, safe to print."""
     lines: Iterable[str] = (line.strip() for line in text.splitlines())
     return printable(next((line for line in lines if line), ""))[:limit]
+
+
+def _relative(relative: Relative) -> str:
+    status = "deleted" if relative.status is None else relative.status.value
+    return f"{relative.id} {printable(relative.key or '')} {status}"
 
 
 def _last_word(job: Job) -> Text:
