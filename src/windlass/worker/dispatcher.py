@@ -12,13 +12,16 @@ from typing import Any
 
 from windlass.clock import Clock, SystemClock, earliest, monotonic
 from windlass.errors import OutcomeUnknown, StoreError, UnsafeDatabase
-from windlass.outcome import AnyOutcome, Completed, Failed
+from windlass.outcome import AnyOutcome, Completed
 from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
 from windlass.worker.asking import Asking, pause_s
+from windlass.worker.conditions import Conditions, OpenDevice, own_device
 from windlass.worker.lease import Lease
 from windlass.worker.listening import Ear
+from windlass.worker.openings import Openings
 from windlass.worker.orders import Orders
 from windlass.worker.pool import Inbox, Pool
+from windlass.worker.refused import refused
 from windlass.worker.slots import Slots
 from windlass.worker.sources import Source
 from windlass.worker.stopping import Stopping
@@ -41,7 +44,8 @@ class Dispatcher:
     ``tap`` may put itself between the pool and the dispatcher, to hear along.
     ``on_message`` hears what workers send out.
     ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping when a worker asks
-    for it. All hooks are called on the dispatcher's thread.
+    for it. All hooks are called on the dispatcher's thread. ``open_device``: how the device is looked at, by
+    default this machine without conditions of the app's own.
     """
 
     def __init__(
@@ -63,12 +67,13 @@ class Dispatcher:
         on_ready: Callable[[], None] | None = None,
         on_stop: Callable[[], None] | None = None,
         tap: Callable[[Inbox], Inbox] | None = None,
+        open_device: OpenDevice | None = None,
     ) -> None:
         self._store = store
         self._pool = pool
         self._tap = tap
         self._clock = clock or SystemClock()
-        self._job_keys = None if job_keys is None else frozenset(job_keys)
+        self._job_keys = None if job_keys is None else sorted(job_keys)
         self._lease = Lease(state_dir / "dispatchers", self._clock)
         self._identity = (version, mode)
         self._on_message = on_message
@@ -82,11 +87,12 @@ class Dispatcher:
         self._orders = Orders()
         self._settlements: list[Settlement] = []
         self._progress: dict[int, ProgressNote] = {}
-        self._lanes: list[Lane] | None = None
-        self._lanes_before: list[Lane] = []
-        self._guesses = False
+        self._conditions = Conditions(
+            store, open_device or own_device(state_dir, self._clock),
+            wake=lambda: self._orders.give(self._device_turned),
+        )  # fmt: skip
+        self._openings = Openings(store, job_keys, self._conditions)
         self._guessed: dict[Lane, int] = {}
-        self._closed: set[str] = set()
         self._slots = Slots()
         self._declined = False
         self._work_likely = True
@@ -125,12 +131,11 @@ class Dispatcher:
         version, mode = self._identity
         self._lease.take()
         try:
-            keys = None if self._job_keys is None else sorted(self._job_keys)
             self.owner = self._store.register(
                 host=socket.gethostname(), pid=os.getpid(), lock_file=str(self._lease.path), version=version,
-                mode=mode, job_keys=keys,
+                mode=mode, job_keys=self._job_keys,
             )  # fmt: skip
-            self._upkeep.owner = self.owner
+            self._upkeep.owner = self._conditions.owner = self.owner
             self._ear = Ear(self._store, self._poll_s)
             try:
                 self._pool.start(self if self._tap is None else self._tap(self))
@@ -139,6 +144,7 @@ class Dispatcher:
             finally:
                 self._pool.kill()
                 self._asking.close()
+                self._conditions.close()
                 self._ear.close()
         finally:
             self._lease.give_up()
@@ -179,7 +185,10 @@ class Dispatcher:
     def _mind(self, now: float) -> float | None:
         if self._stopping.must_interrupt(now):
             self._pool.stop(interrupt=True)
-        wish = earliest(self._pool.tick(now), self._stopping.next_moment)
+        for claim in self._conditions.lost(now):
+            self._pool.cancel(claim.job_id, "constraint")
+        wish = earliest(self._stopping.next_moment, self._conditions.next_moment)
+        wish = earliest(wish, self._pool.tick(now))
         try:
             self._upkeep.beat(now)
             if self._failures and now < self._turn_again_at:
@@ -193,17 +202,19 @@ class Dispatcher:
         if self._ear.heard(now):
             self._look_again()
             self._slots.heard()
-            # Most likely it is in a lane that was known before: those are tried first, then all are read.
-            self._guesses = bool(self._lanes_before)
+            self._openings.guess()
             self._upkeep.look_for_due(now)
             self._asking.heard(now)
             self._cancel_look_due = True
         if self._cancel_look_due and now >= self._cancel_look_at:
-            self._look_for_cancellations()
+            asked = self._store.cancellations(self.owner) if self._pool.held() else {}
+            for job_id, reason in asked.items():
+                self._pool.cancel(job_id, reason)
             self._cancel_look_due = False
             self._cancel_look_at = now + _CANCEL_LOOK_S
-        if self._upkeep.run(now) or self._slots.has_come(now):
+        if self._upkeep.run(now) or self._slots.has_come(now) or self._conditions.has_steadied(now):
             self._look_again()
+        self._conditions.publish(now)
         wish = min(self._ear.next_look, self._upkeep.next_run, self._slots.next_at)
         return min(wish, self._cancel_look_at) if self._cancel_look_due else wish
 
@@ -211,7 +222,11 @@ class Dispatcher:
         """Forgets the lanes: a pool too full for the jobs of the old ones may have room for a new one's."""
         self._work_likely = True
         self._pool_full = False
-        self._lanes = None
+        self._openings.forget()
+
+    def _device_turned(self) -> None:
+        self._conditions.turned()
+        self._look_again()
 
     # ── the turn ───────────────────────────────────────────────────────────────────────────────
     def _turn_is_due(self, now: float) -> bool:
@@ -260,13 +275,8 @@ class Dispatcher:
         self._after(turn, request, told=bool(settlements or progress), requeued=requeued)
 
     def _after(self, turn: Turn, request: ClaimRequest | None, *, told: bool, requeued: bool) -> None:
-        for settlement in turn.stale:
-            log.warning("job %d: the result of attempt %d came too late and is discarded (%s)",
-                        settlement.job_id, settlement.attempt, type(settlement.outcome).__name__)  # fmt: skip
-        for settlement, error in turn.unsettled:
-            log.error("job %d: its outcome cannot be stored: %s", settlement.job_id, error)
-            verdict = Failed(f"its outcome cannot be stored: {type(error).__name__}: {error}", "permanent")
-            self._settlements.append(settlement._replace(outcome=verdict))
+        self._settlements += refused(turn)
+        self._conditions.started(turn.claimed)
         if request is not None and request.caps is self._guessed:
             self._look_again()
         elif request is not None:
@@ -278,7 +288,7 @@ class Dispatcher:
                 # Nothing in these lanes that may run: quiet, until someone says otherwise.
                 self._work_likely = False
             if not turn.more:
-                self._lanes = None
+                self._openings.forget()
         if requeued:
             # Ready only now that it is settled: the lanes were read before.
             self._look_again()
@@ -292,21 +302,15 @@ class Dispatcher:
     def _request(self) -> ClaimRequest | None:
         if not self._may_claim():
             return None
-        if self._guesses:
-            self._guesses = False
-            self._guessed = self._caps(self._lanes_before)
-            if self._guessed:
-                return self._claim_from(self._guessed)
-        if self._lanes is None:
-            self._lanes = self._store.lanes()
-            switches = self._store.switches()
-            self._closed = {name for name, state in switches.items() if state.paused}
+        self._guessed = self._caps(self._openings.guessed())
+        if self._guessed:
+            return self._claim_from(self._guessed)
+        if not self._openings.known:
             self._slots.look(self._store)
-        open_lanes = [lane for lane in self._lanes if self._is_open(lane)]
+        open_lanes = self._openings.look()
         if not open_lanes:
             self._work_likely = False
             return None
-        self._lanes_before = open_lanes
         caps = self._caps(open_lanes)
         if not caps:
             self._pool_full = True
@@ -318,19 +322,14 @@ class Dispatcher:
 
     def _claim_from(self, caps: dict[Lane, int]) -> ClaimRequest:
         self._declined = False
-        return ClaimRequest(self.owner, BATCH, caps, self._accept, extra_us=self._slots.extra_us)
-
-    def _is_open(self, lane: Lane) -> bool:
-        return lane.queue not in self._closed and self._knows(lane.key)
+        before = self._conditions.changed_us(caps)
+        return ClaimRequest(self.owner, BATCH, caps, self._accept, before, self._slots.extra_us)
 
     def _accept(self, claim: Claim) -> bool:
         if self._pool.place(claim):
             return True
         self._declined = True
         return False
-
-    def _knows(self, key: str) -> bool:
-        return self._job_keys is None or key in self._job_keys
 
     def _back_off(self, error: Exception) -> None:
         if isinstance(error, UnsafeDatabase):
@@ -344,11 +343,6 @@ class Dispatcher:
             log.warning("the database cannot be used now, work waits: %s", error)
         self._turn_again_at = monotonic() + pause_s(self._failures)
         self._failures = min(self._failures + 1, 10)
-
-    def _look_for_cancellations(self) -> None:
-        if self._pool.held():
-            for job_id, reason in self._store.cancellations(self.owner).items():
-                self._pool.cancel(job_id, reason)
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
     def _begin_stop(self, grace_s: float) -> None:
@@ -377,6 +371,7 @@ class Dispatcher:
         self._settlements.append(Settlement(claim.job_id, claim.attempt, claim.token, outcome))
         self._asking.ends(claim.key)
         self._slots.ended(claim, outcome)
+        self._conditions.over(claim)
         # Room for more, and what did not complete may be ready again.
         self._work_likely = True
         self._pool_full = False
