@@ -210,9 +210,8 @@ class Flow:
 def _parts(what: str, works: Iterable[Any]) -> Iterable[Work]:
     parts: list[Any] = []
     for work in works:
-        parts += (
-            [work] if isinstance(work, Work) or not isinstance(work, Iterable) else list(cast("Any", work))
-        )
+        several = isinstance(work, Iterable) and not isinstance(work, Work)
+        parts += cast("Iterable[Any]", work) if several else [work]
     for part in parts:
         if not isinstance(part, Work):
             raise InvalidJob(
