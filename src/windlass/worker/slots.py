@@ -63,4 +63,4 @@ class Slots:
         if outcome == LATE:
             self.extra_us = min(max(2 * self.extra_us, _EXTRA_LEAST_US), EXTRA_MOST_US)
         else:
-            self.extra_us //= 2
+            self.extra_us -= self.extra_us // 16
