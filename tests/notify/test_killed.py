@@ -67,10 +67,10 @@ def test_what_tells_of_a_death_and_dies_is_not_told_of(tmp_path: Path) -> None:
     desk = app.make_desk()
     inbox = _Inbox()
     tap = desk.tap(inbox, list)
-    claim = Claim(7, EVENT, None, 3, 3, 1, None, "notify", True, 2)
+    claim = Claim(6, EVENT, None, 3, 3, 1, None, "notify", True, 2)
     tap.settled(claim, Crashed("killed"))
     tap.settled(claim._replace(key="work", attempt=1, crashes=0), Crashed("killed, and runs again"))
-    tap.settled(claim._replace(key="work"), Crashed("killed"))
+    tap.settled(claim._replace(job_id=7, key="work"), Crashed("killed"))
     until(lambda: app.jobs.list(key=EVENT))
     desk.close()
     assert [job.payload for job in app.jobs.list(key=EVENT)] == [{"job_id": 7, "attempt": 3}]
