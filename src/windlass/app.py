@@ -25,6 +25,7 @@ from windlass.flow import Flow, Step
 from windlass.handlers import Registry
 from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
+from windlass.limits import LimitManager, RateLike
 from windlass.notify import Notifier
 from windlass.options import EnqueueOptions, Options
 from windlass.outcome import Rule
@@ -86,6 +87,7 @@ class Windlass:
         )
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
+        self.limits = LimitManager(lambda: self.store, self.registry)
         self.schedules = ScheduleManager(lambda: self.store, self.registry, lambda: self.clock)
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────
@@ -192,6 +194,8 @@ class Windlass:
         backoff: Backoff | None = None,
         on_error: Mapping[type[BaseException], Rule] | None = None,
         isolation: Literal["process"] | None = None,
+        concurrency: int | None = None,
+        rate: RateLike | None = None,
         tags: Iterable[str] = (),
         title: str | None = None,
     ) -> JobDecorator: ...
@@ -201,6 +205,7 @@ class Windlass:
         The key is the function's name unless one is given. ``on_error`` maps exception types to what they
         mean: ``"retry"``, ``"fail"``, a ``Backoff``, or a function of the exception. ``isolation="process"``
         runs it in a child process also where the app runs embedded. With a ``title`` its progress is shown.
+        ``concurrency`` and ``rate``, such as ``"50/s"``, limit the jobs of its key: see ``app.limits``.
 
         Raises:
             RegistrationError: the key is taken, or the function's signature cannot be a payload.
@@ -352,10 +357,11 @@ class Windlass:
         return Performer(self.registry, lent, self.clock)
 
     def make_sources(self) -> list[Source]:
-        """What makes jobs by itself, for one dispatcher to ask."""
+        """What makes jobs by itself, for one dispatcher to ask. First, its limits are written down."""
         from windlass.worker.periodic import Periodic
 
         self.schedules.check()
+        self.limits.put_declared()
         sources: list[Source] = [Periodic(self.store, self.clock, self.schedules.put_declared)]
         if "sync" in self.__dict__ and (source := self.sync.source()) is not None:
             sources.append(source)

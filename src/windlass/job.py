@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from windlass.constraints import Constraints
+
 Existing = Literal["keep", "replace", "update", "append", "append_or_replace"]
 """What an enqueue does where an unfinished job has the unique key that it asks for."""
 
@@ -89,6 +91,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Its unique key: no other unfinished job has it, but for those that are in line for it."""
     in_line: bool = False
     """It takes its unique key only when those before it are over; until then it is held."""
+    constraints: Constraints | None = None
+    """What must hold while it runs; None too where what another program wrote there cannot be read."""
     deadline: datetime | None = None
     """When it is to have ended, retries and waits included."""
     hold: str | None = None
@@ -128,6 +132,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     status: JobStatus
     code: str
     """``running``, ``final``, ``ready``, ``scheduled``, ``retrying``, ``held``, ``waiting``, ``in_line``,
-    ``paused``, ``limit``, ``unknown_key``, ``no_service``."""
+    ``paused``, ``limit``, ``constraint``, ``unknown_key``, ``no_service``."""
     reason: str
     until: datetime | None = None
+    since: datetime | None = None
+    """Since when a condition does not hold, where that is known."""

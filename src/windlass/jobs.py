@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from windlass import platform
 from windlass.bridge import asynchronous
@@ -15,6 +16,7 @@ from windlass.errors import InvalidJob
 from windlass.fields import checked_count, checked_job_id, checked_name
 from windlass.flow import explain_waiting
 from windlass.job import Attempt, Job, JobStatus, Why
+from windlass.limits import RateLike, explain_limit, set_limit
 from windlass.store import open_store
 from windlass.store.flows import Relative
 from windlass.store.protocol import DispatcherRow, JobFilter, QueueState, Store
@@ -192,11 +194,11 @@ class JobManager:
         job = self.get(job_id)
         if job is None:
             raise InvalidJob(f"there is no job {job_id}")
-        code, reason = self._explain(job)
+        code, reason, *since = self._explain(job)
         if job.deadline is not None and not job.status.is_final:
             reason += f"; its deadline is {job.deadline:%Y-%m-%d %H:%M:%S} UTC"
         until = job.run_at if code in ("scheduled", "retrying") else None
-        return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until)
+        return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until, since=next(iter(since), None))
 
     aget = asynchronous(get, here=_stays_here)
     alist = asynchronous(list, here=_stays_here)
@@ -253,16 +255,14 @@ class JobManager:
             return "paused", f"its queue {job.queue!r} is paused: windlass queues resume {job.queue}"
         live = live_dispatchers(self._store)
         if not live:
-            return "no_service", "no service is running on this database: windlass start"
-        if not any(row.job_keys is None or job.key in row.job_keys for row in live):
+            return "no_service", f"no service is running on this database: windlass start{asked_for(job)}"
+        live = [row for row in live if row.job_keys is None or job.key in row.job_keys]
+        if not live:
             return "unknown_key", (
                 f"no running service knows the job key {job.key!r}: deploy its handler, restart the service"
             )
-        if switch is not None and switch.concurrency is not None:
-            running = self._store.running_by_queue().get(job.queue, 0)
-            if running >= switch.concurrency:
-                return "limit", f"its queue {job.queue!r} runs {running} of {switch.concurrency} jobs at once"
-        return "ready", "it is ready and starts as soon as a worker is free"
+        ready = "ready", "it is ready and starts as soon as a worker is free"
+        return explain_limit(self._store, job) or ready
 
 
 class QueueManager:
@@ -272,8 +272,13 @@ class QueueManager:
         self._give = _giver(source, clock or SystemClock())
 
     def list(self) -> list[QueueState]:
-        """All queues that hold jobs or have switches."""
-        return self._give().queues()
+        """All queues that hold jobs, or are paused or limited."""
+        store = self._give()
+        rates = {one.name: str(one.rate) for one in store.limits() if one.kind == "queue" and one.rate}
+        found = {state.queue: state for state in store.queues()}
+        for name, rate in rates.items():
+            found[name] = msgspec.structs.replace(found.get(name, QueueState(queue=name)), rate=rate)
+        return [found[name] for name in sorted(found)]
 
     def pause(self, queue: str) -> None:
         """Starts no more jobs of this queue; what runs goes on."""
@@ -283,11 +288,22 @@ class QueueManager:
         """Starts its jobs again."""
         self._give().set_queue(checked_name("queue", queue), paused=False)
 
-    def limit(self, queue: str, concurrency: int | None) -> None:
-        """At most so many jobs of this queue run at once, over all services; None lifts the limit."""
-        if concurrency is not None:
-            checked_count("concurrency", concurrency)
-        self._give().set_queue(checked_name("queue", queue), concurrency=concurrency)
+    def limit(
+        self,
+        queue: str,
+        concurrency: int | UnsetType | None = UNSET,
+        *,
+        rate: RateLike | UnsetType | None = UNSET,
+    ) -> None:
+        """At most so many jobs of this queue run at once, and start in any span, over all services.
+
+        ``rate`` is ``"50/s"``, ``"600/m"`` or ``(50, "1s")``: so many in any span of that length. None lifts
+        the one, and what is not given stays.
+
+        Raises:
+            InvalidJob: a limit cannot be right.
+        """
+        set_limit(self._give(), "queue", checked_name("queue", queue), concurrency, rate)
 
 
 def live_dispatchers(store: Store) -> list[DispatcherRow]:

@@ -141,7 +141,7 @@ def queues_table(queues: Sequence[QueueState]) -> RenderableType:
         return Text("no queue holds jobs or is switched", "dim")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("queue")
-    for name in ("ready", "scheduled", "held", "running", "at once"):
+    for name in ("ready", "scheduled", "held", "running", "at once", "rate"):
         table.add_column(name, justify="right")
     table.add_column("")
     for state in queues:
@@ -149,6 +149,7 @@ def queues_table(queues: Sequence[QueueState]) -> RenderableType:
             Text(printable(state.queue)),
             *(f"{count:,}" for count in (state.ready, state.scheduled, state.held, state.running)),
             "any" if state.concurrency is None else str(state.concurrency),
+            state.rate or "any",
             Text("paused", "yellow") if state.paused else Text(""),
         )
     return table

@@ -8,9 +8,11 @@ from typing import Any, Literal
 import msgspec
 
 from windlass.backoff import DEFAULT, Backoff
+from windlass.constraints import Constraints, checked_constraints, to_text
 from windlass.duration import Duration
 from windlass.errors import InvalidJob
 from windlass.fields import (
+    checked_count,
     checked_max_attempts,
     checked_name,
     checked_priority,
@@ -19,6 +21,7 @@ from windlass.fields import (
     checked_timeout,
 )
 from windlass.outcome import Cancel, Policy, Retry, Rule, Snooze
+from windlass.rate import Rate, read_rate
 
 Isolation = Literal["process"] | None
 
@@ -32,7 +35,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     timeout_us: int | None = None
     tags: tuple[str, ...] = ()
     isolation: Isolation = None
+    concurrency: int | None = None
+    rate: Rate | None = None
     policy: Policy = Policy()
+    constraints: str | None = None
+    """What must hold while it runs, as canonical JSON."""
     title: str | None = None
     """What people call it: its progress is shown under this title, and what it says."""
 
@@ -46,8 +53,11 @@ def read_options(
     backoff: Backoff | None = None,
     on_error: Mapping[type[BaseException], Rule] | None = None,
     isolation: Isolation = None,
+    concurrency: int | None = None,
+    rate: Any = None,
     tags: Iterable[str] = (),
     title: str | None = None,
+    constraints: Constraints | None = None,
 ) -> Options:
     """The options as a checked value.
 
@@ -65,8 +75,11 @@ def read_options(
         timeout_us=checked_timeout(timeout),
         tags=checked_tags(tags),
         isolation=isolation,
+        concurrency=None if concurrency is None else checked_count("concurrency", concurrency),
+        rate=None if rate is None else read_rate(rate),
         policy=Policy(DEFAULT if backoff is None else backoff, _rules(on_error or {})),
         title=checked_text("title", title),
+        constraints=to_text(checked_constraints(constraints)),
     )
 
 

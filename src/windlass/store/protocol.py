@@ -209,6 +209,9 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     paused: bool = False
     concurrency: int | None = None
+    """How many may run at once."""
+    rate: str | None = None
+    """How many may start in which span, where the manager of queues tells it."""
     ready: int = 0
     scheduled: int = 0
     held: int = 0
