@@ -10,6 +10,7 @@ import msgspec
 
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, from_us
+from windlass.constraints import from_text
 from windlass.context import Context, current
 from windlass.errors import InvalidJob
 from windlass.fields import checked_name
@@ -140,6 +141,7 @@ class Client:
             idempotency_key=job.idempotency_key,
             unique=job.unique,
             deadline=_deadline(job, created_at),
+            constraints=None if job.constraints is None else from_text(job.constraints),
             hold=row.hold,
             created=row.created,
             disposition=row.disposition,

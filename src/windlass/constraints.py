@@ -140,7 +140,15 @@ def to_text(constraints: Constraints | None) -> str | None:
 
     >>> to_text(Constraints(idle="5m", charging=True))
     '{"charging":true,"idle":"300s"}'
+
+    Raises:
+        InvalidJob: it is something else.
     """
+    if constraints is not None and not isinstance(constraints, Constraints):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidJob(
+            f'expected constraints to be Constraints(...), such as Constraints(network="connected"), got '
+            f"{constraints!r:.80}"
+        )
     if constraints is None or constraints == _NOTHING:
         return None
     asked = {

@@ -135,5 +135,3 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     ``paused``, ``limit``, ``constraint``, ``unknown_key``, ``no_service``."""
     reason: str
     until: datetime | None = None
-    since: datetime | None = None
-    """Since when a condition does not hold, where that is known."""

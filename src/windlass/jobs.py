@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from windlass import platform
+from windlass.blocking import asked_for, explain_conditions
 from windlass.bridge import asynchronous
 from windlass.clock import Clock, SystemClock, monotonic
 from windlass.duration import Duration, to_seconds
@@ -194,11 +195,11 @@ class JobManager:
         job = self.get(job_id)
         if job is None:
             raise InvalidJob(f"there is no job {job_id}")
-        code, reason, *since = self._explain(job)
+        code, reason = self._explain(job)
         if job.deadline is not None and not job.status.is_final:
             reason += f"; its deadline is {job.deadline:%Y-%m-%d %H:%M:%S} UTC"
         until = job.run_at if code in ("scheduled", "retrying") else None
-        return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until, since=next(iter(since), None))
+        return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until)
 
     aget = asynchronous(get, here=_stays_here)
     alist = asynchronous(list, here=_stays_here)
@@ -261,6 +262,8 @@ class JobManager:
             return "unknown_key", (
                 f"no running service knows the job key {job.key!r}: deploy its handler, restart the service"
             )
+        if (conditions := explain_conditions(self._store, job, live)) is not None:
+            return "constraint", conditions
         ready = "ready", "it is ready and starts as soon as a worker is free"
         return explain_limit(self._store, job) or ready
 

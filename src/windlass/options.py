@@ -9,6 +9,7 @@ from typing import Any, TypedDict, cast, get_args
 import msgspec
 
 from windlass.clock import to_wall_us
+from windlass.constraints import Constraints, to_text
 from windlass.duration import Duration
 from windlass.errors import InvalidJob
 from windlass.fields import (
@@ -73,6 +74,9 @@ class EnqueueOptions(TypedDict, total=False):
     deadline: Duration | datetime | None
     """To have ended by then, all its runs and waits included: else it is FAILED, with the reason
     ``deadline``. A span counts from now; both go by the wall clock."""
+    constraints: Constraints | None
+    """What must hold while it runs: ``Constraints(network="unmetered")``. Until then it waits, and ``why``
+    says for what; ``Constraints()`` lifts those of its handler."""
     connection: Any
     """A ``sqlite3`` connection of the caller's: the job is inserted inside the caller's own transaction and
     exists if and only if it commits. That connection's ``synchronous`` setting decides how durably."""
@@ -99,6 +103,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     debounce: Duration | None = None
     debounce_most: Duration | None = None
     deadline: Duration | datetime | None = None
+    constraints: Constraints | None = None
     connection: Any = None
     durability: Durability | None = None
 
@@ -123,6 +128,7 @@ def new_job(key: str, payload: str | None, handler: Handler | None, options: Opt
             queue=own.queue,
             priority=own.priority,
             max_attempts=own.max_attempts,
+            constraints=own.constraints,
         )
     tags = checked_tags((*own.tags, *checked_tags(options.tags))) if options.tags else own.tags
     return NewJob(
@@ -137,6 +143,7 @@ def new_job(key: str, payload: str | None, handler: Handler | None, options: Opt
         idempotency_key=checked_text("idempotency_key", options.idempotency_key),
         after=_checked_after(options.after),
         unique=checked_text("unique", options.unique),
+        constraints=own.constraints if options.constraints is None else to_text(options.constraints),
         **(_wait(options) | _about_others(options) | _deadline(options.deadline)),
         tags=msgspec.json.encode(tags).decode() if tags else None,
         meta=check_json(options.meta, name="meta"),

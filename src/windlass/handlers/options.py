@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from windlass.backoff import DEFAULT, Backoff
-from windlass.constraints import Constraints, checked_constraints, to_text
+from windlass.constraints import Constraints, to_text
 from windlass.duration import Duration
 from windlass.errors import InvalidJob
 from windlass.fields import (
@@ -79,7 +79,7 @@ def read_options(
         rate=None if rate is None else read_rate(rate),
         policy=Policy(DEFAULT if backoff is None else backoff, _rules(on_error or {})),
         title=checked_text("title", title),
-        constraints=to_text(checked_constraints(constraints)),
+        constraints=to_text(constraints),
     )
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
 
 from windlass.clock import from_us
+from windlass.constraints import Constraints, from_text
+from windlass.errors import InvalidJob
 from windlass.job import Job, JobStatus, Progress
 
 COLUMNS = (
     "id, job_key, payload, status, queue, priority, attempts, max_attempts, created_at, updated_at, run_at, "
     "last_attempt_at, finished_at, last_error, result, progress, tags, meta, timeout_us, idempotency_key, "
     "hold, reason, crashes, cancel_requested, ifnull(unique_key, unique_next), waits_for, "
-    "unique_next IS NOT NULL AND unique_key IS NULL, deadline"
+    "unique_next IS NOT NULL AND unique_key IS NULL, deadline, constraints"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Steps = tuple[float, float | None, str | None]
@@ -54,6 +57,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
         waits_for=row[25] if isinstance(row[25], int) else None,
         in_line=bool(row[26]),
         deadline=_moment_of(row[27]),
+        constraints=None if row[28] is None else _constraints(row[28]),
     )
 
 
@@ -81,6 +85,14 @@ def _progress(text: Any) -> Progress | None:
         return Progress(*msgspec.json.decode(text, type=_Steps)) if isinstance(text, str) else None
     except msgspec.DecodeError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _constraints(text: Any) -> Constraints | None:
+    try:
+        return from_text(text)
+    except (InvalidJob, TypeError):
+        return None  # the dispatcher holds it, with the reason
 
 
 def _text(value: Any) -> str | None:
