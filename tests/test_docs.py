@@ -33,6 +33,7 @@ from windlass.notify import Notifier
 from windlass.schedules import Schedule, ScheduleManager
 from windlass.scope import Scope
 from windlass.service.process import ServiceControl, ServiceStatus
+from windlass.store.flows import Relative
 from windlass.store.notices import Notice
 from windlass.store.protocol import QueueState
 from windlass.watch import Watch
@@ -187,7 +188,7 @@ PUBLIC: list[type[Any]] = [
     QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
     ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
     windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting, windlass.HeldBack,
-    windlass.Channel, windlass.Status, windlass.WebhookChannel,
+    windlass.Flow, windlass.Tally, Relative, windlass.Channel, windlass.Status, windlass.WebhookChannel,
     *(value for name in sync.__all__ if isinstance(value := getattr(sync, name), type) and members_of(value)),
     windlass.SyncOperation,
 ]  # fmt: skip
