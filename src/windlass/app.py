@@ -18,6 +18,7 @@ from windlass.bridge import asynchronous
 from windlass.client import Client, JobDecorator, JobFunction, joins
 from windlass.clock import Clock, SystemClock
 from windlass.config import Settings, load_settings
+from windlass.constraints import Constraints
 from windlass.context import Context
 from windlass.duration import Duration
 from windlass.events import Event, JobFailed
@@ -29,7 +30,8 @@ from windlass.limits import LimitManager, RateLike
 from windlass.notify import Notifier
 from windlass.options import EnqueueOptions, Options
 from windlass.outcome import Rule
-from windlass.schedules import ScheduleManager
+from windlass.placing import GivenDevice, Placed
+from windlass.schedules import PeriodicOptions, ScheduleManager, split
 from windlass.scope import Scope
 from windlass.store import open_store
 from windlass.store.protocol import Durability, Store
@@ -38,6 +40,7 @@ from windlass.target import origin_of, target_of
 if TYPE_CHECKING:
     from windlass.notify.channels import Channel
     from windlass.notify.desk import Desk
+    from windlass.service.embedded import Running
     from windlass.service.process import ServiceControl
     from windlass.sync.manager import SyncManager
     from windlass.worker.executor import Performer
@@ -49,11 +52,12 @@ E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Windlass:
+class Windlass(Placed):
     """An application's jobs: where they are kept, what runs them, and how they are enqueued.
 
     ``database`` is an SQLite file; nothing is opened before it is first used. Further keyword arguments are
     settings (see ``windlass.config.Settings``), which files, the environment and flags override.
+    ``clock`` and ``device`` are for tests: see ``windlass.testing``.
 
     >>> import tempfile
     >>> app = Windlass(tempfile.mkdtemp() + "/app.db")
@@ -70,9 +74,11 @@ class Windlass:
         *,
         durability: Durability | None = None,
         clock: Clock | None = None,
+        device: GivenDevice | None = None,
         **settings: Any,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
+        self.device = device
         self.registry = Registry()
         self._origin = origin_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
         path = None if database is None else os.fspath(database)
@@ -198,6 +204,7 @@ class Windlass:
         rate: RateLike | None = None,
         tags: Iterable[str] = (),
         title: str | None = None,
+        constraints: Constraints | None = None,
     ) -> JobDecorator: ...
     def job(self, key: Any = None, /, **options: Any) -> Any:
         """Makes a function a job: ``@app.job``, or ``@app.job("key", max_attempts=5, timeout="30s")``.
@@ -206,6 +213,7 @@ class Windlass:
         mean: ``"retry"``, ``"fail"``, a ``Backoff``, or a function of the exception. ``isolation="process"``
         runs it in a child process also where the app runs embedded. With a ``title`` its progress is shown.
         ``concurrency`` and ``rate``, such as ``"50/s"``, limit the jobs of its key: see ``app.limits``.
+        ``constraints`` must hold while it runs: see ``Constraints``.
 
         Raises:
             RegistrationError: the key is taken, or the function's signature cannot be a payload.
@@ -224,24 +232,22 @@ class Windlass:
         self,
         key: str | None = None,
         /,
-        *,
-        every: Duration,
-        initial_delay: Duration | None = None,
-        **options: Any,
+        **options: Unpack[PeriodicOptions],
     ) -> JobDecorator:
-        """Makes a function a job that is enqueued again and again: ``@app.periodic(every="1h")``.
+        """Makes a function a job that is enqueued again and again: ``@app.periodic(cron="0 3 * * MON")``.
 
         Its schedule is called as the job, and added when a service or ``app.running()`` starts: see
-        ``app.schedules.add``. ``options`` are those of ``app.job``.
+        ``app.schedules.add``. Further options are those of ``app.job``.
 
         Raises:
-            RegistrationError: as of ``app.job``; or a span cannot be right.
+            RegistrationError: as of ``app.job``; or an option of the schedule cannot be right.
         """
 
         def register(fn: Callable[..., Any]) -> JobFunction[..., Any]:
             name = key or fn.__name__
-            self.schedules.declare(name, job=name, every=every, initial_delay=initial_delay)
-            return self._register(fn, name, options)
+            when, how = split(options)
+            self.schedules.declare(name, job=name, **when)
+            return self._register(fn, name, how)
 
         return JobDecorator(register)
 
@@ -368,15 +374,15 @@ class Windlass:
         return sources
 
     @contextmanager
-    def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[None]:
+    def running(self, *, executor: Executor | None = None, threads: int | None = None) -> Generator[Running]:
         """Runs jobs in this process while the block lasts: in threads, or on any ``Executor``.
 
         At the end no more are started, running ones get the grace period, and the rest goes back.
         """
         from windlass.service.embedded import embedded
 
-        with embedded(self, executor=executor, threads=threads):
-            yield
+        with embedded(self, executor=executor, threads=threads) as running:
+            yield running
 
 
 def freeze_support() -> None:

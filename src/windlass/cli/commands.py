@@ -33,6 +33,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("start", "service", "Start the service in the background"),
             Command("stop", "service", "Stop it gracefully: running work gets its grace"),
             Command("restart", "service", "Stop it gracefully and start it again"),
+            Command("scale", "service", "Run jobs in more or fewer processes from now on"),
             Command("status", "service", "Is it running, and what is there to do?"),
             Command("service", "service_install", "Install it: started at login or boot; status, logs"),
         ),

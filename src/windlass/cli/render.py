@@ -15,6 +15,7 @@ from windlass.cli.output import printable
 from windlass.clock import SystemClock, from_us
 from windlass.duration import describe
 from windlass.job import Attempt, Job, JobStatus, Progress
+from windlass.limits import LimitState
 from windlass.store.flows import Relative
 from windlass.store.protocol import QueueState
 
@@ -151,6 +152,26 @@ def queues_table(queues: Sequence[QueueState]) -> RenderableType:
             "any" if state.concurrency is None else str(state.concurrency),
             state.rate or "any",
             Text("paused", "yellow") if state.paused else Text(""),
+        )
+    return table
+
+
+def limits_table(limits: Sequence[LimitState]) -> RenderableType:
+    """One line per limited queue or key."""
+    if not limits:
+        return Text("no queue and no key is limited", "dim")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "name", "running", "at once", "rate", "next slot", "by"):
+        table.add_column(name, justify="right" if name in ("running", "at once", "next slot") else "left")
+    for limit in limits:
+        table.add_row(
+            limit.kind,
+            Text(printable(limit.name)),
+            f"{limit.running:,}",
+            "any" if limit.concurrency is None else str(limit.concurrency),
+            limit.rate or "any",
+            "" if limit.rate is None else describe(round(limit.next_slot_s * 1_000_000)),
+            "the program" if limit.declared else "",
         )
     return table
 

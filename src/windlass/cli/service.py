@@ -1,4 +1,4 @@
-"""``windlass start``, ``stop``, ``restart`` and ``status``: the service in the background."""
+"""``windlass start``, ``stop``, ``restart``, ``scale`` and ``status``: the service in the background."""
 
 from __future__ import annotations
 
@@ -76,6 +76,21 @@ def restart(wait: Wait = "10s", db: Db = None, app: App = None, as_json: Json = 
     output.data(
         {"restarted": True, "dispatcher": status.dispatcher if status else None},
         lambda: f"the service has restarted: dispatcher {status.dispatcher if status else '?'}",
+    )
+
+
+@cli.command()
+def scale(
+    isolates: Annotated[int, typer.Argument(metavar="N", help="How many processes are to run handlers.")],
+    db: Db = None,
+    app: App = None,
+    as_json: Json = False,
+) -> None:
+    """Run jobs in so many isolates from now on, until the service starts again: then the setting counts."""
+    opened = open_app(db, app)
+    opened.service.scale(isolates)
+    Output(as_json=as_json).data(
+        {"isolates": isolates}, lambda: f"jobs run in {isolates} isolates from now on"
     )
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from windlass.errors import StartFailed
+from windlass.fields import checked_count
 from windlass.service.traits import traits_of
 from windlass.target import AppLike
 from windlass.version import VERSION
@@ -27,10 +28,27 @@ _START_S = 30.0
 _EXTRA_S = 5.0
 
 
+class Running:
+    """An app that runs jobs in this process."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+
+    def scale(self, threads: int) -> None:
+        """Runs sync jobs in so many threads from now on: starts more, or lets some end when their jobs have.
+
+        On an executor: gives it so many jobs at once.
+
+        Raises:
+            InvalidJob: not a number of threads.
+        """
+        self.dispatcher.scale(checked_count("threads", threads))
+
+
 @contextmanager
 def embedded(
     app: AppLike, *, executor: Executor | None = None, threads: int | None = None
-) -> Generator[Dispatcher]:
+) -> Generator[Running]:
     """Runs the app's jobs in this process while the block lasts.
 
     Raises:
@@ -54,6 +72,7 @@ def embedded(
         retention_us=round(settings.retention * 1_000_000),
         retention_count=settings.retention_count,
         sources=app.make_sources(),
+        open_device=app.open_device,
         on_ready=ready.set,
         tap=lambda inbox: desk.tap(inbox, pool.held),
     )
@@ -74,7 +93,7 @@ def embedded(
     if failures:
         raise StartFailed(f"the embedded dispatcher did not start: {failures[0]}") from failures[0]
     try:
-        yield dispatcher
+        yield Running(dispatcher)
     finally:
         dispatcher.stop(settings.grace)
         thread.join(settings.grace + _EXTRA_S)

@@ -173,6 +173,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         retention_us=settings.retention_us,
         retention_count=settings.retention_count,
         sources=app.make_sources(),
+        open_device=app.open_device,
         on_message=publish,
         on_ready=ready,
         on_stop=ending.begin,
@@ -183,6 +184,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         f"{platform.runtime_dir(folder)}/{SOCKET}",
         broadcast=dispatcher.broadcast,
         stop=ending.begin,
+        scale=dispatcher.scale,
         hourly=lambda: trim_log(folder),
     )
     server.watch(supervision.life_fd, _orphaned)

@@ -6,6 +6,7 @@ program that listens for that name hears it. Frames are the dispatcher's own: fo
 MessagePack, at most one MiB:
 
     program → service   ["invoke", id, name, data, wants_reply]  ["listen", [names]]  ["stop"]
+                        ["scale", isolates]
     service → program   ["accepted", id]  ["reply", id, data]  ["refused", id, why]  ["message", name, data]
 
 What is sent too early waits: an invoke until workers are ready to hear it (only then is it *accepted*), a
@@ -38,6 +39,8 @@ FRAME_MAX = 1 << 20
 KEPT_MESSAGES = 1000
 """Messages that wait for a listener at most; then the oldest are forgotten."""
 KEPT_BYTES = 8 << 20
+SCALE_MOST = 1000
+"""Isolates at most."""
 _HELD_INVOKES = 1000
 _UNSENT_MAX = 16 << 20
 _CHUNK = 1 << 16
@@ -52,7 +55,7 @@ class MessageServer:
     """The service's side. It runs in a thread of its own; every method may be called from any thread.
 
     ``broadcast`` brings an invoke to the workers; ``stop`` is called when a program asks for the service's
-    end, ``hourly`` about every hour; both in the server's thread.
+    end, ``scale`` when it asks for so many isolates, ``hourly`` about every hour; all in the server's thread.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class MessageServer:
         *,
         broadcast: Broadcast,
         stop: Callable[[], None],
+        scale: Callable[[int], None] | None = None,
         hourly: Callable[[], object] | None = None,
     ) -> None:
         self._path = Path(path)
         self._broadcast = broadcast
         self._stop = stop
+        self._scale = scale
         self._hourly = hourly or (lambda: None)
         self._next_hour = monotonic() + _HOUR_S
         self._orders: deque[Callable[[], None]] = deque()
@@ -220,6 +225,9 @@ class MessageServer:
             case ["stop"]:
                 self._tell(caller, ["accepted", 0])
                 self._stop()
+            case ["scale", int(count)] if self._scale is not None and 1 <= count <= SCALE_MOST:
+                self._tell(caller, ["accepted", 0])
+                self._scale(count)
             case _:
                 log.warning("a caller said something unknown: %r", message[:1])
 

@@ -19,10 +19,12 @@ from windlass import clock, platform
 from windlass.bridge import asynchronous
 from windlass.config import Settings
 from windlass.duration import Duration, describe, to_seconds
-from windlass.errors import AlreadyRunning, NotRunning, ServiceError, StartFailed
+from windlass.errors import AlreadyRunning, InvalidJob, NotRunning, ServiceError, StartFailed
+from windlass.fields import checked_count
 from windlass.service import LOCK
 from windlass.service.calling import Listener, call
 from windlass.service.log import LOG, open_log
+from windlass.service.messages import SCALE_MOST
 from windlass.store import open_store
 
 SUPERVISOR_FLAG = "--windlass-supervisor"
@@ -187,6 +189,22 @@ class ServiceControl:
             last_error=None,
             log=self._log_path,
         )
+
+    def scale(self, isolates: int, *, timeout: Duration | None = None) -> None:
+        """Runs jobs in so many isolates from now on: starts more, or lets some end when their jobs have.
+
+        Returns once the service has accepted it. It lasts until its dispatcher is started again, by a restart
+        or after a crash: then the setting ``isolates`` counts.
+
+        Raises:
+            InvalidJob: not a number of isolates.
+            NotRunning: there is no service.
+            ServiceError: it did not answer in time.
+        """
+        if checked_count("isolates", isolates) > SCALE_MOST:
+            raise InvalidJob(f"expected at most {SCALE_MOST} isolates, got {isolates}")
+        timeout_s = _ANSWER_S if timeout is None else to_seconds(timeout, name="timeout")
+        call(self._socket_folder, ["scale", isolates], is_running=self.is_running, timeout_s=timeout_s)
 
     # ── messages ───────────────────────────────────────────────────────────────────────────────
     def invoke(

@@ -110,15 +110,16 @@ class Dispatcher:
 
     # ── from outside, on any thread ────────────────────────────────────────────────────────────
     def stop(self, grace_s: float = 30.0) -> None:
-        """Claims no more, gives running jobs ``grace_s`` seconds, then releases what is left.
-
-        Safe in signal handlers.
-        """
+        """Claims no more, gives running jobs ``grace_s`` seconds, then lets go. Safe in signal handlers."""
         self._orders.give(lambda: self._begin_stop(grace_s))
 
     def broadcast(self, name: str, data: Any, request_id: int | None = None) -> None:
         """Brings a message from outside to every worker."""
         self._orders.give(lambda: self._pool.broadcast(name, data, request_id))
+
+    def scale(self, count: int) -> None:
+        """Runs jobs in so many workers from now on."""
+        self._orders.give(lambda: self._pool.scale(count))
 
     # ── the loop ───────────────────────────────────────────────────────────────────────────────
     def run(self) -> None:

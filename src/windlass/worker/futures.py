@@ -83,6 +83,11 @@ class FuturePool:
     def held(self) -> list[int]:
         return list(self._held)
 
+    def scale(self, count: int) -> None:
+        """Takes so many jobs at once; how many workers there are is the executor's own affair."""
+        self._slots = count
+        self._inbox.ready()
+
     def stop(self, *, interrupt: bool) -> None:
         self._stopping = True
         for job_id in self.held():

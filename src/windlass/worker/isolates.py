@@ -297,9 +297,20 @@ class IsolatePool:
             child.memory_look_at = now + _MEMORY_LOOK_S
             child.worn = child.process.memory_mb() > self._recycle_memory_mb
         if child.worn:
-            for claim in child.recall():
-                self._inbox.settled(claim, Released("recalled before it started"))
+            self._retire(child)
         return child.worn
+
+    def scale(self, count: int) -> None:
+        self._count = count
+        regular = [child for child in self._children if not (child.worn or child.for_suspects)]
+        # Who has the least to do goes first.
+        for child in sorted(regular, key=_burden)[: max(len(regular) - count, 0)]:
+            self._retire(child)
+
+    def _retire(self, child: Child) -> None:
+        child.worn = True
+        for claim in child.recall():
+            self._inbox.settled(claim, Released("recalled before it started"))
 
     def recall(self) -> None:
         for child in self._children:
@@ -379,6 +390,10 @@ class IsolatePool:
 
 def _let_go(claim: Claim) -> Released:
     return Released("the service stopped", alone=claim.alone)
+
+
+def _burden(child: Child) -> int:
+    return len(child.everything())
 
 
 def _backlog(child: Child) -> float:

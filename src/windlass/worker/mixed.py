@@ -66,6 +66,10 @@ class MixedPool:
         for pool in self._pools:
             pool.broadcast(name, data, request_id)
 
+    def scale(self, count: int) -> None:
+        here, _ = self._pools
+        here.scale(count)
+
     def stop(self, *, interrupt: bool) -> None:
         for pool in self._pools:
             pool.stop(interrupt=interrupt)

@@ -93,6 +93,10 @@ class Pool(Protocol):
         """Brings a message from outside to every worker."""
         ...
 
+    def scale(self, count: int) -> None:
+        """Has so many workers from now on: more are started; of too many, each ends when its jobs have."""
+        ...
+
     def stop(self, *, interrupt: bool) -> None:
         """Tells running handlers to come to an end; nothing new will be placed.
 

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
@@ -61,6 +62,9 @@ class ThreadPool:
         self._deadlines: dict[int, float] = {}
         self._estimates = Estimates()
         self._unmeasured: set[int] = set()
+        self._started = 0
+        self._leaving = 0
+        """Threads that are to end, and have not been told yet."""
         self._stuck = False
         self._moved_at = 0.0
         self._alone = Alone(_SUSPECT_WAITS_S)
@@ -77,9 +81,21 @@ class ThreadPool:
         self._asks = Asks(self._performer)
         if self._on_start is not None:
             self._on_start(self._service)
-        for number in range(self._threads):
-            threading.Thread(target=self._work, name=f"windlass-{number}", daemon=True).start()
+        self._start_threads(self._threads)
         inbox.ready()
+
+    def _start_threads(self, count: int) -> None:
+        for _ in range(count):
+            self._started += 1
+            threading.Thread(target=self._work, name=f"windlass-{self._started}", daemon=True).start()
+
+    def scale(self, count: int) -> None:
+        more, self._threads = count - self._threads, count
+        self._start_threads(more)
+        for _ in range(-more):
+            self._leaving += 1
+            self._queue.put(None)
+        self._inbox.ready()
 
     def filenos(self) -> Sequence[int]:
         return [self._news.fileno()]
@@ -154,7 +170,7 @@ class ThreadPool:
     def flush(self) -> None:
         placed, self._placed = self._placed, []
         self._rooms.clear()
-        if self._queue.empty():
+        if not self._waiting:
             self._moved_at = monotonic()
         for claim, is_async in placed:
             if is_async:
@@ -163,7 +179,7 @@ class ThreadPool:
                 self._queue.put(claim)
 
     def _sync_room(self, estimate_us: float | None) -> int:
-        held, waiting = len(self._sync), self._queue.qsize()
+        held, waiting = len(self._sync), self._waiting
         free = self._threads - held
         # Ahead of time only where some thread is known to come free soon.
         turning_over = self._threads - len(self._unmeasured)
@@ -185,6 +201,11 @@ class ThreadPool:
             if outcome != LATE:
                 self._estimates.learn(claim.key, (clock() - began) / 1000)
             self._tell(claim, outcome)
+        self._news.tell(self._left)
+
+    def _left(self, inbox: Inbox) -> None:
+        del inbox
+        self._leaving -= 1
 
     async def _perform_async(self, claim: Claim) -> None:
         outcome = await self._performer.aperform(claim)
@@ -223,7 +244,7 @@ class ThreadPool:
 
     def tick(self, now: float) -> float | None:
         wishes: list[float | None] = [self._asks.again(now)]
-        if self._queue.qsize():
+        if self._waiting:
             if now >= self._moved_at + OVERDUE_S:
                 # Every thread is busy with something that takes long after all.
                 self._release(self._take_back(), "recalled: what runs takes long")
@@ -261,12 +282,17 @@ class ThreadPool:
         self._service.deliver(name, data, request_id)
 
     def _take_back(self) -> list[Claim]:
-        taken: list[Claim] = []
-        while True:
-            try:
-                claim = self._queue.get_nowait()
-            except queue.Empty:
-                return taken
-            if claim is not None:
-                self._over(claim)
-                taken.append(claim)
+        found: list[Claim | None] = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._queue.get_nowait())
+        taken = [claim for claim in found if claim is not None]
+        for claim in taken:
+            self._over(claim)
+        for _ in range(len(found) - len(taken)):
+            self._queue.put(None)
+        return taken
+
+    @property
+    def _waiting(self) -> int:
+        return max(self._queue.qsize() - self._leaving, 0)
