@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from windlass.clock import Clock
     from windlass.config import Settings
     from windlass.context import Service, StopReason
+    from windlass.device import AnyDevice
     from windlass.handlers import Registry
     from windlass.outcome import AnyOutcome
     from windlass.store.protocol import Claim, Store
@@ -86,6 +87,10 @@ class AppLike(Protocol):
 
     def make_desk(self) -> DeskLike:
         """What minds the status line of a dispatcher's process."""
+        ...
+
+    def open_device(self, on_change: Callable[[], None]) -> AnyDevice:
+        """The device, for whoever waits for its conditions."""
         ...
 
     def make_sources(self) -> Sequence[SourceLike]:

@@ -39,6 +39,7 @@ from windlass.facts import DeviceState, Fact, Files, Idle, Network, Power, Stora
 from windlass.job import Job, JobStatus
 from windlass.store.protocol import Claim, ClaimRequest, ProgressNote, Settlement
 from windlass.version import VERSION
+from windlass.worker.conditions import Conditions
 from windlass.worker.isolate import WorkerService
 from windlass.worker.lease import Lease
 from windlass.worker.sources import Source
@@ -238,7 +239,8 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
     """Runs what is due, one job after another in this thread, until nothing is; the jobs as they then stand.
 
     Jobs that they enqueue run, too, and those that schedules and sync make by now. Paused queues stay paused.
-    Handlers of every kind run here, in process.
+    Handlers of every kind run here, in process. Conditions hold, unless a ``FakeDevice`` of the app says
+    otherwise.
 
     Raises:
         RuntimeError: more than ``limit`` runs: something enqueues itself for ever.
@@ -258,10 +260,14 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
 
     performer = app.make_performer(service, report)
     sources = app.make_sources()
+    device = app.device or FakeDevice()
+    conditions = Conditions(store, lambda wake: device.open(wake, clock=app.clock), wake=lambda: None)
     ran: dict[int, None] = {}
     runs = 0
     try:
-        while (claim := _claim(app, owner) or _claim_made(app, owner, sources)) is not None:
+        while (
+            claim := _claim(app, owner, conditions) or _claim_made(app, owner, conditions, sources)
+        ) is not None:
             runs += 1
             if runs > limit:
                 raise RuntimeError(
@@ -271,6 +277,7 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
             store.settle_and_claim([Settlement(claim.job_id, claim.attempt, claim.token, outcome)])
             ran[claim.job_id] = None
     finally:
+        conditions.close()
         store.reclaim(owner)
         store.unregister(owner)
         lease.give_up()
@@ -342,20 +349,22 @@ def refute_enqueued(app: Windlass, key: str, **fields: Any) -> None:
         )
 
 
-def _claim(app: Windlass, owner: int) -> Claim | None:
+def _claim(app: Windlass, owner: int, conditions: Conditions) -> Claim | None:
     store = app.store
     store.promote()
     known = app.registry.keys()
-    lanes = [lane for lane in store.lanes() if known is None or lane.key in known]
-    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), _accept_any)
+    conditions.turned()
+    lanes = conditions.sift([lane for lane in store.lanes() if known is None or lane.key in known])
+    before = conditions.changed_us(lanes)
+    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), _accept_any, before)
     claimed = store.settle_and_claim([], request).claimed
     return claimed[0] if claimed else None
 
 
-def _claim_made(app: Windlass, owner: int, sources: Sequence[Source]) -> Claim | None:
+def _claim_made(app: Windlass, owner: int, conditions: Conditions, sources: Sequence[Source]) -> Claim | None:
     for source in sources:
         source.look()
-    return _claim(app, owner)
+    return _claim(app, owner, conditions)
 
 
 def _accept_any(_: Claim) -> bool:

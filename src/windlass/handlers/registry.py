@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from windlass.context import Context, Service, current
 from windlass.errors import InvalidJob, RegistrationError
@@ -15,6 +15,10 @@ from windlass.handlers.options import Options, read_options
 from windlass.scope import DATABASE, Providers, Scope, open_connection
 from windlass.signature import KEY, describe, is_generator
 from windlass.store.protocol import Store
+
+if TYPE_CHECKING:
+    from windlass.device.predicates import Predicate
+    from windlass.duration import Duration
 
 
 class Registry:
@@ -30,6 +34,8 @@ class Registry:
         self.providers = Providers()
         self.start_callbacks: list[Callable[..., Any]] = []
         """What ``on_start`` registered, in order."""
+        self.conditions: dict[str, Predicate] = {}
+        """The app's own conditions, by name."""
         self._handlers: dict[str, Handler] = {}
         self._fallback: Handler | None = None
 
@@ -71,6 +77,22 @@ class Registry:
             raise RegistrationError(f"expected on_start to get a function, got {fn!r:.80}")
         self.start_callbacks.append(fn)
         return fn
+
+    def add_condition(
+        self, name: str, fn: Callable[[], bool | str], *, every: Duration, timeout: Duration
+    ) -> None:
+        """Registers a condition that jobs may wait for.
+
+        Raises:
+            RegistrationError: the name is taken, or something in it cannot be right.
+        """
+        from windlass.device.predicates import Predicate
+
+        if (known := self.conditions.get(name)) is not None:
+            raise RegistrationError(
+                f"the condition {name!r} belongs to {describe(known.fn)}; {describe(fn)} needs another name"
+            )
+        self.conditions[name] = Predicate.of(fn, name=name, every=every, timeout=timeout)
 
     def provide(self, kind: Any, factory: Callable[..., Any], *, close: bool = True) -> None:
         """Makes a type injectable by annotation; see ``windlass.scope`` for how its objects are closed."""

@@ -163,7 +163,7 @@ class Dispatcher:
             if self._turn_is_due(now):
                 self._turn()
                 # What it has placed brings new deadlines.
-                wish = earliest(wish, self._pool.tick(monotonic()))
+                wish = earliest(earliest(wish, self._conditions.next_moment), self._pool.tick(monotonic()))
             wish = earliest(wish, self._next_turn(now))
             if not self._stopping.asked and monotonic() >= self._turn_again_at:
                 # After the turn: what was rung for is claimed first.
