@@ -13,6 +13,7 @@ import pytest
 
 from windlass import InvalidJob, JobStatus, RegistrationError, Windlass
 from windlass.job import Job
+from windlass.store.timetable import Instant
 from windlass.testing import ManualClock, drain
 from windlass.worker.periodic import Periodic
 
@@ -166,12 +167,13 @@ def test_many_programs_that_look_make_one_job_for_each_time(program: Program) ->
 def test_two_that_found_it_due_at_the_same_moment_make_one_job(program: Program) -> None:
     hourly(program)
     store = program.app.store
-    [(row, busy)] = store.due_schedules(program.clock.boot_us())
-    assert not busy
+    rows = store.due_schedules(Instant.now(program.clock))
     source = Periodic(store, program.clock)
-    source._fire(row)
-    drain(program.app)
-    source._fire(row)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "due_schedules", lambda now: rows)
+        source.look()
+        drain(program.app)
+        source.look()
     assert len(program.made()) == 1
 
 
@@ -187,7 +189,7 @@ def test_a_schedule_does_not_overlap_with_itself_and_runs_when_its_job_is_over(p
     assert source.job_keys == {"tick"}
     program.app.jobs.cancel(first.id)
     source.look()
-    assert [job.meta["due"][11:16] for job in program.made()] == ["00:00", "01:00"]
+    assert [job.meta["due"][11:16] for job in program.made()] == ["00:00", "03:00"]
     assert source.job_keys == frozenset()
     schedule = program.app.schedules.get("hourly")
     assert schedule is not None
@@ -229,20 +231,24 @@ def test_what_comes_due_while_a_source_looks_is_not_passed_over(tmp_path: Path, 
 def test_a_job_that_comes_up_while_a_source_looks_is_waited_for(program: Program) -> None:
     hourly(program)
     store, source = program.app.store, Periodic(program.app.store, program.clock)
-    rows = store.due_schedules(program.clock.boot_us())
+    rows = store.due_schedules(Instant.now(program.clock))
     program.app.schedules.run_now("hourly")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "due_schedules", lambda now_us: rows)
+        patch.setattr(store, "due_schedules", lambda now: rows)
         assert source.look() is not None
     assert source.job_keys == {"tick"}
 
 
 def test_a_source_says_when_it_wants_to_be_asked_again(program: Program) -> None:
     assert program.look() is None
-    hourly(program, initial_delay="30s")
-    assert program.look() == 30.0
-    program.clock.advance("30s")
-    assert program.look() == 60.0
+    hourly(program, initial_delay="300ms")
+    wait_s = program.look()
+    assert wait_s is not None
+    assert 0 < wait_s <= 0.3
+    program.clock.advance("300ms")
+    wait_s = program.look()
+    assert wait_s is not None
+    assert 0 < wait_s <= 60
 
 
 # ── at each start ──────────────────────────────────────────────────────────────────────────────────

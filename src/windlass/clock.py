@@ -60,6 +60,15 @@ def earliest(one: float | None, other: float | None) -> float | None:
     return one if other is None else min(one, other)
 
 
+def next_minute(now: float) -> float:
+    """The next whole minute of ``monotonic``: all who only look once a minute look then, in one wake-up.
+
+    >>> next_minute(61.5), next_minute(120.0)
+    (120.0, 180.0)
+    """
+    return (now // 60.0 + 1.0) * 60.0
+
+
 def sleep(seconds: float) -> None:
     """Pauses this thread: for retry loops at start-up and shutdown, never for work."""
     time.sleep(seconds)

@@ -1,21 +1,44 @@
 """Schedules as rows. A part of the store's contract: it keeps them, and decides nothing.
 
-A schedule is due on the boot clock, which follows elapsed time; after a restart of the machine that clock
-means nothing, and the wall clock's time is what is left to go by. Each change counts ``turn``: who acts on a
-row that was changed since does nothing. So of all dispatchers that find it due, one makes the job (S1).
+An elapsed rule is due on the boot clock; after a restart of the machine that clock means nothing, and the
+wall clock's time is what is left to go by. A rule of the wall clock has no time on the boot clock. Each
+change counts ``turn``: who acts on a row that was changed since does nothing. So of all dispatchers that find
+it due, one makes the job (S1).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from windlass.clock import Clock, iso
-from windlass.schedule import Spec
+from windlass.schedule import Rule, Spec
 
 if TYPE_CHECKING:
     from windlass.store.protocol import Inserted, NewJob
+
+
+class Instant(NamedTuple):
+    """One moment, on both clocks: whoever asks several questions asks them of one moment."""
+
+    wall_us: int
+    boot_us: int
+    boot_id: str
+
+    @classmethod
+    def now(cls, clock: Clock) -> Instant:
+        """This one."""
+        return cls(clock.wall_us(), clock.boot_us(), clock.boot_id())
+
+    def on_clock_of(self, rule: Rule) -> int:
+        """On the clock by which the rule goes."""
+        return self.boot_us if rule.elapsed else self.wall_us
+
+    def wall_of(self, rule: Rule, moment_us: int) -> int:
+        """A moment of the rule's clock, on the wall clock."""
+        return self.wall_us + moment_us - self.on_clock_of(rule)
 
 
 class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,11 +49,11 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
     payload: str | None
     spec: str
     paused: bool = False
-    next_at_us: int | None
-    """When it is due, on the wall clock; None: never again."""
-    next_boot_us: int | None
-    """The same on the boot clock …"""
-    boot_id: str | None
+    next_at_us: int | None = None
+    """The nominal time that it waits for, on the wall clock; None: it never runs again."""
+    next_boot_us: int | None = None
+    """The same on the boot clock, where an elapsed rule goes by that …"""
+    boot_id: str | None = None
     """… of this boot."""
     last_at_us: int | None = None
     """The nominal time of its latest run."""
@@ -39,7 +62,7 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unique(self) -> str:
-        """The unique key of its jobs: a schedule never overlaps with itself."""
+        """The unique key of its jobs where they must not overlap."""
         return f"schedule:{self.name}"
 
     def job(self, spec: Spec, nominal_us: int) -> NewJob:
@@ -53,38 +76,42 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
             queue=spec.queue,
             priority=spec.priority,
             max_attempts=spec.max_attempts,
-            unique=self.unique,
+            timeout_us=spec.timeout or None,
+            unique=None if spec.overlap else self.unique,
             tags=msgspec.json.encode(spec.tags).decode() if spec.tags else None,
             meta=msgspec.json.encode(meta).decode(),
+            constraints=spec.constraints or None,
         )
 
-    def wait_us(self, clock: Clock) -> int | None:
-        """How long until it is due: negative where it is late, None where it never is again."""
-        if self.next_at_us is None:
-            return None
-        if self.next_boot_us is not None and self.boot_id == clock.boot_id():
-            return self.next_boot_us - clock.boot_us()
-        return self.next_at_us - clock.wall_us()
+    def due_us(self, rule: Rule, now: Instant) -> int | None:
+        """The nominal time that it waits for, on the rule's clock; None: it never runs again."""
+        if self.next_at_us is None or not rule.elapsed:
+            return self.next_at_us
+        if self.next_boot_us is not None and self.boot_id == now.boot_id:
+            return self.next_boot_us
+        return now.boot_us + self.next_at_us - now.wall_us
 
-    def due_in(self, wait_us: int, clock: Clock) -> ScheduleRow:
-        """The same, due after that wait, on both clocks."""
+    def waiting_for(self, rule: Rule, due_us: int | None, now: Instant) -> ScheduleRow:
+        """The same, waiting for that nominal time of the rule's clock."""
+        by_boot = rule.elapsed and due_us is not None
         return msgspec.structs.replace(
             self,
-            next_at_us=clock.wall_us() + wait_us,
-            next_boot_us=clock.boot_us() + wait_us,
-            boot_id=clock.boot_id(),
+            next_at_us=None if due_us is None else now.wall_of(rule, due_us),
+            next_boot_us=due_us if by_boot else None,
+            boot_id=now.boot_id if by_boot else None,
         )
 
-    def on_this_boot(self, spec: Spec, clock: Clock) -> ScheduleRow:
-        """The same on the boot clock of now.
+    def on_this_boot(self, spec: Spec, now: Instant) -> ScheduleRow:
+        """The same on the clocks of now.
 
         While the machine was off only the wall clock went on, and it may have been set meanwhile: so the next
         run is never further away than the rule allows.
         """
-        wait_us = self.wait_us(clock)
-        if wait_us is None or self.boot_id == clock.boot_id():
+        due_us = self.due_us(spec.rule, now)
+        if due_us is None or self.boot_id in (now.boot_id, None):
             return self
-        return self.due_in(min(wait_us, spec.longest_wait_us(has_run=self.last_at_us is not None)), clock)
+        latest_us = now.on_clock_of(spec.rule) + spec.longest_wait_us(has_run=self.last_at_us is not None)
+        return self.waiting_for(spec.rule, min(due_us, latest_us), now)
 
 
 class Timetable(Protocol):
@@ -98,18 +125,21 @@ class Timetable(Protocol):
         """One of them, or None."""
         ...
 
-    def due_schedules(self, now_us: int) -> list[tuple[ScheduleRow, bool]]:
-        """Those that are due at that moment of the boot clock, and whether a job of theirs is unfinished."""
+    def due_schedules(self, now: Instant) -> list[tuple[ScheduleRow, bool]]:
+        """Those whose nominal time has come by then, on their own clock, and whether a job of theirs is
+        unfinished that must not be overlapped."""
         ...
 
     def strange_schedules(self) -> list[ScheduleRow]:
         """Those whose time on the boot clock is of another boot."""
         ...
 
-    def next_schedule_us(self, after_us: int) -> int | None:
-        """When, on the boot clock, the first of those is due that are not due at that moment; None: never.
+    def next_schedule_us(self, now: Instant) -> int | None:
+        """How long after then the first must be made of those that are not due by then; None: never.
 
-        Whoever asks for both gives both the same moment: nothing comes due between the two unseen.
+        That is its nominal time, or later by as much as its ``flex`` allows: so what comes due meanwhile is
+        made at once with it. Whoever asks for what is due gives both the same moment: nothing comes due
+        between the two unseen.
         """
         ...
 
@@ -118,8 +148,10 @@ class Timetable(Protocol):
         faster."""
         ...
 
-    def fire_schedule(self, row: ScheduleRow, job: NewJob, *, replaces: int) -> Inserted | None:
-        """In one transaction: writes the row over that turn, and makes its job.
+    def fire_schedule(
+        self, row: ScheduleRow, jobs: Sequence[NewJob], *, replaces: int
+    ) -> list[Inserted] | None:
+        """In one transaction: writes the row over that turn, and makes its jobs.
 
         None, and nothing was written, where someone else was faster or a job of it is unfinished.
         """

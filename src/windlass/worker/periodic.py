@@ -1,4 +1,4 @@
-"""The source of scheduled jobs: makes one job for each due time, whoever else finds it due."""
+"""The source of scheduled jobs: makes one job for each nominal time, whoever else finds it due."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from windlass.clock import Clock
-from windlass.schedule import Spec, from_text
+from windlass.clock import Clock, monotonic, next_minute, to_wall_us
+from windlass.schedule import Every, Spec, due, from_text
 from windlass.store.protocol import Store
-from windlass.store.timetable import ScheduleRow
+from windlass.store.timetable import Instant, ScheduleRow
 
 log = logging.getLogger("windlass.worker")
 
-_LONGEST_S = 60.0
-"""A wait does not count the time that the machine sleeps: so never wait for longer than a minute."""
+_DRIFT = 1000
+"""The two clocks drift apart by less than this part of a span, in it."""
 
 
 class Periodic:
@@ -44,41 +44,64 @@ class Periodic:
         for row in self._store.strange_schedules():
             self._move_to_this_boot(row)
         # One moment for both questions: what comes due between two would be in neither answer.
-        now_us = self._clock.boot_us()
+        now = Instant.now(self._clock)
         busy: set[str] = set()
-        for row, is_busy in self._store.due_schedules(now_us):
-            if is_busy or not self._fire(row):
+        for row, is_busy in self._store.due_schedules(now):
+            spec = self._spec(row)
+            if spec is None:
+                continue
+            if (is_busy and not spec.overlap) or not self._fire(row, spec, now):
                 busy.add(row.job_key)
         self._busy = frozenset(busy)
-        next_us = self._store.next_schedule_us(now_us)
-        if next_us is None:
-            return _LONGEST_S if busy else None
-        return min((next_us - self._clock.boot_us()) / 1_000_000, _LONGEST_S)
+        return self._wait_s(self._store.next_schedule_us(now), now)
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _fire(self, row: ScheduleRow) -> bool:
-        """Makes its job; False where somebody else was faster, or a job of it has come up meanwhile."""
-        spec = self._spec(row)
-        if spec is None or row.next_boot_us is None:
+    def _wait_s(self, wait_us: int | None, now: Instant) -> float | None:
+        if wait_us is None and not self._busy:
+            return None
+        # A wait does not count the time that the machine sleeps, and the wall clock may be set meanwhile.
+        moment = monotonic()
+        longest_s = next_minute(moment) - moment
+        if wait_us is None:
+            return longest_s
+        return min((wait_us - (self._clock.boot_us() - now.boot_us)) / 1_000_000, longest_s)
+
+    def _fire(self, row: ScheduleRow, spec: Spec, now: Instant) -> bool:
+        """Makes its jobs; False where it is due again, or somebody else was faster, or a job has come up."""
+        rule, now_us = spec.rule, now.on_clock_of(spec.rule)
+        due_us = row.due_us(rule, now)
+        if due_us is None:
             return True
-        now_us, boot_us = self._clock.wall_us(), self._clock.boot_us()
-        next_boot_us = spec.rule.next_after(row.next_boot_us, boot_us)
-        nominal_us = now_us - (boot_us - row.next_boot_us)
-        after = msgspec.structs.replace(
-            row,
-            next_at_us=None if next_boot_us is None else now_us + next_boot_us - boot_us,
-            next_boot_us=next_boot_us,
-            last_at_us=nominal_us,
-        )
-        return self._store.fire_schedule(after, row.job(spec, nominal_us), replaces=row.turn) is not None
+        if isinstance(rule, Every) and rule.from_end:
+            due_us = self._rested_us(row, rule, due_us, now)
+        firing = due(spec, due_us, now_us)
+        after = row.waiting_for(rule, firing.next_us, now)
+        nominals = [now.wall_of(rule, nominal_us) for nominal_us in firing.nominals]
+        if nominals:
+            after = msgspec.structs.replace(after, last_at_us=nominals[-1])
+        jobs = [row.job(spec, nominal_us) for nominal_us in nominals]
+        made = self._store.fire_schedule(after, jobs, replaces=row.turn)
+        return made is not None and (firing.next_us is None or firing.next_us > now_us)
+
+    def _rested_us(self, row: ScheduleRow, rule: Every, due_us: int, now: Instant) -> int:
+        """When it is due, counted from the end of its last run: what is waited for till then counts from its
+        beginning, so it comes no later."""
+        job = None if row.last_job is None else self._store.get(row.last_job)
+        if job is None or job.finished_at is None:
+            return due_us
+        begun_us = due_us - rule.span_us
+        ended_us = now.boot_us - (now.wall_us - to_wall_us(job.finished_at))
+        if begun_us + rule.span_us // _DRIFT < ended_us <= now.boot_us:
+            return rule.next_after(begun_us, ended_us)
+        return due_us  # it has been counted already, or the wall clock was set meanwhile
 
     def _move_to_this_boot(self, row: ScheduleRow) -> None:
         spec = self._spec(row)
-        if spec is None or row.next_at_us is None:
-            return
-        self._store.put_schedule(row.on_this_boot(spec, self._clock), replaces=row.turn)
+        if spec is not None:
+            now = Instant.now(self._clock)
+            self._store.put_schedule(row.on_this_boot(spec, now), replaces=row.turn)
 
     def _spec(self, row: ScheduleRow) -> Spec | None:
         try:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from windlass.store.protocol import Inserted, NewJob
 from windlass.store.sqlite.producing import Producing
 from windlass.store.sqlite.statements import SQL
-from windlass.store.timetable import ScheduleRow
+from windlass.store.timetable import Instant, ScheduleRow
+
+_WALKED = 256
+"""So many upcoming schedules at most are asked how late they may come: plenty for one wake-up."""
 
 
 class _Late(Exception):
@@ -27,10 +31,11 @@ class Scheduling(Producing):
             row = connection.execute(SQL["schedule"], (name,)).fetchone()
         return None if row is None else _row(row)
 
-    def due_schedules(self, now_us: int) -> list[tuple[ScheduleRow, bool]]:
-        moment = self.clock.boot_id(), now_us
+    def due_schedules(self, now: Instant) -> list[tuple[ScheduleRow, bool]]:
         with self.database.read() as connection:
-            return [(_row(row), bool(row[-1])) for row in connection.execute(SQL["due_schedules"], moment)]
+            rows = connection.execute(SQL["due_schedules"], (now.boot_id, now.boot_us)).fetchall()
+            rows += connection.execute(SQL["due_wall_schedules"], (now.wall_us,)).fetchall()
+        return [(_row(row), bool(row[-1])) for row in rows]
 
     def strange_schedules(self) -> list[ScheduleRow]:
         with self.database.read() as connection:
@@ -38,11 +43,15 @@ class Scheduling(Producing):
                 _row(row) for row in connection.execute(SQL["strange_schedules"], (self.clock.boot_id(),))
             ]
 
-    def next_schedule_us(self, after_us: int) -> int | None:
-        moment = self.clock.boot_id(), after_us
+    def next_schedule_us(self, now: Instant) -> int | None:
         with self.database.read() as connection:
-            row = connection.execute(SQL["next_schedule"], moment).fetchone()
-        return None if row is None else row[0]
+            by_boot = connection.execute(SQL["next_schedules"], (now.boot_id, now.boot_us, _WALKED))
+            boot_us = _first_to_make(by_boot)
+            by_wall = connection.execute(SQL["next_wall_schedules"], (now.wall_us, _WALKED))
+            wall_us = _first_to_make(by_wall)
+        waits = [] if boot_us is None else [boot_us - now.boot_us]
+        waits += [] if wall_us is None else [wall_us - now.wall_us]
+        return min(waits, default=None)
 
     def put_schedule(self, row: ScheduleRow, *, replaces: int | None) -> bool:
         with self.database.write(full=True) as connection:
@@ -50,11 +59,14 @@ class Scheduling(Producing):
         self.ring()
         return written
 
-    def fire_schedule(self, row: ScheduleRow, job: NewJob, *, replaces: int) -> Inserted | None:
+    def fire_schedule(
+        self, row: ScheduleRow, jobs: Sequence[NewJob], *, replaces: int
+    ) -> list[Inserted] | None:
         try:
             with self.database.write(full=True) as connection:
-                (made,) = self._insert_on(connection, [job])
-                if not made.created or not _write(connection, row, replaces, made.job_id):
+                made = self._insert_on(connection, jobs)
+                last = made[-1].job_id if made else None
+                if not all(one.created for one in made) or not _write(connection, row, replaces, last):
                     raise _Late
         except _Late:
             return None
@@ -86,3 +98,14 @@ def _row(row: tuple[Any, ...]) -> ScheduleRow:
         name=row[0], job_key=row[1], payload=row[2], spec=row[3], paused=bool(row[4]), next_at_us=row[5],
         next_boot_us=row[6], boot_id=row[7], last_at_us=row[8], last_job=row[9], turn=row[10],
     )  # fmt: skip
+
+
+def _first_to_make(upcoming: Iterable[tuple[int, Any]]) -> int | None:
+    """The least of nominal time and flex together; or the last nominal time, where there are so many."""
+    first_us: int | None = None
+    for walked, (nominal_us, flex) in enumerate(upcoming, 1):
+        if first_us is not None and nominal_us >= first_us:
+            break
+        latest_us = nominal_us + (flex if isinstance(flex, int) and walked < _WALKED else 0)
+        first_us = latest_us if first_us is None else min(first_us, latest_us)
+    return first_us

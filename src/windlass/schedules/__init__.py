@@ -1,0 +1,17 @@
+"""Schedules: what is enqueued again and again, written down once and kept by the database."""
+
+from __future__ import annotations
+
+from windlass.schedules.choices import PeriodicOptions, ScheduleChanges, ScheduleOptions, split
+from windlass.schedules.manager import HasKey, ScheduleManager
+from windlass.schedules.shown import Schedule
+
+__all__ = [
+    "HasKey",
+    "PeriodicOptions",
+    "Schedule",
+    "ScheduleChanges",
+    "ScheduleManager",
+    "ScheduleOptions",
+    "split",
+]
