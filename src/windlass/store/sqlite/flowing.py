@@ -199,11 +199,15 @@ def revive(connection: sqlite3.Connection, before: dict[int, str], job_ids: Sequ
 
 # ── the end of a row ─────────────────────────────────────────────────────────────────────────────
 def remove(connection: sqlite3.Connection, job_ids: Collection[int]) -> list[int]:
-    """Deletes jobs with all that is kept of them, but those that run or have children that are not over."""
-    removed = [
-        job_id
-        for (job_id,) in connection.execute(SQL["delete_jobs"], (json.dumps(list(job_ids)),)).fetchall()
-    ]
+    """Deletes jobs with all that is kept of them, but those that run or have children that are not over.
+
+    Who waits for one of them, and can only be over by now, never gets past it.
+    """
+    rows = connection.execute(SQL["delete_jobs"], (json.dumps(list(job_ids)),)).fetchall()
+    removed = [job_id for job_id, _ in rows]
+    completed = [job_id for job_id, status in rows if status == "COMPLETED"]
+    if completed and any_flow(connection):
+        connection.execute(SQL["flow_await_again"], (json.dumps(completed),))
     ids = json.dumps(removed)
     connection.execute(SQL["delete_attempts"], (ids,))
     connection.execute(SQL["flow_unbind"], (ids,))
