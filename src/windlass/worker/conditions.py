@@ -204,7 +204,7 @@ class Conditions:
 class _Asked:
     """One set of constraints, and how it stands."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: object) -> None:
         self.constraints: Constraints | None = None
         self.unreadable = ""
         self.holds = False
@@ -215,8 +215,10 @@ class _Asked:
         self._losses: list[float] = []
         self._counted = False
         try:
+            if not isinstance(text, str):
+                raise InvalidJob(f"expected JSON text, got {text!r:.80}")
             self.constraints = from_text(text)
-        except (InvalidJob, TypeError) as error:
+        except (InvalidJob, RecursionError) as error:
             self.unreadable = f"its constraints cannot be read: {error}"
 
     def judge(self, state: DeviceState, now: float) -> None:

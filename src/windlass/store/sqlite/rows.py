@@ -57,7 +57,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
         waits_for=row[25] if isinstance(row[25], int) else None,
         in_line=bool(row[26]),
         deadline=_moment_of(row[27]),
-        constraints=None if row[28] is None else _constraints(row[28]),
+        constraints=_constraints(row[28]) if isinstance(row[28], str) else None,
     )
 
 
@@ -88,10 +88,10 @@ def _progress(text: Any) -> Progress | None:
 
 
 @lru_cache(maxsize=256)
-def _constraints(text: Any) -> Constraints | None:
+def _constraints(text: str) -> Constraints | None:
     try:
         return from_text(text)
-    except (InvalidJob, TypeError):
+    except (InvalidJob, RecursionError):
         return None  # the dispatcher holds it, with the reason
 
 
