@@ -22,17 +22,17 @@ from windlass.testing import ManualClock
 
 Place = Literal["has it", "follows", "waits", "is held"]
 TEXTS: dict[str, str] = {
-    "follows": "it runs once the job",
+    "follows": "it runs once the job that",
     "waits": "it runs once the jobs",
     "is held": "job ",
 }
-NAMES = st.sampled_from("uv")
-POLICIES = st.sampled_from(["keep", "replace", "update", "append", "append_or_replace"])
+NAMES = st.sampled_from("uuuv")
+POLICIES = st.sampled_from(["append", "append_or_replace", "replace", "keep", "update"])
 OUTCOMES: st.SearchStrategy[AnyOutcome] = st.sampled_from(
     [
-        Completed(),
-        Completed(),
         Failed("no"),
+        Completed(),
+        Completed(),
         Cancelled("no"),
         Retried("no", 0),
         Retried("no", 3 * SECOND),
@@ -86,6 +86,11 @@ class LineMachine(RuleBasedStateMachine):
         return [job for _, job in sorted(self.jobs.items()) if job.name == name and not job.is_over]
 
     # ── enqueue ────────────────────────────────────────────────────────────────────────────────
+    @rule(name=NAMES, some=st.lists(POLICIES, min_size=1, max_size=5), n=st.integers(0, 99))
+    def enqueue_some(self, name: str, some: list[str], n: int) -> None:
+        for existing in some:
+            self.enqueue(name, existing, None, n)
+
     @rule(
         name=NAMES, existing=POLICIES, delay=st.sampled_from([None, None, 2 * SECOND]), n=st.integers(0, 99)
     )
@@ -204,16 +209,31 @@ class LineMachine(RuleBasedStateMachine):
             if job.place == "has it" and job.due is not None and job.due <= self.clock.wall_us():
                 job.due = None
 
+    @precondition(lambda self: self.ready())
     @rule()
     def claim(self) -> None:
         claimed = claim(self.store)
-        ready = [job for job in self.jobs.values() if job.status is PENDING and job.place == "has it"]
-        assert sorted(one.job_id for one in claimed) == sorted(job.id for job in ready if job.due is None)
+        assert sorted(one.job_id for one in claimed) == sorted(job.id for job in self.ready())
         for one in claimed:
             job = self.jobs[one.job_id]
             assert one.payload == job.payload
             job.status, job.has_run = RUNNING, True
             self.claimed[one.job_id] = one
+
+    def ready(self) -> list[Known]:
+        free = [job for job in self.jobs.values() if job.status is PENDING and job.place == "has it"]
+        return [job for job in free if job.due is None]
+
+    @precondition(lambda self: self.ready())
+    @rule(outcome=OUTCOMES)
+    def work(self, outcome: AnyOutcome) -> None:
+        """One after the other, as long as there is work, up to what does not simply complete."""
+        self.claim()
+        while ids := [job.id for job in self.jobs.values() if job.status is RUNNING]:
+            self.settled([(self.claimed[job_id], outcome) for job_id in ids])
+            if not isinstance(outcome, Completed) or not self.ready():
+                return
+            self.claim()
 
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), outcomes=st.lists(OUTCOMES, min_size=1, max_size=2))
@@ -221,6 +241,9 @@ class LineMachine(RuleBasedStateMachine):
         """Also attempts that are over, and two of one turn."""
         some = st.sampled_from(sorted(self.claimed)).map(self.claimed.__getitem__)
         batch = [(data.draw(some), outcome) for outcome in outcomes]
+        self.settled(batch)
+
+    def settled(self, batch: list[tuple[Claim, AnyOutcome]]) -> None:
         self.store.settle_and_claim([settlement(one, outcome) for one, outcome in batch])
         ended: list[tuple[Known, JobStatus, str | None]] = []
         for one, outcome in batch:

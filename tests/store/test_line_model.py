@@ -30,5 +30,5 @@ class SqliteLineMachine(LineMachine):
         shutil.rmtree(Path(self.store.path).parent)
 
 
-SqliteLineMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+SqliteLineMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestLineModel = SqliteLineMachine.TestCase

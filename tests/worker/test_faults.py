@@ -228,7 +228,7 @@ def test_a_running_sync_job_that_does_not_listen_is_killed_after_its_grace(rig: 
     rig.begun("neighbour")
     assert cancelled(rig, job_id) == (CANCELLED, "cancelled")
     assert gone(pid)
-    assert rig.jobs.attempts(job_id)[0].error == "cancelled, and killed since it did not stop"
+    assert rig.jobs.attempts(job_id)[0].error == "cancelled while it ran, and it did not stop"
     rig.open("neighbour")
     [job] = rig.ended(neighbour)
     assert (job.status, job.attempts, rig.outcomes(neighbour)) == (COMPLETED, 1, [])

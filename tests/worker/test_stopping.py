@@ -6,13 +6,14 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tests.attempting import Workshop
-from windlass.context import Context
+from windlass.context import Context, StopReason
 from windlass.outcome import (
+    DEADLINE_MISSED,
     AnyOutcome,
     Cancelled,
     Completed,
@@ -41,7 +42,7 @@ def test_a_running_sync_handler_is_told_to_stop(shop: Workshop) -> None:
         ctx.raise_if_cancelled()
 
     outcomes: dict[str, AnyOutcome] = {}
-    for reason in ("cancelled", "shutdown", "timeout"):
+    for reason in get_args(StopReason):
         entered.clear()
         claim = shop.claim("job", timeout_us=30_000_000)
         thread = threading.Thread(
@@ -52,7 +53,10 @@ def test_a_running_sync_handler_is_told_to_stop(shop: Workshop) -> None:
         assert list(shop.performer.running) == [claim.job_id]
         assert shop.performer.cancel(claim.job_id, reason)  # type: ignore[arg-type]
         thread.join(10)
-    assert outcomes["cancelled"] == Cancelled("it was cancelled while it ran")
+    assert outcomes["cancelled"] == Cancelled("cancelled while it ran")
+    assert outcomes["replaced"] == Cancelled("replaced while it ran")
+    assert outcomes["deadline"] == Failed(DEADLINE_MISSED, "deadline")
+    assert outcomes["constraint"] == Released("its condition was lost while it ran")
     assert outcomes["shutdown"] == Released("the service stopped while it ran")
     timed_out = outcomes["timeout"]
     assert isinstance(timed_out, Retried)
@@ -101,7 +105,7 @@ async def running(shop: Workshop, claim: Claim, entered: asyncio.Event) -> async
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [
-        ("cancelled", Cancelled("it was cancelled while it ran")),
+        ("cancelled", Cancelled("cancelled while it ran")),
         ("shutdown", Released("the service stopped while it ran")),
     ],
 )
