@@ -89,9 +89,8 @@ def scale(
     """Run jobs in so many isolates from now on, until the service starts again: then the setting counts."""
     opened = open_app(db, app)
     opened.service.scale(isolates)
-    Output(as_json=as_json).data(
-        {"isolates": isolates}, lambda: f"jobs run in {isolates} isolates from now on"
-    )
+    told = f"from now on jobs run in {isolates} isolate{'s' * (isolates != 1)}"
+    Output(as_json=as_json).data({"isolates": isolates}, lambda: told)
 
 
 @cli.command()
