@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 from datetime import datetime
 from functools import lru_cache
-
-from cronsim import CronSim, CronSimError
+from typing import TYPE_CHECKING
 
 from windlass.errors import InvalidJob
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 _LENGTH_MAX = 256
 # A leap year, so that the fifty years that are looked through hold every date there is.
@@ -35,6 +37,8 @@ def checked_cron(text: str) -> str:
             'expected cron to have 5 fields such as "*/5 9-17 * * MON-FRI" (minute, hour, day of month, '
             f"month, day of week), or 6 with seconds first, got {count} in {text!r}"
         )
+    from cronsim import CronSimError  # here: few programs have such a schedule, and each would pay for it
+
     try:
         _parsed(text)
     except CronSimError as error:
@@ -70,5 +74,7 @@ def names_no_hour(text: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _parsed(text: str) -> CronSim:
+    from cronsim import CronSim
+
     # On naive time cronsim has no opinion about clocks that are changed: ours is in wall.py.
     return CronSim(text, _ANY_TIME)

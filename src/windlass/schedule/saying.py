@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any, cast
 
 from windlass.duration import Duration
@@ -33,7 +32,7 @@ def parse(
     every: Duration | None = None,
     cron: str | None = None,
     at: At | None = None,
-    tz: str | zoneinfo.ZoneInfo | None = None,
+    tz: str | tzinfo | None = None,
     fixed: str = "rate",
     local_zone: Callable[[], str],
 ) -> Rule:
@@ -179,7 +178,7 @@ def _zone(tz: object, local_zone: Callable[[], str]) -> str:
         except (ConfigError, InvalidJob) as error:
             raise InvalidJob(f"expected tz, as this machine's own zone cannot be used: {error}") from error
         return name
-    name = tz.key if isinstance(tz, zoneinfo.ZoneInfo) else tz
+    name = getattr(tz, "key", tz)
     if not isinstance(name, str):
         raise InvalidJob(f'expected tz to be the name of a zone such as "Europe/Zurich", got {tz!r:.80}')
     zone_named(name)

@@ -9,8 +9,6 @@ It is taken for granted that a zone's clocks are not changed and changed back wi
 
 from __future__ import annotations
 
-import difflib
-import zoneinfo
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
@@ -35,6 +33,8 @@ def zone_named(name: str) -> tzinfo:
     """
     if name == "UTC":
         return UTC  # also where there is no tz database
+    import zoneinfo  # here: few programs have a schedule with a zone, and each would pay for it
+
     try:
         # Debian has more than zones in that folder: the machine's own, and copies that count leap seconds.
         if name in ("localtime", "posixrules", "Factory") or name.startswith(("right/", "posix/")):
@@ -116,6 +116,9 @@ def _on(wall: datetime, zone: tzinfo, *, fold: int) -> int:
 
 
 def _no_such_zone(name: str) -> str:
+    import difflib
+    import zoneinfo
+
     known = zoneinfo.available_timezones()
     if not known:
         return (

@@ -63,9 +63,9 @@ class ScheduleOptions(TypedDict, total=False):
     overlap: bool
     """True: makes its job also while the last one is unfinished."""
     constraints: Constraints | None
-    """What must hold while its jobs run."""
+    """What must hold while its jobs run; like what follows, the handler's own where it is not given."""
     queue: str | None
-    """Of its jobs; like what follows, the handler's own where it is not given."""
+    """Of its jobs."""
     priority: int | None
     """Higher first."""
     max_attempts: int | None
@@ -115,7 +115,8 @@ class Chosen(msgspec.Struct, frozen=True):
     def spec(self, own: HandlerOptions) -> Spec:
         """What its row keeps, where its handler has these options."""
         how: dict[str, Any] = {
-            "queue": own.queue, "priority": own.priority, "max_attempts": own.max_attempts, **self.how,
+            "queue": own.queue, "priority": own.priority, "max_attempts": own.max_attempts,
+            "constraints": own.constraints or "", **self.how,
         }  # fmt: skip
         how["tags"] = checked_tags((*own.tags, *how.get("tags", ())))
         return spec_for(self.rule, **self.policy, **how)
