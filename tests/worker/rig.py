@@ -19,6 +19,7 @@ from windlass.clock import Clock, SystemClock
 from windlass.handlers import Registry
 from windlass.service.traits import traits_of
 from windlass.store.sqlite.store import SqliteStore
+from windlass.testing import FakeDevice
 from windlass.worker.dispatcher import Dispatcher
 from windlass.worker.isolates import IsolatePool
 from windlass.worker.pool import Pool
@@ -102,7 +103,7 @@ class Rig:
         """A dispatcher over isolates that load the helper app of that name, ready to work."""
         app = importlib.import_module(f"tests.worker.apps.{module}").app
         app.registry.prepare()
-        its_own = ("clock", "job_keys", "poll_s", "busy_timeout_s", "store", "sources")
+        its_own = ("clock", "job_keys", "poll_s", "busy_timeout_s", "store", "sources", "device")
         dispatcher_options = {name: options.pop(name) for name in its_own if name in options}
         target = f"{ROOT}/tests.worker.apps.{module}:app"
         pool = IsolatePool(target, traits_of(app.registry), count=isolates, **options)
@@ -140,6 +141,7 @@ class Crew:
         busy_timeout_s: float = 10.0,
         store: SqliteStore | None = None,
         sources: Sequence[Source] = (),
+        device: FakeDevice | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.store = store or SqliteStore(database, self.clock, busy_timeout_s=busy_timeout_s)
@@ -156,6 +158,7 @@ class Crew:
             clock=self.clock,
             poll_s=poll_s,
             sources=sources,
+            open_device=None if device is None else device.open,
             on_message=lambda name, data, _: self.messages.append((name, data)),
             on_ready=self.ready.set,
         )
