@@ -116,3 +116,32 @@ def test_a_misspelt_database_is_not_made(cli: Command, home: object) -> None:
     from pathlib import Path
 
     assert not Path("typo.db").exists()
+
+
+def test_cancel_takes_what_matches_and_is_not_over(cli: Command, app: Windlass) -> None:
+    mail = [app.enqueue("greet", {"name": name}, tags=["mail"]).id for name in ("ada", "ben", "cora")]
+    app.jobs.cancel(mail[0])
+    line = [app.enqueue("greet", {"name": "x"}, unique="u", existing="append").id for _ in range(2)]
+    other = app.enqueue("greet", {"name": "dot"}).id
+    assert cli("jobs", "cancel", "--tag", "mail", "--yes", "--json").data["cancelled"] == mail[1:]
+    assert cli("jobs", "cancel", "--unique", "u", "--yes", "--json").data["cancelled"] == line
+    assert cli("jobs", "cancel", "--all", "--yes", "--json").data["cancelled"] == [other]
+    assert app.jobs.counts()["PENDING"] == 0
+
+
+def test_cancel_all_says_how_many_and_asks(cli: Command, app: Windlass) -> None:
+    for _ in range(3):
+        app.enqueue("greet", {"name": "ada"})
+    answer = cli("jobs", "cancel", "--all", stdin="n\n")
+    assert answer.code == 1, answer
+    assert "cancel 3 jobs?" in answer.err
+    assert app.jobs.counts()["PENDING"] == 3
+
+
+def test_cancel_all_stands_alone(cli: Command, app: Windlass) -> None:
+    job = app.enqueue("greet", {"name": "ada"})
+    for more in (str(job.id), "--tag=mail", "--status=PENDING"):
+        answer = cli("jobs", "cancel", "--all", more)
+        assert answer.code == 2, answer
+        assert "give --all alone" in answer.err
+    assert app.jobs.counts()["PENDING"] == 1

@@ -36,6 +36,9 @@ Status = Annotated[
 Key = Annotated[str | None, typer.Option("--key", "-k", help="Only this job key.")]
 Queue = Annotated[str | None, typer.Option("--queue", "-q", help="Only this queue.")]
 Tag = Annotated[str | None, typer.Option("--tag", "-t", help="Only with this tag.")]
+Unique = Annotated[
+    str | None, typer.Option("--unique", "-u", help="Only with this unique key, or in line for it.")
+]
 Held = Annotated[bool, typer.Option("--held", help="Only jobs that are held.")]
 
 _BATCH = 500
@@ -49,6 +52,7 @@ def list_(
     key: Key = None,
     queue: Queue = None,
     tag: Tag = None,
+    unique: Unique = None,
     held: Held = False,
     order: Annotated[
         str,
@@ -67,6 +71,7 @@ def list_(
         key=key,
         queue=queue,
         tag=tag,
+        unique=unique,
         held=held or None,
         order=order,
         limit=limit,
@@ -173,15 +178,25 @@ def cancel(
     key: Key = None,
     queue: Queue = None,
     tag: Tag = None,
+    unique: Unique = None,
     held: Held = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every job that is not over.")] = False,
     yes: Yes = False,
     db: Db = None,
     app: App = None,
     as_json: Json = False,
 ) -> None:
-    """Cancel pending jobs and ask running ones to stop: by id, or all that match the filters."""
+    """Cancel pending jobs and ask running ones to stop: by id, all that match the filters, or all."""
     opened = open_app(db, app)
-    chosen = _choose(opened, ids, "cancel", yes, status=status, key=key, queue=queue, tag=tag, held=held)
+    filtered = bool(key or queue or tag or unique or held)
+    if everything and (ids or status or filtered):
+        raise typer.BadParameter("give --all alone: it needs neither ids nor filters")
+    if everything or (filtered and not status):
+        # What is over is not meant: of that there is nothing to cancel.
+        status = ["PENDING", "RUNNING"]
+    chosen = _choose(
+        opened, ids, "cancel", yes, status=status, key=key, queue=queue, tag=tag, unique=unique, held=held
+    )
 
     def change(batch: Sequence[int]) -> list[int]:
         stands = opened.jobs.cancel(batch)
@@ -220,9 +235,10 @@ def _choose(
     queue: str | None,
     tag: str | None,
     held: bool,
+    unique: str | None = None,
 ) -> list[int]:
     """The ids given, or those of every job that matches; many are not changed without a question."""
-    filtered = bool(status or key or queue or tag or held)
+    filtered = bool(status or key or queue or tag or unique or held)
     if ids and filtered:
         raise typer.BadParameter("give ids or filters, not both")
     if ids:
@@ -233,7 +249,7 @@ def _choose(
         )
     from windlass.jobs import job_filter
 
-    where = job_filter(status=status, key=key, queue=queue, tag=tag, held=held or None)
+    where = job_filter(status=status, key=key, queue=queue, tag=tag, unique=unique, held=held or None)
     chosen: list[int] = []
     while True:
         page = opened.store.select(where, order="id", limit=_BATCH)
