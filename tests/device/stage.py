@@ -56,10 +56,12 @@ class PrivateBus:
         self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.address}
         config = folder / "bus.conf"
         config.write_text(_CONFIG.format(socket=self._socket), encoding="utf-8")
-        command = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"]
-        self._daemon = subprocess.Popen(command, env=self.environment)
+        command = ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address"]
+        self._daemon = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE)
         self._services: dict[str, subprocess.Popen[bytes]] = {}
-        until(self._socket.exists)
+        assert self._daemon.stdout is not None
+        with self._daemon.stdout as address:
+            assert address.readline(), "the bus did not start"  # it is told once somebody listens
         self._connection: DBusConnection = open_dbus_connection(self.address)
 
     def __enter__(self) -> Self:
