@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -46,14 +45,14 @@ class QuietHours(msgspec.Struct, frozen=True):
         zone: str | None = found[5]
         if zone is not None:
             try:
-                ZoneInfo(zone)
+                _zone(zone)
             except (KeyError, OSError, ValueError):  # unknown, a folder's name, and no name at all
                 raise ValueError(f"in a time zone that is known here, which {zone} is not") from None
         return QuietHours(start, end, zone)
 
     def until(self, now: datetime) -> datetime | None:
         """When the quiet hours end that ``now`` (aware) is in; None where it is in none."""
-        zone: tzinfo | None = None if self.zone is None else ZoneInfo(self.zone)
+        zone: tzinfo | None = None if self.zone is None else _zone(self.zone)
         here = now.astimezone(zone)
         clock = here.time()
         wraps = self.end < self.start
@@ -64,3 +63,9 @@ class QuietHours(msgspec.Struct, frozen=True):
         ends = datetime.combine(day, self.end, zone)
         # Without a zone it is read as the machine's own time of that moment: the clocks may change meanwhile.
         return ends.astimezone() if zone is None else ends
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # here: every program imports this file, and few have quiet hours
+
+    return ZoneInfo(name)
