@@ -28,6 +28,8 @@ class Troubles(NamedTuple):
 
     wake_late_us: int = 0
     start_late_us: int = 0
+    stall_chance: float = 0.0
+    stall_us: int = 150_000
     crash_chance: float = 0.0
     jump_chance: float = 0.0
     work_us: int = 20_000
@@ -84,7 +86,9 @@ class Crowd:
             return
         self.free[who] -= len(turn.claimed)
         for claim in turn.claimed:
-            self.later(self.chance.randint(0, self.troubles.start_late_us), "start", who, claim)
+            stalls = self.chance.random() < self.troubles.stall_chance
+            most_us = self.troubles.stall_us if stalls else self.troubles.start_late_us
+            self.later(self.chance.randint(0, most_us), "start", who, claim)
         if turn.slot_in_us is not None:
             late_us = self.chance.randint(0, self.troubles.wake_late_us)
             self.wakes[who] = self.clock.boot_us() + turn.slot_in_us + late_us
@@ -154,10 +158,18 @@ def test_fifty_a_second_over_eight_isolates_for_a_minute(path: Path, dispatchers
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_trouble_puts_more_starts_in_a_second(path: Path, seed: int) -> None:
     """Slow wake-ups, slow starts, dispatchers that are killed between claim and start, clocks that jump."""
-    troubles = Troubles(wake_late_us=40_000, start_late_us=120_000, crash_chance=0.01, jump_chance=0.02)
+    troubles = Troubles(
+        wake_late_us=9_000, start_late_us=19_000, stall_chance=0.05, crash_chance=0.002, jump_chance=0.02
+    )
     crowd = minute(path, troubles, seed=seed, dispatchers=4)
     assert most_in_a_window(crowd.starts, SECOND) <= 50
-    assert crowd.claims > len(crowd.starts) > 300  # what did not start was counted, and work goes on
+    assert crowd.claims > len(crowd.starts) > 2000  # what did not start was counted, and work goes on
+
+
+def test_a_machine_that_is_always_busy_starts_fewer(path: Path) -> None:
+    crowd = minute(path, Troubles(wake_late_us=40_000, start_late_us=120_000), dispatchers=4)
+    assert most_in_a_window(crowd.starts, SECOND) <= 50
+    assert len(crowd.starts) > 300
 
 
 def test_starts_that_are_always_late_are_given_time_to_happen(path: Path) -> None:

@@ -1,9 +1,9 @@
 """Jobs under a rate: when the next one may start, and how much time it has to do so.
 
 A claim is counted as a start, so its job must start at once. One whose process comes to it too late does not
-start: it goes back unspent, its slot is lost, and the next ones get more time, at the price of fewer slots,
-until starts come in time again. So a machine that is busy beyond measure starts fewer, never too many, and
-never none.
+start: it goes back unspent, and its slot is lost. Where two in a row were late, the next ones get more time,
+at the price of fewer slots, until starts come in time again. So a machine that is busy beyond measure starts
+fewer, but never too many, and hardly ever none.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Slots:
         self.gives_places = False
         """Others may wait for the place that a job of ours gives back when it ends."""
         self._knows = False
+        self._was_late = False
 
     def heard(self) -> None:
         """Somebody rang: limits may have been set."""
@@ -60,7 +61,8 @@ class Slots:
         """An attempt is over."""
         if claim.start_by_us is None:
             return
-        if outcome == LATE:
-            self.extra_us = min(max(2 * self.extra_us, _EXTRA_LEAST_US), EXTRA_MOST_US)
-        else:
+        again, self._was_late = self._was_late, outcome == LATE
+        if not self._was_late:
             self.extra_us -= self.extra_us // 16
+        elif again:
+            self.extra_us = min(max(2 * self.extra_us, _EXTRA_LEAST_US), EXTRA_MOST_US)
