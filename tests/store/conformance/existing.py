@@ -258,7 +258,7 @@ class Existing:
         assert store.retry([third]) == [third]
         settle(store, claim(store)[0], Completed())
         assert store.holder_of("u") is None
-        assert f"job {third}, after which" in str(the(store, fourth).hold)
+        assert "after which it was to run, is FAILED" in str(the(store, fourth).hold)
 
     def test_a_deleted_job_is_as_if_it_had_never_been(self, store: Store) -> None:
         first, second, third = (put(store, "append").job_id for _ in range(3))
