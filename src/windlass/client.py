@@ -49,13 +49,6 @@ class Client:
         text = check_json(payload) if handler is None else handler.encode_mapping(payload)
         return self.submit([new_job(key, text, handler, options)], options)[0]
 
-    def enqueue_call(
-        self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options
-    ) -> Job:
-        """One job of a known handler, from the arguments of a call."""
-        text = handler.encode(args, kwargs)
-        return self.submit([new_job(handler.key, text, handler, options)], options)[0]
-
     def enqueue_many(
         self, key: str, payloads: Iterable[Mapping[str, Any] | None], options: Options
     ) -> list[Job]:
@@ -155,6 +148,13 @@ class Call(Generic[P]):
         self._client = client
         self._handler = handler
         self._options = options
+        self._template: NewJob | None = None
+
+    def _job(self, payload: str | None) -> NewJob:
+        # The options are checked once, not for each job: that takes longer than all else that is ours.
+        if self._template is None:
+            self._template = new_job(self._handler.key, None, self._handler, self._options)
+        return msgspec.structs.replace(self._template, payload=payload)
 
     def _joins(self, *_: Any, **__: Any) -> bool:
         return self._options.connection is not None
@@ -167,7 +167,8 @@ class Call(Generic[P]):
             StoreUnavailable: nothing was written.
             OutcomeUnknown: retry with the same idempotency key.
         """
-        return self._client.enqueue_call(self._handler, args, kwargs, self._options)
+        job = self._job(self._handler.encode(args, kwargs))
+        return self._client.submit([job], self._options)[0]
 
     aenqueue = asynchronous(enqueue, here=_joins)
 
