@@ -195,7 +195,7 @@ def _is_end(claim: Claim, outcome: AnyOutcome) -> bool:
         return False
     if isinstance(outcome, Crashed):
         return claim.attempt >= claim.max_attempts or claim.crashes + 1 >= CRASHES_ALLOWED
-    return isinstance(outcome, Failed) and outcome.reason == "timeout"
+    return isinstance(outcome, Failed) and outcome.reason in ("timeout", "deadline")
 
 
 def _spoken(progress: str) -> str:
