@@ -6,17 +6,18 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from windlass.clock import monotonic
+from windlass.clock import monotonic, next_minute
 from windlass.context.tempdirs import make_tempdir, temp_root
 from windlass.job import JobStatus
 from windlass.outcome import Completed
 from windlass.store.protocol import Claim, ClaimRequest, NewJob, Settlement
 from windlass.store.sqlite.store import SqliteStore
 from windlass.testing import ManualClock
-from windlass.worker.lease import STALE_US, Lease
+from windlass.worker.lease import REST_S, STALE_US, Lease, state_of
 from windlass.worker.upkeep import Upkeep
 
 DAY_US = 86_400_000_000
@@ -94,6 +95,35 @@ def test_a_job_put_off_for_long_is_looked_for_every_minute_whatever_the_wall_clo
     assert len(house.store.lanes()) == 1
 
 
+def test_a_deadline_is_looked_for_at_its_own_time_and_not_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    inserted = house.store.insert([NewJob(key="k", delay_us=9 * DAY_US, deadline_in_us=30_000_000)])
+    looks: list[float] = []
+    expire = house.store.expire
+    monkeypatch.setattr(house.store, "expire", lambda: (looks.append(house.now), expire())[1])
+    house.run()
+    for _ in range(29):
+        house.clock.advance(1)
+        house.run(after_s=1)
+    assert len(looks) == 1
+    assert house.status(inserted[0].job_id) == JobStatus.PENDING
+    house.clock.advance(1)
+    assert house.run(after_s=1)
+    assert house.status(inserted[0].job_id) == JobStatus.FAILED
+
+
+def test_many_missed_deadlines_are_dealt_with_in_bounded_steps_without_a_pause(house: House):
+    house.store.insert([NewJob(key="k", deadline_in_us=1_000_000) for _ in range(1201)])
+    house.run()
+    house.clock.advance(1)
+    house.now += 1
+    failed: list[int] = []
+    while house.upkeep.next_run <= house.now and house.run():
+        failed.append(house.store.counts()[JobStatus.FAILED])
+    assert failed == [500, 1000, 1201]
+
+
 def test_jobs_of_a_dead_dispatcher_come_back_and_its_lock_file_goes(house: House):
     claim = house.claim(house.neighbour)
     assert not house.run(after_s=2)
@@ -130,7 +160,72 @@ def test_the_pulse_is_beaten_every_few_seconds(house: House):
     house.upkeep.beat(house.now + 1)
     assert house.lease.path.read_text() == first
     house.upkeep.beat(house.now + 6)
-    assert int(house.lease.path.read_text()) == int(first) + 10_000_000
+    assert pulse_of(house.lease) == int(first.split()[0]) + 10_000_000
+
+
+def pulse_of(lease: Lease) -> int:
+    return int(lease.path.read_text().split()[0])
+
+
+def test_a_dispatcher_without_jobs_beats_once_a_minute_and_at_once_when_it_takes_some(house: House):
+    minute = next_minute(house.now)
+    house.upkeep.beat(minute, lambda: False)
+    rested = pulse_of(house.lease)
+    house.clock.advance("59s")
+    house.upkeep.beat(minute + 59.9, lambda: False)
+    assert pulse_of(house.lease) == rested
+    assert state_of(str(house.lease.path), house.clock) == "resting"
+    house.upkeep.wake(minute + 59.9)
+    assert pulse_of(house.lease) == rested + 59_000_000
+    assert state_of(str(house.lease.path), house.clock) == "alive"
+    house.clock.advance(STALE_US / 1_000_000 + 1)
+    assert state_of(str(house.lease.path), house.clock) == "frozen"
+
+
+def test_only_those_that_hold_jobs_are_looked_at_every_second(house: House):
+    house.run(after_s=6)
+    house.run(after_s=1)
+    assert house.upkeep.next_run == house.now + 1
+    house.other.beat(REST_S)
+    house.run(after_s=1)
+    house.upkeep.beat(house.now, lambda: False)
+    assert house.upkeep.next_run == next_minute(house.now)
+    claim = house.claim(house.neighbour)
+    house.other.beat()
+    house.upkeep.heard(house.now)
+    house.run(after_s=1)
+    house.other._lock.release()
+    assert house.run(after_s=1)
+    assert house.status(claim.job_id) == JobStatus.PENDING
+
+
+def test_a_frozen_one_that_has_lost_its_jobs_is_looked_at_every_minute(house: House):
+    house.run(after_s=6)
+    claim = house.claim(house.neighbour)
+    house.clock.advance(STALE_US / 1_000_000 + 1)
+    house.run(after_s=2)
+    assert house.status(claim.job_id) == JobStatus.PENDING
+    house.run(after_s=1)
+    house.upkeep.beat(house.now, lambda: False)
+    assert house.upkeep.next_run == next_minute(house.now)
+
+
+def test_writers_that_ring_all_the_time_bring_one_look_a_second(house: House):
+    house.run(after_s=6)
+    begun, looks = house.now, 0
+    dispatchers = house.store.dispatchers
+    with pytest.MonkeyPatch.context() as patch:
+
+        def counted() -> Any:
+            nonlocal looks
+            looks += 1
+            return dispatchers()
+
+        patch.setattr(house.store, "dispatchers", counted)
+        while house.now < begun + 10:
+            house.upkeep.heard(house.now)
+            house.run(after_s=0.05)
+    assert 9 <= looks <= 11
 
 
 def test_old_jobs_are_pruned_step_by_step_while_work_goes_on(house: House):
@@ -168,11 +263,12 @@ def test_quick_commits_are_made_durable_within_a_second(house: House):
     assert not house.store.database._unsealed
 
 
-def test_nothing_is_due_for_a_second_when_nothing_happens(house: House):
-    for _ in range(3):
-        house.run(after_s=6)
-    house.upkeep.beat(house.now)
-    assert house.upkeep.next_run - house.now >= 0.9
+def test_nothing_is_due_before_the_next_minute_when_nothing_happens(house: House):
+    house.other.give_up()
+    house.run(after_s=6)
+    house.run(after_s=6)
+    house.upkeep.beat(house.now, lambda: False)
+    assert house.upkeep.next_run == next_minute(house.now)
 
 
 def test_a_reader_that_pins_the_log_for_a_minute_is_told_of(house: House, caplog: pytest.LogCaptureFixture):
