@@ -12,8 +12,13 @@ from windlass.clock import SystemClock
 
 HERE = Path(__file__).parent
 app = Windlass(HERE / "app.db", isolates=1)
-_journal = os.open(HERE / "journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-_clock = SystemClock()
+clock = SystemClock()
+gate = threading.Event()
+
+
+def note(line: str) -> None:
+    with (HERE / "journal").open("a") as journal:
+        journal.write(f"{line}\n")
 
 
 @app.on_start
@@ -21,28 +26,25 @@ def begin(service: Service, db: Any) -> None:
     service.on("open", lambda _: gate.set())
 
 
-gate = threading.Event()
-
-
 @app.job(rate="50/s")
 def send() -> None:
-    os.write(_journal, b"%d\n" % _clock.boot_us())
+    note(str(clock.boot_us()))
 
 
 @app.job(rate="50/s")
 async def asend() -> None:
-    os.write(_journal, b"%d\n" % _clock.boot_us())
+    note(str(clock.boot_us()))
 
 
 @app.job(concurrency=2)
 def work() -> None:
-    os.write(_journal, b"+%d\n" % os.getpid())
+    note(f"+{os.getpid()}")
     gate.wait()
-    os.write(_journal, b"-%d\n" % os.getpid())
+    note(f"-{os.getpid()}")
 
 
 @app.job
 def block() -> int:
-    os.write(_journal, b"+%d\n" % os.getpid())
+    note(f"+{os.getpid()}")
     gate.wait()
     return os.getpid()

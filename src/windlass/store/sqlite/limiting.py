@@ -101,8 +101,10 @@ class _Bound:
     def __init__(self, kind: LimitKind, name: str) -> None:
         self.kind = kind
         self.name = name
-        self.places = _PLENTY
-        """How many more may run."""
+        self.most: int | None = None
+        """How many may run at once."""
+        self.places: int | None = None
+        """How many more may; counted when first asked."""
         self.rate: Rate | None = None
         self.due = 0
         self.took = False
@@ -118,7 +120,7 @@ class Gate:
         self._now, self._boot_id = clock.boot_us(), clock.boot_id()
         self._bounds: dict[_Subject, _Bound] = {}
         self._declined: set[tuple[str, str]] = set()
-        running: Counter[_Subject] | None = None
+        self._running: Counter[_Subject] | None = None
         for kind, name, paused, most, count, per_us, free_at, boot in rows:
             subject: _Subject = ("key", name) if kind == "declared" else (kind, name)
             if kind == "declared" and subject in self._bounds:
@@ -127,8 +129,7 @@ class Gate:
             if paused:
                 bound.places = 0
             elif most is not None:
-                running = _count_running(connection) if running is None else running
-                bound.places = min(bound.places, most - running[subject])
+                bound.most = most
             if (rate := _rate(count, per_us)) is not None:
                 bound.rate, bound.due = rate, _due(rate, free_at, boot, self._now, self._boot_id)
 
@@ -138,7 +139,7 @@ class Gate:
             return 0
         room = _PLENTY
         for bound in self._over(queue, key):
-            room = min(room, bound.places)
+            room = min(room, self._places(bound))
             if bound.rate is not None and room > 0:
                 room = min(room, bound.rate.room(bound.due, self._now, self._extra))
         return room
@@ -155,7 +156,7 @@ class Gate:
     def take(self, queue: str, key: str) -> None:
         """One is taken."""
         for bound in self._over(queue, key):
-            bound.places -= 1
+            bound.places = self._places(bound) - 1
             bound.took = True
             if bound.rate is not None:
                 bound.due = bound.rate.after(bound.due, self._now, self._extra)
@@ -181,12 +182,23 @@ class Gate:
     def _wait_us(self, lane: Lane) -> int:
         longest = 0
         for bound in self._over(lane.queue, lane.key):
-            if bound.places <= 0:
+            if self._places(bound) <= 0:
                 # Whoever makes room for it says so.
                 return 0
             if bound.rate is not None:
                 longest = max(longest, bound.rate.wait_us(bound.due, self._now))
         return longest
+
+    def _places(self, bound: _Bound) -> int:
+        if bound.places is None:
+            if bound.most is None:
+                bound.places = _PLENTY
+            else:
+                if self._running is None:
+                    self._running = _count_running(self._connection)
+                subject = ("queue" if bound.kind == "queue" else "key", bound.name)
+                bound.places = bound.most - self._running[subject]
+        return bound.places
 
     def _over(self, queue: str, key: str) -> list[_Bound]:
         found = (self._bounds.get(("queue", queue)), self._bounds.get(("key", key)))
