@@ -146,6 +146,7 @@ class Windlass(Placed):
             tell=lambda: self.notifier,
             declare_schedule=self.schedules.declare,
             poll_s=lambda: self.settings.poll,
+            open_device=self.open_device,
         )
 
     @contextmanager

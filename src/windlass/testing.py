@@ -278,6 +278,8 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
             ran[claim.job_id] = None
     finally:
         conditions.close()
+        for source in sources:
+            source.close()
         store.reclaim(owner)
         store.unregister(owner)
         lease.give_up()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from windlass.backoff import Backoff
 from windlass.client import Client
 from windlass.clock import Clock
+from windlass.constraints import Constraints
 from windlass.duration import Duration
 from windlass.errors import ConfigError
 from windlass.handlers import Registry
@@ -20,10 +21,14 @@ from windlass.sync.handle import Resource
 from windlass.sync.merge import Policy
 from windlass.sync.remote import Remote
 from windlass.sync.resource import FIRST_RETRY, FromRemote, Ids, Live, ToRemote, declare
+from windlass.sync.returning import Returning
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
 from windlass.sync.tasks import PULL, SyncSource, Tasks
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, SyncOperation
+
+if TYPE_CHECKING:
+    from windlass.device import AnyDevice
 
 
 class SyncManager:
@@ -40,12 +45,14 @@ class SyncManager:
         tell: Callable[[], Tell],
         declare_schedule: Callable[..., Any],
         poll_s: Callable[[], float],
+        open_device: Callable[[Callable[[], None]], AnyDevice],
     ) -> None:
         self._store = store
         self._registry = registry
         self._declare_schedule = declare_schedule
         self._tell = tell
         self._poll_s = poll_s
+        self._open_device = open_device
         self.engine = Engine(lambda: store().ledger, clock, tell)
         self._tasks = Tasks(self.engine, client, jobs, store)
         self._statuses = Statuses(self.engine, store)
@@ -77,6 +84,7 @@ class SyncManager:
         sweep_share: float = 0.5,
         direction: Literal["both", "pull", "push"] = "both",
         live: str | Live | None = None,
+        constraints: Constraints | None = None,
     ) -> Resource:
         """Keeps a table in step with a remote collection. Nothing is opened or sent yet.
 
@@ -101,6 +109,9 @@ class SyncManager:
         ``live``: a URL at which the remote tells that something has changed, as server-sent events, or
         ``Live(url, kind="poll")``: each such word starts a pull. The schedule goes on beside it.
 
+        ``constraints``: what must hold while it is synced, such as ``Constraints(network="unmetered")`` for
+        photos. Without any it is tried whatever the device says, and at once when its network is back.
+
         Raises:
             ConfigError: something in it cannot be right.
         """
@@ -109,14 +120,15 @@ class SyncManager:
             exclude=exclude, rename=rename, to_remote=to_remote, from_remote=from_remote, model=model,
             batch=batch, page_size=page_size, max_attempts=max_attempts, backoff=backoff, debounce=debounce,
             fresh_for=fresh_for, obey_max_age=obey_max_age, sweep_share=sweep_share, direction=direction,
-            live=live,
+            live=live, constraints=constraints,
         )  # fmt: skip
         self.engine.add(declared)
         self._tasks.register(self._registry)
         if every is not None and direction != "push":
             self._declare_schedule(
-                f"sync:{declared.name}", job=PULL, payload={"resource": declared.name}, every=every
-            )
+                f"sync:{declared.name}", job=PULL, payload={"resource": declared.name}, every=every,
+                **({} if constraints is None else {"constraints": constraints}),
+            )  # fmt: skip
         made = self._resources[declared.name] = Resource(
             declared.name, engine=self.engine, tasks=self._tasks, statuses=self._statuses, store=self._store,
             tell=self._tell, poll_s=self._poll_s,
@@ -137,7 +149,10 @@ class SyncManager:
 
     def source(self) -> SyncSource | None:
         """What makes its jobs, for a dispatcher; None where nothing is synced."""
-        return SyncSource(self.engine, self._tasks) if self._resources else None
+        if not self._resources:
+            return None
+        returning = Returning(self._open_device, wake=lambda: self._store().ring("work"))
+        return SyncSource(self.engine, self._tasks, returning)
 
     def install(self) -> None:
         """Puts the capture of every resource in place now. A service does so when it starts, and everything

@@ -9,6 +9,7 @@ import msgspec
 
 from windlass.backoff import Backoff
 from windlass.change import Table
+from windlass.constraints import Constraints
 from windlass.duration import Duration, to_us
 from windlass.errors import ConfigError
 from windlass.fields import checked_name
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sweep_share: float = 0.5
     direction: Literal["both", "pull", "push"] = "both"
     live: Live | None = None
+    constraints: Constraints | None = None
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -129,6 +131,7 @@ def declare(
     sweep_share: float = 0.5,
     direction: Literal["both", "pull", "push"] = "both",
     live: str | Live | None = None,
+    constraints: Constraints | None = None,
 ) -> Declared:
     """Checks a declaration; see ``SyncManager.resource`` for what the words mean.
 
@@ -143,6 +146,8 @@ def declare(
         raise ConfigError(f"expected sweep_share to be above 0 and at most 1, got {sweep_share!r:.80}")
     if live is not None and not isinstance(live, str | Live):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f'expected live to be a URL, or Live(url, kind="poll"), got {live!r:.80}')
+    if constraints is not None and not isinstance(constraints, Constraints):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"expected constraints to be Constraints(...), got {constraints!r:.80}")
     for what, number in (("batch", batch), ("page_size", page_size), ("max_attempts", max_attempts)):
         if type(number) is not int or number < 1:
             raise ConfigError(f"expected {what} to be a positive integer, got {number!r:.80}")
@@ -168,6 +173,7 @@ def declare(
         sweep_share=sweep_share,
         direction=direction,
         live=Live(live) if isinstance(live, str) else live,
+        constraints=constraints,
     )
     return Declared(chosen, _maker(remote))
 

@@ -22,8 +22,10 @@ from windlass.job import Job, JobStatus
 from windlass.jobs import JobManager
 from windlass.options import Options
 from windlass.outcome import Cancel, Snooze
+from windlass.store.ledger import OriginState
 from windlass.store.protocol import Store
 from windlass.sync.engine import Engine, Postponed
+from windlass.sync.returning import Returning
 
 if TYPE_CHECKING:
     from windlass.sync.live import Pokes
@@ -109,10 +111,26 @@ class Tasks:
             self._jobs.retry(waiting)
         return made
 
+    def hurry(self, resource: str) -> bool:
+        """The way to its remote is open again, for all that is known: what waits for it goes at once.
+
+        False while some of it still runs, and may be about to wait.
+        """
+        self._engine.cycle(resource).origin.forgive()
+        found = [self._store().holder_of(_unique(key, resource)) for key in (PUSH, PULL)]
+        jobs = [job for job_id in found if job_id is not None and (job := self._jobs.get(job_id)) is not None]
+        self._jobs.retry([job.id for job in jobs if job.status is JobStatus.PENDING])
+        return not any(job.status is JobStatus.RUNNING for job in jobs)
+
     def _enqueue(self, key: str, resource: str, payload: dict[str, Any], delay_us: int) -> Job:
         delay = timedelta(microseconds=delay_us) if delay_us else None
         # A push that is lost with the power is made again from the journal: nothing is waited for.
-        options = Options(unique=_unique(key, resource), delay=delay, durability="fast")
+        options = Options(
+            unique=_unique(key, resource),
+            delay=delay,
+            durability="fast",
+            constraints=self._engine.get(resource).settings.constraints,
+        )
         return self._client.enqueue(key, payload, options)
 
 
@@ -141,9 +159,12 @@ def _refuse_paused(engine: Engine, resource: str) -> None:
 class SyncSource:
     """Makes push jobs of edits, and the first pull of a resource; see ``worker/sources.py``."""
 
-    def __init__(self, engine: Engine, tasks: Tasks) -> None:
+    def __init__(self, engine: Engine, tasks: Tasks, returning: Returning) -> None:
         self._engine = engine
         self._tasks = tasks
+        self._returning = returning
+        self._hurried: set[str] = set()
+        """Resources that were running when the network came back."""
         self._missing: dict[str, str] = {}
         self._look_at: dict[str, float] = {}
         self._pushed_at: dict[str, float] = {}
@@ -152,7 +173,8 @@ class SyncSource:
         """Resources whose remote had news while a pull was under way, which may have looked before."""
 
     def close(self) -> None:
-        """Listens to no remote any more."""
+        """Listens to no remote any more, and to no device."""
+        self._returning.close()
         while self._listening:
             self._listening.popitem()[1].stop()
 
@@ -175,7 +197,15 @@ class SyncSource:
             next_s = self._look_at_one(name, has_news=name in news)
             if next_s is not None:
                 wait_s = next_s if wait_s is None else min(wait_s, next_s)
+        self._hurry_when_back(names)
         return wait_s
+
+    def _hurry_when_back(self, names: list[str]) -> None:
+        away = [name for name in names if _is_unreachable(self._engine.known_origin(name))]
+        if self._returning.is_back(wanted=bool(away)):
+            log.info("the network is back: %s", ", ".join(away))
+            self._hurried.update(away)
+        self._hurried = {name for name in self._hurried if not self._tasks.hurry(name)}
 
     def _look_at_one(self, name: str, *, has_news: bool) -> float | None:
         engine, now = self._engine, monotonic()
@@ -238,6 +268,10 @@ class SyncSource:
             return False
         self._missing.pop(name, None)
         return True
+
+
+def _is_unreachable(origin: OriginState | None) -> bool:
+    return origin is not None and origin.state == "offline" and origin.until_us is not None
 
 
 def figures(done: msgspec.Struct) -> dict[str, Any]:
