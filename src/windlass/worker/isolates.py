@@ -16,7 +16,7 @@ from windlass.worker.child import Child
 from windlass.worker.estimate import AHEAD_US, Estimates
 from windlass.worker.given import Given
 from windlass.worker.pool import Inbox
-from windlass.worker.slots import LATE
+from windlass.worker.slots import LATE, Yields
 from windlass.worker.stopped import stopped
 from windlass.worker.timeouts import timed_out
 from windlass.worker.traits import TraitsOf
@@ -59,6 +59,7 @@ class IsolatePool:
         self._children: list[Child] = []
         self._unheard: deque[list[Any]] = deque(maxlen=1000)
         self._estimates = Estimates()
+        self._yields = Yields()
         self._young_deaths = 0
         self._stopping = False
         self._respawn_at = 0.0
@@ -125,12 +126,11 @@ class IsolatePool:
             child = child if child is not None and self._async_room(child) > 0 else None
         else:
             # What is under a rate starts at once or not at all.
-            queued_most = QUEUE_MOST if claim.start_by_us is None else 0
-            child = min(
-                (one for one in self._children if self._is_open(one) and one.queued <= queued_most),
-                key=_backlog,
-                default=None,
-            )
+            rated = claim.start_by_us is not None
+            fit = (one for one in self._children if self._is_open(one) and not (rated and one.queued))
+            child = min(fit, key=_backlog, default=None)
+            if rated:
+                self._yields.told(came_in=child is not None)
         if child is None:
             self._suspects_wait = self._suspects_wait or claim.alone
             return False
@@ -152,7 +152,7 @@ class IsolatePool:
             child.takes_work
             and not child.has_unmeasured
             and child.backlog_us < AHEAD_US
-            and child.queued < self._queue_most(child)
+            and child.queued < (1 if self._yields else self._queue_most(child))
         )
 
     def _queue_most(self, child: Child) -> int:

@@ -8,7 +8,7 @@ fewer, but never too many, and hardly ever none.
 
 from __future__ import annotations
 
-from windlass.clock import Clock
+from windlass.clock import Clock, monotonic
 from windlass.outcome import AnyOutcome, Released
 from windlass.rate import EXTRA_MOST_US
 from windlass.store.protocol import Claim, Store
@@ -17,11 +17,30 @@ LATE = Released("its slot under the rate was over before it could start")
 """What becomes of a job that comes too late."""
 _EXTRA_LEAST_US = 20_000
 _NEVER = float("inf")
+_YIELD_S = 0.1
+"""It comes in far sooner, or went elsewhere."""
 
 
 def is_late(claim: Claim, clock: Clock) -> bool:
     """True where the job must not start any more."""
     return claim.start_by_us is not None and clock.boot_us() > claim.start_by_us
+
+
+class Yields:
+    """Keeps a pool from putting jobs behind others for a moment, where one under a rate found nobody free.
+
+    Workers that always have the next job already would never be.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def told(self, *, came_in: bool) -> None:
+        """A job under a rate came in, or was turned away."""
+        self._until = 0.0 if came_in else monotonic() + _YIELD_S
+
+    def __bool__(self) -> bool:
+        return self._until > 0.0 and monotonic() < self._until
 
 
 class Slots:

@@ -21,7 +21,7 @@ from windlass.worker.eventloop import EventLoop
 from windlass.worker.isolates import OVERDUE_S, QUEUE_MOST
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
-from windlass.worker.slots import LATE
+from windlass.worker.slots import LATE, Yields
 from windlass.worker.stopped import stopped
 from windlass.worker.traits import TraitsOf
 
@@ -61,6 +61,7 @@ class ThreadPool:
         self._async: dict[int, Claim] = {}
         self._deadlines: dict[int, float] = {}
         self._estimates = Estimates()
+        self._yields = Yields()
         self._unmeasured: set[int] = set()
         self._started = 0
         self._leaving = 0
@@ -148,9 +149,11 @@ class ThreadPool:
             # As it was asked for this turn, less what has come since, of whatever key.
             if self._rooms[claim.key] <= len(self._placed):
                 return False
-            if claim.start_by_us is not None and len(self._sync) >= self._threads:
+            if claim.start_by_us is not None:
                 # What is under a rate starts at once or not at all.
-                return False
+                self._yields.told(came_in=len(self._sync) < self._threads)
+                if self._yields:
+                    return False
             self._sync[claim.job_id] = claim
             if self._estimates.of(claim.key) is None:
                 self._unmeasured.add(claim.job_id)
@@ -183,7 +186,7 @@ class ThreadPool:
         free = self._threads - held
         # Ahead of time only where some thread is known to come free soon.
         turning_over = self._threads - len(self._unmeasured)
-        if estimate_us is None or self._stuck or turning_over <= 0:
+        if estimate_us is None or self._stuck or turning_over <= 0 or self._yields:
             return free
         return max(free, min(int(AHEAD_US * turning_over / estimate_us), QUEUE_MOST) - waiting)
 
