@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,26 @@ def test_each_kind_of_error_has_its_exit_code() -> None:
     assert code_for(StartFailed("")) is ExitCode.FAILURE
     assert code_for(NotRunning("")) is ExitCode.NOT_FOUND
     assert code_for(AlreadyRunning("")) is ExitCode.CONFLICT
+
+
+def test_it_says_what_it_did_to_the_job_that_was_there(cli: Command, app: Windlass) -> None:
+    def enqueue(*more: str) -> str:
+        answer = cli("enqueue", "greet", "name=ada", "--unique", "u", *more)
+        assert answer.code == 0, answer
+        return re.sub(r"job \d+", "job N", answer.out.strip())
+
+    assert enqueue() == "enqueued job N"
+    assert enqueue() == "job N has that idempotency key or unique key already: no new job was made"
+    assert enqueue("--existing", "update", "--deadline", "1h") == "updated job N"
+    assert enqueue("--existing", "append") == "enqueued job N: it runs after what has its unique key"
+    assert enqueue("--debounce", "2s") == "put off job N"
+    assert enqueue("--existing", "replace") == "enqueued job N in place of what had its unique key"
+    job = app.jobs.get(1)
+    assert job is not None
+    assert job.deadline is not None
+
+
+def test_a_policy_that_does_not_exist_is_refused(cli: Command) -> None:
+    answer = cli("enqueue", "greet", "name=ada", "--unique", "u", "--existing", "drop")
+    assert answer.code == 2, answer
+    assert "expected existing to be one of keep, replace" in answer.err

@@ -15,7 +15,7 @@ from windlass.cli.output import Output, printable
 from windlass.errors import InvalidJob, InvalidPayload
 
 if TYPE_CHECKING:
-    from windlass.job import Job
+    from windlass.job import Existing, Job
 
 cli = typer.Typer(add_completion=False)
 
@@ -44,6 +44,18 @@ def enqueue(
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", help="A second enqueue with it makes no second job.")
     ] = None,
+    unique: Annotated[
+        str | None, typer.Option("--unique", "-u", help="At most one unfinished job has this name.")
+    ] = None,
+    existing: Annotated[
+        str, typer.Option(help="With --unique: keep, replace, update, append or append_or_replace.")
+    ] = "keep",
+    debounce: Annotated[
+        str | None, typer.Option(help='With --unique: due this long after the last call: "2s".')
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help='FAILED if it is not over so long from now: "1h".')
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Do not wait for the disk: a power cut may lose it.")
     ] = False,
@@ -68,6 +80,10 @@ def enqueue(
         timeout=timeout,
         tags=tag or (),
         idempotency_key=idempotency_key,
+        unique=unique,
+        existing=cast("Existing", existing),
+        debounce=debounce,
+        deadline=deadline,
         durability="fast" if fast else None,
     )
     output = Output(as_json=as_json)
@@ -135,11 +151,14 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _told(job: Job) -> str:
-    return (
-        f"enqueued job {job.id}"
-        if job.created
-        else f"job {job.id} has that idempotency key already: no new job was made"
-    )
+    return {
+        "created": f"enqueued job {job.id}",
+        "kept": f"job {job.id} has that idempotency key or unique key already: no new job was made",
+        "replaced": f"enqueued job {job.id} in place of what had its unique key",
+        "updated": f"updated job {job.id}",
+        "appended": f"enqueued job {job.id}: it runs after what has its unique key",
+        "debounced": f"put off job {job.id}",
+    }[job.disposition]
 
 
 def _ended(job: Job) -> str:
