@@ -12,7 +12,7 @@ import pytest
 
 from windlass.platform import FileLock
 from windlass.testing import ManualClock
-from windlass.worker.lease import STALE_US, Lease, state_of
+from windlass.worker.lease import BEAT_S, REST_S, STALE_US, Lease, state_of
 
 
 @pytest.fixture
@@ -34,6 +34,29 @@ def test_a_lease_that_is_held_and_fresh_is_alive(tmp_path: Path, clock: ManualCl
     assert state_of(str(lease.path), clock) == "alive"
     lease.give_up()
     assert state_of(str(lease.path), clock) == "dead"
+
+
+def test_one_that_rests_says_how_long_it_may_be_silent(tmp_path: Path, clock: ManualClock):
+    lease = Lease(tmp_path, clock)
+    lease.take()
+    lease.beat(REST_S)
+    clock.advance(REST_S + STALE_US / 1_000_000 - BEAT_S)
+    assert state_of(str(lease.path), clock) == "resting"
+    clock.advance("1s")
+    assert state_of(str(lease.path), clock) == "frozen"
+    lease.beat()
+    assert state_of(str(lease.path), clock) == "alive"
+    lease.give_up()
+
+
+def test_the_pulse_of_an_older_windlass_is_a_number_alone(tmp_path: Path, clock: ManualClock):
+    lease = Lease(tmp_path, clock)
+    lease.take()
+    lease._lock.write(f"{clock.boot_us():020d}\n")
+    assert state_of(str(lease.path), clock) == "alive"
+    clock.advance(STALE_US / 1_000_000 + 1)
+    assert state_of(str(lease.path), clock) == "frozen"
+    lease.give_up()
 
 
 def test_a_jump_of_the_wall_clock_makes_nobody_look_frozen(tmp_path: Path, clock: ManualClock):

@@ -109,10 +109,7 @@ class Herald:
         if line and self.look_every_s:
             import json
 
-            told = json.loads(line)["ready"]
-            self._pulse_path = told.get("pulse", "")
-            # A pulse slower than the looks may be found unmoved now and then.
-            self._patience = int(told.get("beat_s", 0.0) * 1.5 / self.look_every_s)
+            self._pulse_path = json.loads(line)["ready"].get("pulse", "")
         self._pulse = ""
         self._looks_left = self._patience
 
@@ -135,4 +132,8 @@ class Herald:
         except OSError:
             return False
         before, self._pulse = self._pulse, pulse.decode(errors="replace")
+        words = self._pulse.split()
+        if len(words) == 2:
+            # It says itself how rare it is: slower than the looks, it may be found unmoved now and then.
+            self._patience = int(float(words[1]) * 1.5 / self.look_every_s)
         return self._pulse != before

@@ -55,7 +55,7 @@ class Supervision:
             os.set_inheritable(fd, False)
 
     def ready(self, **more: object) -> None:
-        """Work can begin. ``pulse`` is the file whose text moves at least every ``beat_s`` while we live."""
+        """Work can begin. ``pulse`` is the file whose text moves while we live, and says how often."""
         self._tell({"ready": {"service": self._service_pid, "dispatcher": os.getpid(), **more}})
 
     def failed(self, reason: str) -> None:
@@ -139,7 +139,6 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     from windlass.target import load_app
     from windlass.version import VERSION
     from windlass.worker.dispatcher import Dispatcher
-    from windlass.worker.lease import BEAT_S
 
     app = load_app(target)
     settings = app.settings
@@ -155,7 +154,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         if not supervision.is_ready:
             server.workers_ready()
             ours = next(row for row in app.store.dispatchers() if row.id == dispatcher.owner)
-            supervision.ready(pulse=ours.lock_file, beat_s=BEAT_S)
+            supervision.ready(pulse=ours.lock_file)
             log.info("ready: %s, %d isolates", settings.database, settings.isolates)
 
     def publish(name: str, data: Any, request_id: int | None) -> None:

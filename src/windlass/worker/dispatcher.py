@@ -176,9 +176,8 @@ class Dispatcher:
 
     def _wait(self, wish: float | None) -> None:
         timeout_s = 60.0 if wish is None else min(max(wish - monotonic(), 0.0), 60.0)
-        filenos = [self._orders.fileno(), self._ear.fileno(), *self._pool.filenos()]
         poller = select.poll()
-        for fileno in filenos:
+        for fileno in (self._orders.fileno(), self._ear.fileno(), *self._pool.filenos()):
             poller.register(fileno, select.POLLIN)
         poller.poll(timeout_s * 1000)
         self._orders.carry_out()
@@ -191,7 +190,7 @@ class Dispatcher:
         wish = earliest(self._stopping.next_moment, self._conditions.next_moment)
         wish = earliest(wish, self._pool.tick(now))
         try:
-            self._upkeep.beat(now)
+            self._upkeep.beat(now, lambda: bool(self._pool.held() or self._settlements))
             if self._failures and now < self._turn_again_at:
                 return earliest(wish, self._turn_again_at)
             return earliest(wish, self._look(now))
@@ -204,7 +203,7 @@ class Dispatcher:
             self._look_again()
             self._slots.heard()
             self._openings.guess()
-            self._upkeep.look_for_due(now)
+            self._upkeep.heard(now)
             self._asking.heard(now)
             self._cancel_look_due = True
         if self._cancel_look_due and now >= self._cancel_look_at:
@@ -323,6 +322,7 @@ class Dispatcher:
 
     def _claim_from(self, caps: dict[Lane, int]) -> ClaimRequest:
         self._declined = False
+        self._upkeep.wake(monotonic())
         before = self._conditions.changed_us(caps)
         return ClaimRequest(self.owner, BATCH, caps, self._accept, before, self._slots.extra_us)
 

@@ -2,6 +2,9 @@
 
 Lock free: its process is gone, and its jobs are reclaimed at once. Lock held but the pulse stale: it is
 stopped or frozen, its jobs are reclaimed and its late results are fenced off by their lease tokens.
+
+With the pulse stands how long it may be until the next one: a dispatcher that holds no jobs has nothing to
+lose and rests, so that an idle machine may sleep.
 """
 
 from __future__ import annotations
@@ -14,7 +17,12 @@ from windlass import platform
 from windlass.clock import Clock
 
 BEAT_S = 5.0
+REST_S = 60.0
+"""The same while it holds no jobs."""
 STALE_US = 35_000_000
+"""So old a pulse is stale, or older by as much as it is rarer."""
+
+State = Literal["alive", "resting", "frozen", "dead"]
 
 
 class Lease:
@@ -31,9 +39,9 @@ class Lease:
         self._lock.acquire()
         self.beat()
 
-    def beat(self) -> None:
-        """Says: still alive."""
-        self._lock.write(f"{self._clock.boot_us():020d}\n")
+    def beat(self, next_in_s: float = BEAT_S) -> None:
+        """Says: still alive, and heard of again in so many seconds."""
+        self._lock.write(f"{self._clock.boot_us():020d} {next_in_s:g}\n")
 
     def give_up(self) -> None:
         """Releases the lock and removes the file, whose random name nobody else will ever use."""
@@ -47,14 +55,16 @@ class Lease:
             path.unlink(missing_ok=True)
 
 
-def state_of(lock_file: str, clock: Clock) -> Literal["alive", "frozen", "dead"]:
-    """How the dispatcher with that lock file is."""
+def state_of(lock_file: str, clock: Clock) -> State:
+    """How the dispatcher with that lock file is; one that rests holds no jobs."""
     if not platform.is_locked(lock_file):
         return "dead"
     try:
-        pulse_us = int(Path(lock_file).read_text(encoding="ascii") or "0")
+        # An older Windlass writes the pulse alone.
+        pulse, next_in, *_ = (*Path(lock_file).read_text(encoding="ascii").split(), BEAT_S)
+        pulse_us, rarer_us = int(pulse), max(round((float(next_in) - BEAT_S) * 1_000_000), 0)
     except (OSError, ValueError):
         return "alive"  # caught between two beats
-    if pulse_us and clock.boot_us() - pulse_us > STALE_US:
+    if clock.boot_us() - pulse_us > STALE_US + rarer_us:
         return "frozen"
-    return "alive"
+    return "resting" if rarer_us else "alive"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import select
 
+from windlass.clock import next_minute
 from windlass.store.protocol import Store
 
 _STIR_S = (0.001, 0.5)
-_WATCHED_POLL_S = 30.0
-"""Where the log is watched too, the slow poll only nets what a lost watch would hide."""
 
 
 class Ear:
@@ -17,7 +16,8 @@ class Ear:
     def __init__(self, store: Store, poll_s: float) -> None:
         self._store = store
         self._bell = store.bell("work")
-        self._poll_s = max(poll_s, _WATCHED_POLL_S) if self._bell.hears_strangers else poll_s
+        # Where the log is watched too, the slow poll only nets what a lost watch would hide.
+        self._poll_s = None if self._bell.hears_strangers else poll_s
         self._seen = store.version()
         self._stir_s: float | None = None
         self._poll_at = 0.0
@@ -64,7 +64,7 @@ class Ear:
     def _plan(self, now: float) -> None:
         if self._stir_s is None or self._stir_s > _STIR_S[1]:
             self._stir_s = None
-            self._poll_at = now + self._poll_s
+            self._poll_at = next_minute(now) if self._poll_s is None else now + self._poll_s
         else:
             self._poll_at = now + self._stir_s
             self._stir_s *= 2

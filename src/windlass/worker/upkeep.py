@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from windlass.clock import Clock, monotonic
+from windlass.clock import Clock, monotonic, next_minute
 from windlass.context import sweep_tempdirs, temp_root
 from windlass.job import JobStatus
 from windlass.store.protocol import JobFilter, Store
-from windlass.worker.lease import BEAT_S, Lease, state_of
+from windlass.worker.lease import BEAT_S, REST_S, Lease, state_of
 
 log = logging.getLogger("windlass.worker")
 
@@ -17,9 +17,7 @@ _SEAL_S = 0.5
 _CHECKPOINT_S = 0.05
 _RECLAIM_S = 1.0
 _DUE_LOOK_S = 0.005
-_PRUNE_S = 60.0
 _PRUNE_STEP_S = 0.02
-_LONGEST_DUE_S = 60.0
 _BLOCKED_ALARM_S = 60.0
 
 
@@ -38,8 +36,10 @@ class Upkeep:
         self.commits: int = 0
         self._due_at = 0.0
         self._reclaim_at = 0.0
+        self._reclaimed_at = 0.0
         self._prune_at = monotonic() + 5.0
         self._beat_at = 0.0
+        self._rests = False
         self._commits_seen: int = 0
         self._settle_down_at: float | None = None
         self._checkpoint_at = 0.0
@@ -57,11 +57,23 @@ class Upkeep:
         """Jobs may have been put off: the next one may be due before the one that was expected."""
         self._due_at = min(self._due_at, now + _DUE_LOOK_S)
 
-    def beat(self, now: float) -> None:
+    def heard(self, now: float) -> None:
+        """Somebody has written: jobs may be due, and another dispatcher may hold some by now."""
+        self.look_for_due(now)
+        self._reclaim_at = min(self._reclaim_at, max(now, self._reclaimed_at + _RECLAIM_S))
+
+    def beat(self, now: float, holds_jobs: Callable[[], bool] = lambda: True) -> None:
         """Says that the dispatcher lives, also while the database cannot be used."""
         if now >= self._beat_at:
-            self._beat_at = now + BEAT_S
-            self._lease.beat()
+            self._rests = not holds_jobs()
+            self._beat_at = next_minute(now) if self._rests else now + BEAT_S
+            self._lease.beat(REST_S if self._rests else BEAT_S)
+
+    def wake(self, now: float) -> None:
+        """Jobs are about to be taken: if it freezes with them, that must be seen soon."""
+        if self._rests:
+            self._beat_at = now
+            self.beat(now)
 
     def run(self, now: float) -> bool:
         """Takes the steps that are due; True where jobs may have become ready."""
@@ -69,24 +81,28 @@ class Upkeep:
         if now >= self._due_at:
             found = self._promote(now)
         if now >= self._reclaim_at:
-            self._reclaim_at = now + _RECLAIM_S
-            found = self.reclaim() or found
+            found = self.reclaim(now) or found
         if now >= self._prune_at:
             pruned = self._store.prune(older_than_us=self._retention_us, keep=self._retention_count)
-            self._prune_at = now + (_PRUNE_STEP_S if pruned else _PRUNE_S)
+            self._prune_at = now + _PRUNE_STEP_S if pruned else next_minute(now)
             if not pruned:
                 sweep_tempdirs(temp_root(self._store), self._running_among)
         self._settle_down(now)
         return found
 
-    def reclaim(self) -> bool:
-        """Takes back the jobs of dispatchers that died or froze; True where there were any."""
-        found = self._store.hold_odd() > 0
+    def reclaim(self, now: float) -> bool:
+        """Takes back the jobs of dispatchers that died or froze; True where there were any.
+
+        Who works is looked at again soon. One that rests takes no jobs without our hearing of it.
+        """
+        self._reclaimed_at, self._reclaim_at = now, now + _RECLAIM_S
+        found, working = self._store.hold_odd() > 0, False
         for row in self._store.dispatchers():
             if row.id == self.owner:
                 continue
             state = state_of(row.lock_file, self._clock)
-            if state == "alive":
+            working = working or state == "alive"
+            if state in ("alive", "resting"):
                 continue
             taken = 0
             while count := self._store.reclaim(row.id):
@@ -103,6 +119,8 @@ class Upkeep:
                 self._store.unregister(row.id)
                 self._lease.remove_dead(row.lock_file)
             found = found or taken > 0
+        if not working:
+            self._reclaim_at = next_minute(now)
         return found
 
     def _running_among(self, job_ids: Collection[int]) -> Collection[int]:
@@ -115,7 +133,7 @@ class Upkeep:
             log.warning("%d jobs have failed: they had not completed by their deadlines", expiry.failed)
         waits_us = [us for us in (promotion.next_due_us, expiry.next_due_us) if us is not None]
         # A jump of the wall clock wakes nobody: so never sleep for longer than a minute.
-        self._due_at = now + min([us / 1_000_000 for us in waits_us] + [_LONGEST_DUE_S])
+        self._due_at = min([now + us / 1_000_000 for us in waits_us] + [next_minute(now)])
         return promotion.promoted > 0 or expiry.failed > 0
 
     def _settle_down(self, now: float) -> None:
