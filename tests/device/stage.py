@@ -133,12 +133,8 @@ class Namespace:
         assert self._holder.stdout.readline() == b"\n", "this machine lets nobody have a network of his own"
         users = ["--user", "--preserve-credentials"] if as_root else []
         self.enter = ["nsenter", f"--target={self._holder.pid}", *users, "--net", "--"]
-        for command in (
-            "link add out type veth peer name far",
-            "link set lo up", "link set out up", "link set far up",
-            f"addr add {ADDRESS}/24 dev out", "route add default via 192.0.2.1 dev out",
-        ):  # fmt: skip
-            self.ip(command)
+        self.ip("link set lo up")
+        self.plug_in()
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +145,14 @@ class Namespace:
         self._holder.stdin.close()
         self._holder.wait()
         self._holder.stdout.close()
+
+    def plug_in(self) -> None:
+        """Lays the link, with an address and the route that leads over it."""
+        for command in (
+            "link add out type veth peer name far", "link set out up", "link set far up",
+            f"addr add {ADDRESS}/24 dev out", "route add default via 192.0.2.1 dev out",
+        ):  # fmt: skip
+            self.ip(command)
 
     def ip(self, command: str) -> None:
         subprocess.run([*self.enter, "ip", *command.split()], check=True)

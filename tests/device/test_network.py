@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.device.laptop import CAFE, start_manager
 from tests.device.stage import NM, NM_PATH, Looker, Namespace, PrivateBus
-
-CAFE = f"{NM_PATH}/ActiveConnection/1"
 
 
 @pytest.fixture
@@ -14,13 +13,6 @@ def manager(bus: PrivateBus) -> PrivateBus:
     """The bus with a NetworkManager that is on a Wi-Fi."""
     start_manager(bus)
     return bus
-
-
-def start_manager(bus: PrivateBus) -> None:
-    bus.start(NM)
-    active = f"{NM}.Connection.Active"
-    bus.add(NM, CAFE, active, Id=("s", "Café"), Type=("s", "802-11-wireless"), Devices=("ao", []))
-    bus.extend(NM, NM_PATH, NM, Metered=("u", 4), PrimaryConnection=("o", CAFE))
 
 
 def test_a_link_that_is_cut_is_noticed_and_so_is_its_return(namespace: Namespace):

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
-from tests.device.stage import BATTERY_PATH, LOGIN1, LOGIN1_PATH, UPOWER, UPOWER_PATH, Looker, PrivateBus
+from tests.device.laptop import CHARGING, DISCHARGING, FULL, charge, plug, rest
+from tests.device.stage import LOGIN1, UPOWER, Looker, PrivateBus
 from windlass.device import power
 from windlass.facts import Power, Unknown
-
-CHARGING, DISCHARGING, FULL = 1, 2, 4
-MANAGER = f"{LOGIN1}.Manager"
-
-
-def plug(bus: PrivateBus, *, out: bool) -> None:
-    bus.change(UPOWER, UPOWER_PATH, UPOWER, OnBattery=("b", out))
-
-
-def charge(bus: PrivateBus, percent: float, state: int) -> None:
-    battery = {"IsPresent": ("b", True), "Percentage": ("d", percent), "State": ("u", state)}
-    bus.change(UPOWER, BATTERY_PATH, f"{UPOWER}.Device", **battery)
 
 
 def test_a_battery_that_runs_low_is_noticed_and_so_is_its_charger(bus: PrivateBus):
@@ -93,13 +81,6 @@ def test_without_psutil_the_reason_says_what_to_install(monkeypatch: pytest.Monk
 
 
 # ── idle ─────────────────────────────────────────────────────────────────────────────────────────
-def rest(bus: PrivateBus, *, since_s: float | None) -> None:
-    since_us = 0 if since_s is None else round((time.time() - since_s) * 1_000_000)
-    bus.change(
-        LOGIN1, LOGIN1_PATH, MANAGER, IdleHint=("b", since_s is not None), IdleSinceHint=("t", since_us)
-    )
-
-
 def test_idleness_begins_and_ends_with_the_hint_of_the_sessions(bus: PrivateBus):
     bus.start(LOGIN1)
     with Looker('{"idle":true}', bus=bus) as looker:
