@@ -69,6 +69,7 @@ def test_the_job_that_comes_back_says_what_became_of_the_call(app: Windlass) -> 
 def test_what_was_appended_says_that_it_is_in_line(app: Windlass) -> None:
     first, second = put(app, existing="append"), put(app, existing="append")
     assert (first.in_line, second.in_line, second.unique) == (False, True, "u")
+    assert (first.awaits_others, second.awaits_others) == (False, True)
     assert app.jobs.get(second.id) == Job(**{**_fields(second), "disposition": "created"})
     why = app.jobs.why(second.id)
     assert why.code == "in_line"
@@ -87,6 +88,7 @@ def test_a_line_behind_a_failure_is_held_and_says_what_to_do(app: Windlass, ran:
     drain(app)
     why = app.jobs.why(behind.id)
     assert why.code == "held"
+    assert not app.jobs.list(unique="u", held=True)[0].awaits_others
     assert why.reason == (
         f"it is held: job {refused.id}, after which it was to run, is FAILED: "
         "retry that one, or this one to run it anyway"

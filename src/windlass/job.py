@@ -112,6 +112,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the enqueue that gave this job did: ``created``, ``replaced`` and ``appended`` made it, while
     ``kept``, ``updated`` and ``debounced`` found it."""
 
+    @property
+    def awaits_others(self) -> bool:
+        """It is held only until other jobs are over: nobody has to mend anything."""
+        hold = self.hold or ""
+        return (self.in_line and hold.startswith("it runs once ")) or (
+            bool(self.waits_for) and hold.startswith("waits for ")
+        )
+
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One past attempt that did not simply succeed."""

@@ -35,7 +35,7 @@ def status_text(job: Job) -> Text:
     aside = ""
     if job.status is JobStatus.PENDING:
         if job.hold is not None:
-            aside = "held"
+            aside = "waits" if job.awaits_others else "held"
         elif job.run_at is not None:
             aside = f"{'retry' if job.last_error else 'due'} {when(job.run_at)}"
     elif job.status is JobStatus.RUNNING and job.cancel_requested:
