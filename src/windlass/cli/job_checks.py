@@ -56,13 +56,14 @@ def services(store: SqliteStore) -> Iterator[Finding]:
 
 def held(store: SqliteStore) -> Iterator[Finding]:
     """Jobs that wait for a person."""
-    found = store.select(JobFilter(held=True), limit=_HELD_READ)
+    read = store.select(JobFilter(held=True), limit=_HELD_READ)
+    found = [job for job in read if not job.awaits_others]
     if not found:
         yield ok("held", "no job is held")
         return
     reasons = Counter(job.hold or "" for job in found)
     told = "; ".join(f"{count:,} × {printable(reason)}" for reason, count in reasons.most_common(_SHOWN))
-    count = jobs(len(found)) if len(found) < _HELD_READ else f"at least {jobs(_HELD_READ)}"
+    count = jobs(len(found)) if len(read) < _HELD_READ else f"at least {jobs(len(found))}"
     yield warning(
         "held",
         f"{count} held: {told}",
