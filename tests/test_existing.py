@@ -279,5 +279,17 @@ def test_many_are_cancelled_in_bounded_steps_and_what_comes_meanwhile_is_left(
     assert app.jobs.counts()[PENDING] == 300 * len(steps)
 
 
+def test_a_job_that_missed_its_deadline_is_not_run_by_a_test(
+    app: Windlass, clock: ManualClock, ran: list[int]
+) -> None:
+    late = app.enqueue("work", {"n": 1}, delay="2h", deadline="1h")
+    clock.advance("3h")
+    drain(app)
+    assert ran == []
+    found = app.jobs.get(late.id)
+    assert found is not None
+    assert found.reason == "deadline"
+
+
 def _fields(job: Job) -> dict[str, Any]:
     return {name: getattr(job, name) for name in job.__struct_fields__}

@@ -353,6 +353,7 @@ def refute_enqueued(app: Windlass, key: str, **fields: Any) -> None:
 
 def _claim(app: Windlass, owner: int, conditions: Conditions) -> Claim | None:
     store = app.store
+    store.expire()
     store.promote()
     known = app.registry.keys()
     conditions.turned()
