@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
-
-import pytest
+from types import SimpleNamespace
 
 from tests.service.waiting import until
 from tests.worker.rig import Rig
-from windlass import JobStatus, Windlass
 from windlass.clock import monotonic
+from windlass.store.protocol import Claim, Lane
+from windlass.worker.isolates import IsolatePool
+from windlass.worker.threads import ThreadPool
+from windlass.worker.traits import Traits
 
 
 def test_the_dispatcher_sleeps_until_the_next_slot(rig: Rig) -> None:
@@ -33,41 +33,42 @@ def test_a_slot_wakes_the_dispatcher_with_no_ring(rig: Rig) -> None:
     rig.ended(*ids, patience_s=15)
 
 
-@pytest.mark.parametrize("priority", [9, 0])
-def test_quick_jobs_without_end_do_not_starve_one_under_a_rate(rig: Rig, priority: int) -> None:
-    """Isolates that always have the next job already are let run empty for it."""
-    rig.app.limits.set(key="nap", rate="50/s")
-    rated: list[int] = []
-    crew = rig.crew()
-    rig.enqueue_many("quick", [{}] * 2000)
-    until(lambda: rig.jobs.counts()[JobStatus.COMPLETED] > 200)
-    rated.append(rig.enqueue("nap", ms=0, name="n", options={"priority": priority}))
-    rig.enqueue_many("quick", [{}] * 8000)
-    rig.ended(*rated)
-    assert rig.jobs.counts()[JobStatus.PENDING] > 0
-    crew.check()
+QUICK = Lane(False, "default", "quick")
+RATED = Claim(7, "quick", None, 1, 3, 7, None, "default", False, 0, start_by_us=1 << 60)
 
 
-def test_quick_jobs_in_threads_do_not_starve_one_under_a_rate(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
-    ran = threading.Event()
+def test_nothing_is_put_behind_other_jobs_while_one_under_a_rate_finds_no_isolate_free() -> None:
+    """Isolates that always had the next job already would never be free for it."""
+    placed: list[Claim] = []
+    child = SimpleNamespace(
+        takes_work=True, has_unmeasured=False, backlog_us=100.0, queued=1,
+        place=lambda claim, *_, **__: placed.append(claim),
+    )  # fmt: skip
+    pool = IsolatePool("nowhere:app", lambda _: Traits(), count=1)
+    pool._children = [child]  # type: ignore[list-item]
+    pool._estimates.learn("quick", 100.0)
+    assert pool.cap(QUICK) > 1
+    assert not pool.place(RATED)
+    assert pool.cap(QUICK) == 0
+    child.queued = 0
+    assert pool.place(RATED)
+    assert placed == [RATED]
+    child.queued = 1
+    assert pool.cap(QUICK) > 1
 
-    @app.job
-    def quick() -> None: ...
 
-    @app.job(rate="50/s")
-    def rated() -> None:
-        ran.set()
-
-    with app.running(threads=1):
-        app.enqueue_many("quick", [{}] * 2000)
-        until(lambda: app.jobs.counts()[JobStatus.COMPLETED] > 200)
-        rated.using(priority=9).enqueue()
-        app.enqueue_many("quick", [{}] * 8000)
-        assert ran.wait(20)
-        assert app.jobs.counts()[JobStatus.PENDING] > 0
-        app.queues.pause("default")
-    app.close()
+def test_nothing_is_queued_for_threads_while_one_under_a_rate_finds_none_free() -> None:
+    pool = ThreadPool(lambda *_: None, lambda _: Traits(), threads=1)  # type: ignore[arg-type,return-value]
+    pool._estimates.learn("quick", 100.0)
+    pool._sync[1] = RATED._replace(job_id=1)
+    assert pool.cap(QUICK) > 1
+    assert not pool.place(RATED)
+    assert pool.cap(QUICK) == 0
+    pool._sync.clear()
+    assert pool.cap(QUICK) == 1
+    assert pool.place(RATED)
+    assert pool.cap(QUICK) > 1
+    pool._news.close()
 
 
 def test_scaled_isolates_come_and_go_without_harm_to_jobs(rig: Rig) -> None:
