@@ -44,6 +44,8 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("enqueue", "enqueue", "Enqueue one job: KEY, then JSON or name=value …"),
             Command("jobs", "jobs", "List, show, retry, cancel, delete; why a job is not running"),
             Command("queues", "queues", "List, pause, resume; limit how many run at once"),
+            Command("schedules", "schedules", "List, show, next times, add, pause, resume, remove, run now"),
+            Command("device", "device", "What jobs can wait for, as it is read now, and from which probe"),
             Command("notify", "notify", "Try every channel; list what was told and is not over"),
             Command("watch", "watch", "A live table of everything, or one job to its end"),
         ),

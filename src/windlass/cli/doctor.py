@@ -75,9 +75,11 @@ def _examine_jobs(store: SqliteStore, quick: bool) -> Iterator[Finding]:
         ("log", lambda: file_checks.log(store)),
         ("service", lambda: job_checks.services(store)),
         ("jobs", lambda: job_checks.outcomes(store)),
+        ("conditions", lambda: job_checks.conditions(store)),
         ("held", lambda: job_checks.held(store)),
         ("odd rows", lambda: job_checks.odd(store)),
         ("queues", lambda: job_checks.switches(store)),
+        ("schedules", lambda: job_checks.schedules(store)),
         ("sync", lambda: sync_checks.resources(store)),
     ):
         yield from _found(name, look, path)

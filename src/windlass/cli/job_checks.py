@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from windlass.blocking import blocked_lanes
 from windlass.cli.findings import Finding, jobs, note, ok, problem, warning
 from windlass.cli.output import printable
 from windlass.clock import SystemClock
 from windlass.job import JobStatus
 from windlass.jobs import live_dispatchers
 from windlass.platform import is_locked, state_folder
+from windlass.schedule import from_text
 from windlass.store.protocol import JobFilter
 from windlass.store.sqlite.inspecting import count_odd, count_owned
 from windlass.worker.lease import STALE_US, state_of
@@ -52,6 +54,13 @@ def services(store: SqliteStore) -> Iterator[Finding]:
             )
     yield from _dead(store, live)
     yield from _unknown_keys(store, live)
+
+
+def conditions(store: SqliteStore) -> Iterator[Finding]:
+    """Jobs that wait for what no service finds to hold."""
+    told = sorted({f"{lane.key} ({reason})" for lane, reason in blocked_lanes(store)})
+    if told:
+        yield note("conditions", f"waiting: {printable(', '.join(told[:_SHOWN]))}", "windlass device")
 
 
 def held(store: SqliteStore) -> Iterator[Finding]:
@@ -99,6 +108,28 @@ def switches(store: SqliteStore) -> Iterator[Finding]:
             ready = next((queue.ready for queue in store.queues() if queue.queue == name), 0)
             said = f"queue {name} is paused" + (f"; {jobs(ready)} in it could start" if ready else "")
             yield note("queues", said, f"windlass queues resume {name}")
+
+
+def schedules(store: SqliteStore) -> Iterator[Finding]:
+    """Those that make no jobs."""
+    rows = store.schedules()
+    for row in rows:
+        try:
+            from_text(row.spec)
+        except ValueError as error:
+            yield warning(
+                "schedules",
+                f"schedule {printable(row.name)} makes no jobs, it cannot be read: {printable(str(error))}",
+                f"upgrade Windlass, or windlass schedules remove {printable(row.name)}",
+            )
+    paused = [printable(row.name) for row in rows if row.paused]
+    if paused:
+        more = f" and {len(paused) - _SHOWN:,} more" if len(paused) > _SHOWN else ""
+        yield note(
+            "schedules", f"paused: {', '.join(paused[:_SHOWN])}{more}", "windlass schedules resume NAME"
+        )
+    elif rows:
+        yield ok("schedules", f"{len(rows):,}")
 
 
 def _dead(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
