@@ -15,9 +15,18 @@ from windlass.cli.output import Output, printable
 from windlass.errors import InvalidJob, InvalidPayload
 
 if TYPE_CHECKING:
-    from windlass.job import Existing, Job
+    from windlass import job as kinds
+    from windlass.job import Job
 
 cli = typer.Typer(add_completion=False)
+
+Unique = Annotated[
+    str | None, typer.Option("--unique", "-u", help="At most one unfinished job has this name.")
+]
+Existing = Annotated[
+    str, typer.Option(help="With --unique: keep, replace, update, append or append_or_replace.")
+]
+Debounce = Annotated[str | None, typer.Option(help='With --unique: due this long after the last call: "2s".')]
 
 
 @cli.command()
@@ -44,15 +53,9 @@ def enqueue(
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", help="A second enqueue with it makes no second job.")
     ] = None,
-    unique: Annotated[
-        str | None, typer.Option("--unique", "-u", help="At most one unfinished job has this name.")
-    ] = None,
-    existing: Annotated[
-        str, typer.Option(help="With --unique: keep, replace, update, append or append_or_replace.")
-    ] = "keep",
-    debounce: Annotated[
-        str | None, typer.Option(help='With --unique: due this long after the last call: "2s".')
-    ] = None,
+    unique: Unique = None,
+    existing: Existing = "keep",
+    debounce: Debounce = None,
     deadline: Annotated[
         str | None, typer.Option(help='FAILED if it is not over so long from now: "1h".')
     ] = None,
@@ -81,7 +84,7 @@ def enqueue(
         tags=tag or (),
         idempotency_key=idempotency_key,
         unique=unique,
-        existing=cast("Existing", existing),
+        existing=cast("kinds.Existing", existing),
         debounce=debounce,
         deadline=deadline,
         durability="fast" if fast else None,
