@@ -287,7 +287,7 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.some_ids(data)
         changed = self.store.retry(found)
         expected: list[int] = []
-        for job in self.existing(found):
+        for job in self.existing(sorted(found)):
             rivals = [one.id for one in self.jobs.values() if one.is_in_the_way_of(job.unique)]
             if not {*rivals} <= {job.id}:
                 continue
@@ -303,7 +303,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         found = self.some_ids(data)
-        gone = [job.id for job in self.existing(found) if job.status is not RUNNING]
+        gone = [job.id for job in self.existing(sorted(found)) if job.status is not RUNNING]
         assert self.store.delete(found) == gone
         for job_id in gone:
             del self.jobs[job_id]
