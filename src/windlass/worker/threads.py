@@ -286,7 +286,7 @@ class ThreadPool:
 
     def _take_back(self) -> list[Claim]:
         found: list[Claim | None] = []
-        with suppress(queue.Empty):
+        with suppress(queue.Empty):  # all there was
             while True:
                 found.append(self._queue.get_nowait())
         taken = [claim for claim in found if claim is not None]
