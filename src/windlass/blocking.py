@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from windlass.clock import from_us, to_wall_us
-from windlass.constraints import Blocked, Constraints, blocked_by, conditions
+from windlass.constraints import Blocked, Constraints, blocked_by, conditions, from_text
 from windlass.errors import InvalidJob
 from windlass.facts import DeviceState
 from windlass.job import Job
-from windlass.store.protocol import DispatcherRow, Store
+from windlass.store.protocol import DispatcherRow, Lane, Store
 
 
 class _Reading(NamedTuple):
@@ -50,6 +50,16 @@ def explain_conditions(store: Store, job: Job, live: Sequence[DispatcherRow]) ->
     return f"it waits for a condition: {told}"
 
 
+def blocked_lanes(store: Store) -> Iterator[tuple[Lane, str]]:
+    """The lanes that no service opens, and why."""
+    states = [state for row in store.devices() if (state := _state(row.state)) is not None]
+    for lane in store.lanes() if states else ():
+        asked = None if lane.constraints is None else _asked(lane.constraints)
+        blocked = [] if asked is None else [blocked_by(asked, state) for state in states]
+        if blocked and all(blocked):
+            yield lane, "; ".join(one.reason for one in blocked[0])
+
+
 def asked_for(job: Job) -> str:
     """What it would wait for, where nobody looks: ``; then it waits for network unmetered, charging``."""
     if job.constraints is None:
@@ -58,11 +68,21 @@ def asked_for(job: Job) -> str:
 
 
 def _read(constraints: Constraints, job: Job, row: DispatcherRow, text: str | None) -> _Reading:
-    if text is None:
-        return _Reading(row, None)
-    try:
-        state = DeviceState.from_text(text)
-    except InvalidJob:
-        # Of another version of this library: what it reads cannot be told here.
+    state = None if text is None else _state(text)
+    if state is None:
         return _Reading(row, None)
     return _Reading(row, blocked_by(constraints, state, since_us=to_wall_us(job.created_at)))
+
+
+def _state(text: str) -> DeviceState | None:
+    try:
+        return DeviceState.from_text(text)
+    except InvalidJob:
+        return None  # of another version of this library: what it reads cannot be told here
+
+
+def _asked(text: str) -> Constraints | None:
+    try:
+        return from_text(text)
+    except (InvalidJob, RecursionError):
+        return None  # whoever runs such jobs holds them, with the reason
