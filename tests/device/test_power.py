@@ -53,6 +53,18 @@ def test_a_machine_without_a_battery_charges_for_ever(bus: PrivateBus):
         looker.until_open()
 
 
+def test_a_change_that_comes_with_the_answer_about_the_last_one_is_not_lost(bus: PrivateBus):
+    bus.start(UPOWER)
+    with Looker('{"charging":true}', bus=bus) as looker:
+        for _ in range(20):
+            for state in (DISCHARGING, CHARGING, DISCHARGING):
+                charge(bus, 14, state)
+            looker.until_blocked("charging")
+            for state in (CHARGING, DISCHARGING, CHARGING):
+                charge(bus, 14, state)
+            looker.until_open()
+
+
 class Battery:
     def __init__(self, percent: float, power_plugged: bool | None) -> None:
         self.percent, self.power_plugged = percent, power_plugged
@@ -91,6 +103,18 @@ def test_idleness_begins_and_ends_with_the_hint_of_the_sessions(bus: PrivateBus)
 
         rest(bus, since_s=None)
         looker.until_blocked("idle", "in use")
+
+
+def test_a_hint_that_comes_with_the_answer_about_the_last_one_is_not_lost(bus: PrivateBus):
+    bus.start(LOGIN1)
+    with Looker('{"idle":true}', bus=bus) as looker:
+        for _ in range(20):
+            for since_s in (None, 0, None):
+                rest(bus, since_s=since_s)
+            looker.until_blocked("idle")
+            for since_s in (0, None, 0):
+                rest(bus, since_s=since_s)
+            looker.until_open()
 
 
 def test_a_span_of_idleness_is_over_without_anybody_saying_so(bus: PrivateBus):

@@ -33,6 +33,9 @@ class Login1:
             while not ear.closed:
                 bus, trouble = (bus, "") if bus is not None else _connected()
                 tell(Unknown(trouble) if bus is None else _of_login1(bus))
+                # What came with the answer does not make the socket readable.
+                if bus is not None and bus.changed():
+                    continue
                 # Terminals grow idle without a signal, so it is also asked now and then.
                 ear.wait(POLL_S, *([] if bus is None else [bus.fileno()]))
                 if bus is not None:

@@ -21,17 +21,17 @@ class UPower:
         try:
             bus = Bus()
         except (OSError, ModuleNotFoundError):
-            PolledPower().run(
-                tell, ear
-            )  # no bus, or nobody who speaks to it: psutil knows as much, but later
+            # No bus, or nobody who speaks to it: psutil knows as much, but later.
+            PolledPower().run(tell, ear)
             return
         try:
             bus.watch(_UPOWER, _MAIN, _BATTERY)
             while not ear.closed:
                 power = _of_upower(bus)
                 tell(power or _of_psutil())
-                ear.wait(None if power else POLL_S, bus.fileno())
-                bus.changed()
+                if not bus.changed():  # what came with the answers does not make the socket readable
+                    ear.wait(None if power else POLL_S, bus.fileno())
+                    bus.changed()
         finally:
             bus.close()
 
