@@ -56,6 +56,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.newest_id = 0
         self.claimed: list[Claim] = []
         self.switches: dict[str, tuple[bool, int | None]] = {}
+        self.set_limits: dict[str, int | None] = {}
+        self.declared_limits: dict[str, int | None] = {}
 
     @initialize()
     def begin_empty(self) -> None:
@@ -141,19 +143,20 @@ class StoreMachine(RuleBasedStateMachine):
         for lane in lanes:
             inside = [job for job in self.jobs.values() if job.is_ready and job.lane == lane]
             best += sorted(inside, key=lambda job: (-job.priority, job.id))[: min(cap, limit)]
-        running = [job.queue for job in self.jobs.values() if job.status is RUNNING]
-        room = {
-            queue: 0 if paused else most - running.count(queue)
-            for queue, (paused, most) in self.switches.items()
-            if paused or most is not None
-        }
+        now_running = [job for job in self.jobs.values() if job.status is RUNNING]
         chosen: list[ModelJob] = []
         for job in sorted(best, key=lambda job: (-job.priority, job.id)):
-            if len(chosen) < limit and room.get(job.queue, 1) > 0:
+            if len(chosen) < limit and self.has_room(job, now_running + chosen):
                 chosen.append(job)
-                if job.queue in room:
-                    room[job.queue] -= 1
         return chosen
+
+    def has_room(self, job: ModelJob, running: list[ModelJob]) -> bool:
+        paused, of_queue = self.switches.get(job.queue, (False, None))
+        of_key = self.set_limits.get(job.key, self.declared_limits.get(job.key))
+        return not paused and not (
+            (of_queue is not None and sum(one.queue == job.queue for one in running) >= of_queue)
+            or (of_key is not None and sum(one.key == job.key for one in running) >= of_key)
+        )
 
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), outcomes=st.lists(OUTCOMES, min_size=1, max_size=3))
@@ -318,6 +321,21 @@ class StoreMachine(RuleBasedStateMachine):
         self.switches[queue] = (paused, concurrency)
         told = {name: (state.paused, state.concurrency) for name, state in self.store.switches().items()}
         assert told == {name: both for name, both in self.switches.items() if both != (False, None)}
+
+    @rule(
+        key=st.sampled_from("ab"),
+        declared=st.booleans(),
+        concurrency=st.sampled_from([None, 1, 2]),
+        lifted=st.booleans(),
+    )
+    def limit(self, key: str, declared: bool, concurrency: int | None, lifted: bool) -> None:
+        kind, limits = ("declared", self.declared_limits) if declared else ("key", self.set_limits)
+        if lifted:
+            assert self.store.lift_limit(kind, key) is (key in limits)
+            limits.pop(key, None)
+        else:
+            self.store.set_limit(kind, key, concurrency=concurrency)
+            limits[key] = concurrency
 
     def some_ids(self, data: st.DataObject) -> list[int]:
         there = [*self.jobs, self.newest_id + 1]
