@@ -89,6 +89,26 @@ def test_a_handler_that_ends_by_itself_in_time_keeps_its_outcome(rig: Rig) -> No
     assert (job.status, job.attempts) == (COMPLETED, 1)
 
 
+def test_runs_of_one_job_never_overlap_while_its_condition_comes_and_goes(rig: Rig) -> None:
+    """background_fetch #248: sent twice. workmanager #456: overlapping runs."""
+    device = FakeDevice()
+    rig.crew("stopped", isolates=2, device=device)
+    job_id = rig.enqueue("listening", name="it", options=ONLINE)
+    rig.begun("it")
+    for _ in range(5):
+        device.set(network="none")
+        device.set(network="metered")
+    device.set(network="none")
+    until(lambda: rig.diary("told constraint", "it"))
+    until(lambda: rig.status(job_id) == PENDING)
+    device.set(network="metered")
+    rig.begun("it", 2)
+    rig.jobs.cancel(job_id)
+    rig.ended(job_id)
+    story = [entry["what"] for entry in rig.diary(name="it")]
+    assert story == ["start", "told constraint", "start", "told cancelled"]
+
+
 def test_a_cancelled_job_stays_cancelled_though_its_condition_is_lost_too(rig: Rig) -> None:
     device = FakeDevice()
     rig.crew("stopped", device=device, cancel_grace_s=0.2)
