@@ -1,0 +1,57 @@
+"""With nothing due a dispatcher sleeps until the next whole minute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.service.waiting import until
+from windlass import Windlass
+from windlass.worker.dispatcher import Dispatcher
+
+
+def test_an_idle_dispatcher_sleeps_until_the_next_whole_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wishes: list[float | None] = []
+    wait = Dispatcher._wait
+
+    def recorded(dispatcher: Dispatcher, wish: float | None) -> None:
+        wishes.append(wish)
+        wait(dispatcher, wish)
+
+    monkeypatch.setattr(Dispatcher, "_wait", recorded)
+    app = Windlass(tmp_path / "app.db")
+    app.job("tick")(lambda: None)
+    app.schedules.add("far", job="tick", every="5h", initial_delay="4h", flex="1h")
+    app.schedules.add("night", job="tick", cron="0 3 29 2 *", tz="Europe/Zurich")
+    app.enqueue("tick", delay="3h")
+    with app.running(threads=1):
+        app.jobs.wait(app.enqueue("tick").id)
+        until(lambda: wishes[-1] is not None and wishes[-1] % 60.0 == 0.0, patience_s=60)
+    app.close()
+
+
+def test_two_idle_dispatchers_let_each_other_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes: dict[int, float | None] = {}
+    wait = Dispatcher._wait
+
+    def recorded(dispatcher: Dispatcher, wish: float | None) -> None:
+        wishes[dispatcher.owner] = wish
+        wait(dispatcher, wish)
+
+    monkeypatch.setattr(Dispatcher, "_wait", recorded)
+    apps = [Windlass(tmp_path / "app.db") for _ in range(2)]
+    for app in apps:
+        app.job("tick")(lambda: None)
+    with apps[0].running(threads=1), apps[1].running(threads=1):
+        apps[0].jobs.wait(apps[0].enqueue("tick").id)
+        until(
+            lambda: (
+                len(wishes) == 2 and all(wish is not None and wish % 60.0 == 0.0 for wish in wishes.values())
+            ),
+            patience_s=60,
+        )
+    for app in apps:
+        app.close()
