@@ -16,9 +16,8 @@ from benchmarks import machine, report
 from benchmarks.model import OURS, RAW, Benchmark, Row
 from benchmarks.run import ROOT, measure
 
-MODULES = [
-    f"benchmarks.{name}" for name in ("enqueue", "process", "wake", "footprint", "backlog", "startup", "sync")
-]
+NAMES = ("enqueue", "process", "wake", "footprint", "backlog", "startup", "sync", "device", "schedules")
+MODULES = [f"benchmarks.{name}" for name in NAMES]
 
 
 def main() -> int:

@@ -38,6 +38,19 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total_ns / 1e9
 
 
+def wakeups(pids: Iterable[int]) -> int:
+    """How often their threads have gone to sleep so far, each of which ends in a wake-up."""
+    total = 0
+    for pid in pids:
+        for task in _tasks(pid):
+            try:
+                status = (task / "status").read_text()
+            except FileNotFoundError:
+                continue  # a thread that ended while we looked
+            total += int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return total
+
+
 def pss_mb(pids: Iterable[int]) -> float:
     """Proportional set size: private memory, and of shared pages each process its part. In MB (10⁶ bytes)."""
     total_kb = 0

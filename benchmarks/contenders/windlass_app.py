@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.stamps import Stamps
-from windlass import Windlass
+from windlass import Context, Windlass
 
 app = Windlass()
 
@@ -25,6 +25,14 @@ def noop(number: int, text: str) -> None:
 def stamp(slot: int) -> None:
     """Says when it began."""
     _stamps().mark(slot)
+
+
+@app.job
+def attend(slot: int, ctx: Context) -> None:
+    """Says when it began, and when it was told to stop."""
+    _stamps().mark(slot)
+    ctx.wait_cancelled()
+    _stamps().mark(slot + 1)
 
 
 @cache
