@@ -228,6 +228,16 @@ def test_what_comes_due_while_a_source_looks_is_not_passed_over(tmp_path: Path, 
         app.close()
 
 
+def test_very_many_at_the_same_moment_leave_the_dispatcher_time_for_its_jobs(program: Program) -> None:
+    for number in range(120):
+        program.app.schedules.add(f"s{number}", job="tick", every="1h")
+    source, counts = Periodic(program.app.store, program.clock), [0]
+    while source.look() == 0.0:
+        counts.append(len(program.made()))
+    counts.append(len(program.made()))
+    assert counts == [0, 50, 100, 120]
+
+
 def test_a_job_that_comes_up_while_a_source_looks_is_waited_for(program: Program) -> None:
     hourly(program)
     store, source = program.app.store, Periodic(program.app.store, program.clock)

@@ -14,6 +14,8 @@ from windlass.store.timetable import Instant, ScheduleRow
 
 log = logging.getLogger("windlass.worker")
 
+_AT_ONCE = 50
+"""After so many commits the dispatcher has its say: everybody's schedules are due at midnight."""
 _DRIFT = 1000
 """The two clocks drift apart by less than this part of a span, in it."""
 
@@ -46,11 +48,18 @@ class Periodic:
         # One moment for both questions: what comes due between two would be in neither answer.
         now = Instant.now(self._clock)
         busy: set[str] = set()
+        fired = 0
         for row, is_busy in self._store.due_schedules(now):
             spec = self._spec(row)
             if spec is None:
                 continue
-            if (is_busy and not spec.overlap) or not self._fire(row, spec, now):
+            if is_busy and not spec.overlap:
+                busy.add(row.job_key)
+                continue
+            if fired == _AT_ONCE:
+                return 0.0  # the others are still due when it is asked again
+            fired += 1
+            if not self._fire(row, spec, now):
                 busy.add(row.job_key)
         self._busy = frozenset(busy)
         return self._wait_s(self._store.next_schedule_us(now), now)
