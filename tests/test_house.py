@@ -64,7 +64,7 @@ def test_every_requirement_is_in_its_lock(group: str):
     lock = (ROOT / "requirements" / f"{group}.txt").read_text(encoding="utf-8")
     locked = set(re.findall(r"^([\w-]+)(?:\[.*?\])?==", lock, flags=re.MULTILINE))
 
-    names = {re.split(r"[\[<>=~!]", entry)[0] for entry in wanted}
+    names = {re.split(r"[\[<>=~!;]", entry)[0] for entry in wanted}
 
     assert names - locked == set(), "pyproject.toml changed: run `python3 dev.py lock`"
 

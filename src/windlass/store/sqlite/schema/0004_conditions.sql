@@ -33,7 +33,7 @@ CREATE INDEX windlass_dependencies_by_child ON windlass_dependencies (child, pos
 
 -- Limits over all dispatchers, for a queue or a job key.
 CREATE TABLE windlass_limits (
-    kind        TEXT NOT NULL,                    -- 'queue' or 'key'
+    kind        TEXT NOT NULL,                    -- 'queue', 'key', or 'declared' by a program for a key
     name        TEXT NOT NULL,
     concurrency INTEGER,                          -- RUNNING at once; NULL: no limit
     rate        INTEGER,                          -- starts within each span of …
