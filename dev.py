@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(__doc__)
         for name, verb in VERBS.items():
-            print(f"    {name:8}{(verb.__doc__ or '').strip()}")
+            print(f"    {name:10}{(verb.__doc__ or '').strip()}")
         return 0 if arguments else 2
     name, *rest = arguments
     if name not in VERBS:
@@ -127,6 +127,12 @@ def storm(arguments: list[str]) -> int:
     return become([python(VENV), "-m", "tests.storm", *arguments])
 
 
+def simulate(arguments: list[str]) -> int:
+    """Let years of schedules pass on a virtual clock (arguments go to tests/simulate)."""
+    ensure_venv(VENV, "dev")
+    return become([python(VENV), "-m", "tests.simulate", *arguments])
+
+
 def lock(arguments: list[str]) -> int:
     """Resolve pyproject.toml into requirements/ again (--upgrade takes newer versions)."""
     refuse([word for word in arguments if word != "--upgrade"], "lock")
@@ -144,7 +150,7 @@ def lock(arguments: list[str]) -> int:
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
-    verb.__name__: verb for verb in (setup, demo, test, lint, fix, bench, storm, lock)
+    verb.__name__: verb for verb in (setup, demo, test, lint, fix, bench, storm, simulate, lock)
 }
 
 
