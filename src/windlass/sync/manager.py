@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from windlass.backoff import Backoff
@@ -20,7 +21,7 @@ from windlass.sync.engine import Engine, Tell
 from windlass.sync.handle import Resource
 from windlass.sync.merge import Policy
 from windlass.sync.remote import Remote
-from windlass.sync.resource import FIRST_RETRY, FromRemote, Ids, Live, ToRemote, declare
+from windlass.sync.resource import FIRST_RETRY, Declared, FromRemote, Ids, Live, ToRemote, declare
 from windlass.sync.returning import Returning
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
@@ -109,8 +110,7 @@ class SyncManager:
         ``live``: a URL at which the remote tells that something has changed, as server-sent events, or
         ``Live(url, kind="poll")``: each such word starts a pull. The schedule goes on beside it.
 
-        ``constraints``: what must hold while it is synced, such as ``Constraints(network="unmetered")`` for
-        photos. Without any it is tried whatever the device says, and at once when its network is back.
+        ``constraints``: what must hold while it is synced; without any it is tried whatever the device says.
 
         Raises:
             ConfigError: something in it cannot be right.
@@ -124,16 +124,22 @@ class SyncManager:
         )  # fmt: skip
         self.engine.add(declared)
         self._tasks.register(self._registry)
-        if every is not None and direction != "push":
-            self._declare_schedule(
-                f"sync:{declared.name}", job=PULL, payload={"resource": declared.name}, every=every,
-                **({} if constraints is None else {"constraints": constraints}),
-            )  # fmt: skip
+        self._schedule(declared)
         made = self._resources[declared.name] = Resource(
             declared.name, engine=self.engine, tasks=self._tasks, statuses=self._statuses, store=self._store,
             tell=self._tell, poll_s=self._poll_s,
         )  # fmt: skip
         return made
+
+    def _schedule(self, declared: Declared) -> None:
+        chosen = declared.settings
+        if chosen.every_us is None or chosen.direction == "push":
+            return
+        asked = {} if chosen.constraints is None else {"constraints": chosen.constraints}
+        self._declare_schedule(
+            f"sync:{declared.name}", job=PULL, payload={"resource": declared.name},
+            every=timedelta(microseconds=chosen.every_us), **asked,
+        )  # fmt: skip
 
     def __getitem__(self, name: str) -> Resource:
         """The resource of that name.
