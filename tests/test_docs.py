@@ -30,7 +30,7 @@ from windlass.config import Settings, load_settings
 from windlass.errors import WindlassError
 from windlass.jobs import QueueManager
 from windlass.notify import Notifier
-from windlass.schedules import Schedule, ScheduleManager
+from windlass.schedules import Schedule, ScheduleManager, ScheduleOptions
 from windlass.scope import Scope
 from windlass.service.process import ServiceControl, ServiceStatus
 from windlass.store.flows import Relative
@@ -178,7 +178,7 @@ def members_of(kind: type[Any]) -> list[str]:
         if not base.__module__.startswith("windlass"):
             inherited |= set(vars(base))
     own = {name for base in kind.__mro__ if base.__module__.startswith("windlass") for name in vars(base)}
-    fields = set(getattr(kind, "__struct_fields__", ()))
+    fields = set(getattr(kind, "__struct_fields__", ())) | set(getattr(kind, "__optional_keys__", ()))
     return sorted(name for name in (own | fields) - inherited if not name.startswith("_"))
 
 
@@ -186,7 +186,7 @@ PUBLIC: list[type[Any]] = [
     windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
     windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
     QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
-    ScheduleManager, Schedule, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
+    ScheduleManager, Schedule, ScheduleOptions, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
     windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting, windlass.HeldBack,
     windlass.Flow, windlass.Tally, Relative, windlass.Channel, windlass.Status, windlass.WebhookChannel,
     *(value for name in sync.__all__ if isinstance(value := getattr(sync, name), type) and members_of(value)),

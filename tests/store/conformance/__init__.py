@@ -18,6 +18,7 @@ from tests.store.conformance.limiting import Limiting
 from tests.store.conformance.listening import Listening
 from tests.store.conformance.managing import Managing
 from tests.store.conformance.recovering import Recovering
+from tests.store.conformance.scheduling import Scheduling
 from tests.store.conformance.settling import Settling
 from tests.store.conformance.unique import Unique
 
@@ -36,6 +37,7 @@ class StoreConformance(
     Recovering,
     Managing,
     Limiting,
+    Scheduling,
     Listening,
 ):
     """The suite. ``store`` is empty and migrated; its time is ``clock``."""
