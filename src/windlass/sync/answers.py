@@ -6,7 +6,7 @@ never taken for an answer of the remote's: only a definite one settles a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 from urllib.parse import unquote, urlsplit
 
@@ -23,7 +23,7 @@ from windlass.errors import (
     Throttled,
     Unauthorized,
 )
-from windlass.sync.places import Field, Place, Version, body_of, text_of
+from windlass.sync.places import Field, Place, Version, body_of, text_of, texts_of, versions_of
 from windlass.sync.remote import (
     Accepted,
     Document,
@@ -154,6 +154,18 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
             )
         version = None if self.version is None else self.version.of_document(raw)
         return Document(remote_id, None if self.is_deleted(raw) else raw, version)
+
+    def documents(self, rows: Sequence[Mapping[str, Any]], reply: Reply) -> list[Document]:
+        """The rows of a page, each as ``document`` reads it.
+
+        Raises:
+            BadResponse: one of them has no id.
+        """
+        ids = texts_of(self.id, rows)
+        if not all(ids):
+            return [self.document(raw, reply) for raw in rows]  # which says of which one
+        told = rows if self.deleted is None else [None if self.is_deleted(raw) else raw for raw in rows]
+        return list(map(Document, cast("list[str]", ids), told, versions_of(self.version, rows)))
 
     def is_deleted(self, raw: Mapping[str, Any]) -> bool:
         if self.deleted is None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -19,13 +18,9 @@ import msgspec
 from windlass.change import KEEP, Affinity, Column, Key, RemoteRow, Row, Table
 from windlass.errors import ConfigError, SyncError
 from windlass.redact import message_of
+from windlass.sync.kept import LARGEST, as_kept, spelled
 from windlass.sync.remote import Document
 
-# Blanks and digits as SQLite sees them: Python knows more of both.
-_NUMBER = re.compile(r"[\t-\r ]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[\t-\r ]*")
-_LARGEST = 2**63
-_DIGITS = 19
-"""As many as the largest integer has."""
 _KINDS = (str, int, float, bool, bytes)
 _BOOLEANS = frozenset({"BOOL", "BOOLEAN"})
 
@@ -85,6 +80,7 @@ class Mapper:
         self._defaults = {
             one.name: as_kept(one.default, one.affinity) for one in sent if one.default is not KEEP
         }
+        self._is_plain = model is None and from_remote is None and not rename
         self._shape = lru_cache(maxsize=64)(self._shape_of)
 
     def document(self, row: Row, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -119,6 +115,33 @@ class Mapper:
         extra = {name: fields[name] for name in others} if others else {}
         return RemoteRow(document.remote_id, row, document.version, extra)
 
+    def rows(self, documents: Sequence[Document]) -> list[RemoteRow] | None:
+        """``row`` of each, a column at a time; None: they are to be looked at one by one.
+
+        For documents of one shape in which each field has its column's name, and nothing is to be refused.
+        """
+        bodies: list[Any] = [one.document for one in documents]
+        if not self._is_plain or set(map(type, bodies)) != {dict} or len(set(map(len, bodies))) > 1:
+            return None
+        taken, others = self._shape(tuple(bodies[0]))
+        rows: list[dict[str, Any]] = [body.copy() for body in bodies]
+        extra: list[dict[str, Any]] = [{} for _ in rows]
+        try:
+            for name in others:
+                for row, rest in zip(rows, extra, strict=True):
+                    rest[name] = row.pop(name)
+            for _, column, plain, take in taken:
+                if not {type(row[column]) for row in rows} <= {plain, type(None)}:
+                    for row in rows:
+                        if (value := row[column]) is not None:
+                            row[column] = take(value)
+        except (KeyError, Unmappable):
+            return None
+        return [
+            RemoteRow(one.remote_id, row, one.version, rest)
+            for one, row, rest in zip(documents, rows, extra, strict=True)
+        ]
+
     def _shape_of(self, fields: tuple[str, ...]) -> tuple[list[Taken], list[str]]:
         """What is taken of a document with these fields, and the fields that no column takes.
 
@@ -147,6 +170,11 @@ class Mapper:
             # The document does not repeat its own id: the remote's says it.
             return self.key_of(row.remote_id)
         return join_key(parts)
+
+    def have_keys(self, rows: Sequence[RemoteRow]) -> bool:
+        """True where the key is one column, and each of these rows tells it: ``with_key`` adds nothing."""
+        name = self._only_key
+        return name is not None and None not in [row.row and row.row.get(name) for row in rows]
 
     def key_of(self, remote_id: str) -> Key:
         """The local key that a remote's id spells, where the two are one.
@@ -232,66 +260,13 @@ def join_key(parts: list[Any]) -> Key:
     if len(parts) == 1:
         return parts[0]
     # As SQLite's json_array() spells them.
-    told = [msgspec.Raw(_spelled(part).encode()) if type(part) is float else part for part in parts]
+    told = [msgspec.Raw(spelled(part).encode()) if type(part) is float else part for part in parts]
     return msgspec.json.encode(told).decode()
 
 
 def split_key(key: Key, columns: int) -> list[Any]:
     """The values of the key's columns."""
     return [key] if columns == 1 else msgspec.json.decode(cast("str", key))
-
-
-def as_kept(value: Any, affinity: Affinity) -> Any:
-    """A value as SQLite would keep it in a column of that affinity.
-
-    >>> as_kept("5", "INTEGER"), as_kept(5, "TEXT"), as_kept(5, "REAL"), as_kept("five", "INTEGER")
-    (5, '5', 5.0, 'five')
-    """
-    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
-    if kind is str:
-        return value if affinity in ("TEXT", "BLOB") else _from_text(value, affinity)
-    if kind is bool:
-        value, kind = int(value), int
-    if kind is int:
-        if affinity == "TEXT":
-            return str(value)
-        return float(value) if affinity == "REAL" else value
-    if kind is float:
-        return _from_float(value, affinity)
-    return value
-
-
-def _from_float(number: float, affinity: Affinity) -> Any:
-    if math.isnan(number):
-        return None
-    if affinity == "TEXT":
-        return _spelled(number)
-    if affinity in ("INTEGER", "NUMERIC") and number.is_integer() and abs(number) < _LARGEST:
-        return int(number)
-    # SQLite stores a whole REAL as an integer, which has no negative zero.
-    return 0.0 if affinity == "REAL" and number == 0 else number
-
-
-def _from_text(text: str, affinity: Affinity) -> Any:
-    if not _NUMBER.fullmatch(text):
-        return text
-    stripped = text.strip()
-    digits = stripped.lstrip("+-").lstrip("0")
-    if affinity != "REAL" and len(digits) <= _DIGITS and (digits.isdigit() or not digits):
-        whole = int(f"{'-' if stripped[0] == '-' else ''}{digits or '0'}")
-        if -_LARGEST <= whole < _LARGEST:
-            return whole
-    return _from_float(float(stripped), affinity)
-
-
-def _spelled(number: float) -> str:
-    if math.isinf(number):
-        return "Inf" if number > 0 else "-Inf"
-    text = f"{number or 0.0:.15g}"
-    mantissa, e, exponent = text.partition("e")
-    if "." not in mantissa:
-        mantissa += ".0"
-    return f"{mantissa}{e}{exponent}"
 
 
 def is_binary(column: Column) -> bool:
@@ -331,7 +306,7 @@ def _taker(column: Column) -> Callable[[Any], Any]:
 
     def take(value: Any) -> Any:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]
-        if kind is int and affinity == "INTEGER" and -_LARGEST <= value < _LARGEST:
+        if kind is int and affinity == "INTEGER" and -LARGEST <= value < LARGEST:
             return value
         if kind is str and affinity in ("TEXT", "BLOB"):
             return value
@@ -344,7 +319,7 @@ def _taker(column: Column) -> Callable[[Any], Any]:
             raise Unmappable(
                 f"{name}: expected what SQLite keeps, got {kind.__name__}: make text or a number of it"
             )
-        if kind is int and affinity != "TEXT" and not -_LARGEST <= value < _LARGEST:
+        if kind is int and affinity != "TEXT" and not -LARGEST <= value < LARGEST:
             raise Unmappable(f"{name}: {value} is larger than SQLite's integers: send it as text")
         kept = as_kept(value, affinity)
         if type(kept) is float and math.isinf(kept):

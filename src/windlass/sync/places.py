@@ -191,9 +191,31 @@ def text_of(value: Any) -> str | None:
     """
     if type(value) is str:
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return str(value)
+
+
+def texts_of(field: Field, rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """``text_of`` of that field in each row of a page; they all have it, nearly always, and as one type."""
+    try:
+        values = [row[field.path] for row in rows]
+    except KeyError:
+        values = [field.of(row) for row in rows]
+    return values if set(map(type, values)) == {str} else list(map(text_of, values))
+
+
+def versions_of(version: Version | None, rows: Sequence[Mapping[str, Any]]) -> Sequence[str | None]:
+    """``of_document`` of each row of a page."""
+    if version is None:
+        return [None] * len(rows)
+    if type(version) is FieldVersion:
+        return texts_of(version.field, rows)
+    if type(version) is ETag and version.field is not None:
+        return list(map(quoted, texts_of(_field(version.field), rows)))
+    return list(map(version.of_document, rows))
 
 
 def body_of(reply: Reply) -> Any:
@@ -216,7 +238,8 @@ def rows_of(reply: Reply, where: Field | None) -> Sequence[Mapping[str, Any]]:
     name = "the body" if where is None else where.path
     if not isinstance(rows, list):
         raise BadResponse(f"{reply.url}: expected {name} to be a list of objects, got {body!r:.200}")
-    for row in cast("list[Any]", rows):
-        if type(row) is not dict:
-            raise BadResponse(f"{reply.url}: expected {name} to hold objects alone, got {row!r:.200}")
-    return cast("list[Mapping[str, Any]]", rows)
+    objects = cast("list[Any]", rows)
+    if not set(map(type, objects)) <= {dict}:
+        row = next(row for row in objects if type(row) is not dict)
+        raise BadResponse(f"{reply.url}: expected {name} to hold objects alone, got {row!r:.200}")
+    return objects

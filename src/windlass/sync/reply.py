@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, cast
 from urllib.parse import urljoin
 
@@ -26,6 +27,7 @@ AFTER_S_MAX = 86_400.0
 PROBLEM_BYTES_MAX = 4096
 """The longest problem document that is kept."""
 
+_NESTS = frozenset((dict, list))
 _JSON = msgspec.json.Decoder()
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:"[^"]*"|[^",;]*))?)*)')
 _ATTRIBUTE = re.compile(r';\s*([\w*-]+)(?:\s*=\s*(?:"([^"]*)"|([^",;\s]*)))?')
@@ -119,12 +121,8 @@ class Reply:
             depth += 1
             if depth > self._depth_max:
                 raise self._unreadable(f"JSON that is nested deeper than {self._depth_max} levels")
-            level = [
-                child
-                for parent in level
-                for child in (cast("dict[str, Any]", parent).values() if type(parent) is dict else parent)
-                if type(child) in (dict, list)
-            ]
+            children = [cast("dict[str, Any]", one).values() if type(one) is dict else one for one in level]
+            level = [child for child in chain.from_iterable(children) if type(child) in _NESTS]
         return value
 
     @property

@@ -240,7 +240,7 @@ class RestRemote:
         told = Told(reply, rows, ask, total)
         next_page = self.page.next(told)
         return Page(
-            [self.reading.document(row, reply) for row in rows],
+            self.reading.documents(rows, reply),
             next_page=next_page,
             watermark=None if self.cursor is None else self.cursor.watermark(told),
             validator=self._validator(reply, next_page) if first else None,
