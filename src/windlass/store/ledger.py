@@ -220,6 +220,7 @@ class Ledger(Protocol):
         quarantine: Sequence[Quarantined] = (),
         released: Sequence[str] = (),
         all_or_nothing: bool = False,
+        refused: list[Key] | None = None,
     ) -> list[Key]:
         """Carries the effects out; ``look`` is the mark of the look they were worked out from.
 
@@ -228,6 +229,7 @@ class Ledger(Protocol):
         constraint) is put in the quarantine; the others go in.
         ``released``: remote ids that leave the quarantine, before those of ``quarantine`` go in.
         ``all_or_nothing``: where a key was edited since, nothing is written: a page goes in with its cursor.
+        ``refused``: the keys whose effects could not be carried out are added to it.
 
         Raises:
             LostHold: another holder has taken over. Nothing was written.

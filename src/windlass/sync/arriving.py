@@ -24,20 +24,10 @@ def arrived(
     cycle: Cycle, documents: Sequence[Document], now_us: int
 ) -> tuple[list[RemoteRow], list[Quarantined]]:
     """The rows of these documents, and what could not be made one."""
-    rows: dict[str, RemoteRow] = {}
-    bad: dict[str, str] = {}
     mapper, keyed = cycle.mapper, cycle.settings.ids == "client"
-    for document in documents:
-        remote_id = document.remote_id
-        if remote_id in rows or remote_id in bad:
-            # The last word counts where a page tells a row twice.
-            rows.pop(remote_id, None)
-            bad.pop(remote_id, None)
-        try:
-            row = mapper.row(document)
-            rows[remote_id] = _keyed(mapper, row) if keyed else row
-        except Unmappable as error:
-            bad[remote_id] = str(error)
+    rows, bad = _at_once(mapper, documents, keyed=keyed), dict[str, str]()
+    if rows is None:
+        rows, bad = _one_by_one(mapper, documents, keyed=keyed)
     _refer(cycle, rows, bad)
     told = {one.remote_id: one.document for one in documents} if bad else {}
     quarantined = [
@@ -50,6 +40,37 @@ def arrived(
         for remote_id, reason in bad.items()
     ]
     return list(rows.values()), quarantined
+
+
+def _at_once(mapper: Mapper, documents: Sequence[Document], *, keyed: bool) -> dict[str, RemoteRow] | None:
+    """``_one_by_one`` for a page of which nothing is odd: each row is told once, fits, and has its key.
+
+    Otherwise None.
+    """
+    found = mapper.rows(documents)
+    if found is None or (keyed and not mapper.have_keys(found)):
+        return None
+    rows = {one.remote_id: one for one in found}
+    return rows if len(rows) == len(found) else None
+
+
+def _one_by_one(
+    mapper: Mapper, documents: Sequence[Document], *, keyed: bool
+) -> tuple[dict[str, RemoteRow], dict[str, str]]:
+    rows: dict[str, RemoteRow] = {}
+    bad: dict[str, str] = {}
+    for document in documents:
+        remote_id = document.remote_id
+        if remote_id in rows or remote_id in bad:
+            # The last word counts where a page tells a row twice.
+            rows.pop(remote_id, None)
+            bad.pop(remote_id, None)
+        try:
+            row = mapper.row(document)
+            rows[remote_id] = _keyed(mapper, row) if keyed else row
+        except Unmappable as error:
+            bad[remote_id] = str(error)
+    return rows, bad
 
 
 def _keyed(mapper: Mapper, row: RemoteRow) -> RemoteRow:

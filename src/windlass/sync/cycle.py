@@ -141,4 +141,7 @@ def what_is_over(standings: Iterable[Standing], effects: Sequence[Effect]) -> li
 
 
 def _is_dead(standing: Standing) -> bool:
-    return any(one is not None and one.status == "failed" for one in (standing.sent, standing.pending))
+    sent, pending = standing.sent, standing.pending
+    return (sent is not None and sent.status == "failed") or (
+        pending is not None and pending.status == "failed"
+    )

@@ -21,7 +21,7 @@ from windlass.sync.arriving import ORPHAN, arrived
 from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
 from windlass.sync.identity import new_key
 from windlass.sync.push import fields_of
-from windlass.sync.reconcile import receive
+from windlass.sync.reconcile import is_new, receive, received_new
 from windlass.sync.remote import Ask, Document, Page
 
 SWEEPING = "windlass:sweep"
@@ -176,11 +176,7 @@ class Pull:
         rows, bad = arrived(self._cycle, documents, now_us)
         for _ in range(ROUNDS):
             look, standings = self._look(rows)
-            effects: list[Effect] = []
-            for row in rows:
-                effect = self._effect(standings.get(row.remote_id), row, now_us)
-                if not _is_nothing(effect) or (after.enumerating and effect.key is not None):
-                    effects.append(effect)
+            effects = self._effects(rows, standings, after, now_us)
             if after.enumerating and bad:
                 # What cannot be read is there all the same: it is not absent.
                 known = self._cycle.ledger.keys_of(self._cycle.name, [one.remote_id for one in bad])
@@ -230,6 +226,20 @@ class Pull:
     def _key(self, row: RemoteRow) -> Key:
         mapper = self._cycle.mapper
         return mapper.key_of(row.remote_id) if row.row is None else mapper.key(row)
+
+    def _effects(
+        self, rows: Sequence[RemoteRow], standings: dict[str, Standing], after: PullState, now_us: int
+    ) -> list[Effect]:
+        is_first = all(map(is_new, standings.values())) and len(standings) == len(rows)
+        if is_first and None not in [row.row for row in rows]:
+            completed = self._cycle.mapper.completed
+            return [received_new(standings[row.remote_id].key, completed(row)) for row in rows]
+        effects: list[Effect] = []
+        for row in rows:
+            effect = self._effect(standings.get(row.remote_id), row, now_us)
+            if not _is_nothing(effect) or (after.enumerating and effect.key is not None):
+                effects.append(effect)
+        return effects
 
     def _effect(self, standing: Standing | None, row: RemoteRow, now_us: int) -> Effect:
         policy, mapper = self._cycle.settings.on_conflict, self._cycle.mapper

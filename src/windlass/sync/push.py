@@ -11,10 +11,8 @@ In this order, each step in a commit of its own, so that it can end anywhere:
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -25,30 +23,24 @@ from windlass.errors import RemoteError
 from windlass.store.ledger import Hold
 from windlass.sync import operations
 from windlass.sync.cycle import Cycle, Over
-from windlass.sync.mapping import Unmappable
+from windlass.sync.judging import answer_of
 from windlass.sync.reconcile import (
     Answer,
-    Failing,
     Met,
-    Refused,
     Took,
-    Waiting,
     held,
     receive,
     seal,
     settle,
 )
 from windlass.sync.remote import (
-    Accepted,
-    Document,
     Faulty,
-    Gone,
     Outgoing,
     Rejected,
-    Stale,
     Undelivered,
     Verdict,
 )
+from windlass.sync.straight import Sealed, Sealing, seal_edits, settle_edits
 from windlass.sync.twins import find_twins, join_twin
 from windlass.sync.waiting import blocked, let_go
 
@@ -56,14 +48,6 @@ _FOLD = 500
 _COUNT_S = 1.0
 _TURNS = 20
 """So often one push sends one row: a remote that makes something else of it each time gets it no oftener."""
-
-
-class Sealed(NamedTuple):
-    """A change that is about to be sent, with the standing it was sealed in."""
-
-    standing: Standing
-    change: Change
-    resend: bool
 
 
 class Pushed(msgspec.Struct, kw_only=True):
@@ -103,16 +87,13 @@ class Push:
         """
         cycle = self._cycle
         while not self._stopping():
-            self._fold(hold)
-            let_go(cycle, hold)
-            changes = self._next(hold)
-            if not changes:
+            sealing = self._sealing(hold)
+            if sealing is None:
                 break
-            sealed = self._seal(hold, changes)
-            if not sealed:
+            if not sealing.sealed:
                 continue
-            verdicts = self._send(sealed)
-            self._settle(hold, sealed, verdicts)
+            verdicts = self._send(sealing.sealed)
+            self._settle(hold, sealing, verdicts)
             for verdict in verdicts:
                 if isinstance(verdict, Undelivered):
                     raise verdict.error
@@ -128,6 +109,25 @@ class Push:
             left = self._cycle.ledger.counts(self._cycle.name).pending
             self._expected = self.done.accepted + left
         self._report(self.done.accepted, max(self._expected, self.done.accepted))
+
+    def _sealing(self, hold: Hold) -> Sealing | None:
+        """What is sent next, sealed; None: there is nothing that may be sent now."""
+        cycle = self._cycle
+        let_go(cycle, hold)
+        if not cycle.ledger.due(cycle.name, cycle.clock.wall_us(), 1):
+            # Nothing is before them in the queue.
+            limit = min(cycle.settings.batch, cycle.remote.batch)
+            sealing = seal_edits(cycle, hold, limit, is_tired=self._is_tired, over=self.done.over)
+            if sealing is not None:
+                self._turns.update(one.change.key for one in sealing.sealed)
+            return sealing
+        self._fold(hold)
+        let_go(cycle, hold)
+        changes = self._next(hold)
+        return Sealing(self._seal(hold, changes)) if changes else None
+
+    def _is_tired(self, key: Key) -> bool:
+        return self._turns[key] >= _TURNS
 
     # ── 1. fold ────────────────────────────────────────────────────────────────────────────────
     def _fold(self, hold: Hold) -> None:
@@ -148,7 +148,7 @@ class Push:
         limit = min(cycle.settings.batch, cycle.remote.batch)
         stuck: set[Key] = set()
         while changes := cycle.ledger.due(cycle.name, cycle.clock.wall_us(), limit + len(stuck)):
-            changes = [one for one in changes if self._turns[one.key] < _TURNS and one.key not in stuck]
+            changes = [one for one in changes if not self._is_tired(one.key) and one.key not in stuck]
             changes = changes[:limit]
             if orphaned := self._orphaned([one for one in changes if one.mutation_id is not None]):
                 stuck |= orphaned
@@ -188,7 +188,9 @@ class Push:
             version = standing.shadow.version if standing.shadow else None
             return Effect(standing.key, explicit=(operations.sealed(head, uuid4().hex, version),))
 
-        written = {effect.key: effect for effect in cycle.step(hold, list(heads), work)}
+        refused: list[Key] = []
+        effects = cycle.step(hold, list(heads), work, refused=refused)
+        written = {effect.key: effect for effect in effects if effect.key not in refused}
         found: list[Sealed] = []
         for key, standing in standings.items():
             head, effect = heads[key], written.get(key)
@@ -256,10 +258,10 @@ class Push:
         )
 
     # ── 4. settle ──────────────────────────────────────────────────────────────────────────────
-    def _settle(self, hold: Hold, sealed: Sequence[Sealed], verdicts: Sequence[Verdict]) -> None:
+    def _settle(self, hold: Hold, sealing: Sealing, verdicts: Sequence[Verdict]) -> None:
         answers = {
-            one.change.key: (one, self._answer(one, verdict))
-            for one, verdict in zip(sealed, verdicts, strict=True)
+            one.change.key: (one, answer_of(self._cycle, one, verdict))
+            for one, verdict in zip(sealing.sealed, verdicts, strict=True)
         }
         cycle, now_us = self._cycle, self._cycle.clock.wall_us()
 
@@ -270,9 +272,12 @@ class Push:
             return self._operation(standing, one.change, answer, now_us)
 
         twins = find_twins(cycle, self._inserted(answers))
-        alone = [key for key in answers if key not in twins]
         effects = [join_twin(cycle, hold, key, twin, work, self.done.over) for key, twin in twins.items()]
-        effects += cycle.step(hold, alone, work, over=self.done.over)
+        effects += settle_edits(
+            cycle, hold, sealing, {key: told for key, told in answers.items() if key not in twins}
+        )
+        done = {effect.key for effect in effects}
+        effects += cycle.step(hold, [key for key in answers if key not in done], work, over=self.done.over)
         for effect in effects:
             assert effect.key is not None
             self._count(effect, answers[effect.key][1])
@@ -288,74 +293,6 @@ class Push:
             return effect
         received = receive(standing, told, self._cycle.settings.on_conflict, now_us, self._limits)
         return received._replace(ended=effect.ended, explicit=effect.explicit)
-
-    def _answer(self, one: Sealed, verdict: Verdict) -> Answer:
-        """The verdict in local form. Never raises: what cannot be read is an answer, too (P3)."""
-        change = one.change
-        match verdict:
-            case Accepted():
-                return self._accepted(one, verdict)
-            case Stale():
-                return self._met(one, verdict.current)
-            case Gone():
-                return Took() if change.op == "delete" else Met(RemoteRow(self._remote_id(one), None))
-            case Rejected():
-                return Refused(verdict.reason, verdict.problem)
-            case Faulty():
-                applied = None if one.resend else verdict.applied
-                return Failing(verdict.reason, self._due_at_us(change, verdict.after_s), applied)
-            case Undelivered():
-                return Waiting(None if one.resend else verdict.applied)
-
-    def _accepted(self, one: Sealed, verdict: Accepted) -> Answer:
-        cycle, change = self._cycle, one.change
-        remote_id = verdict.remote_id
-        if cycle.settings.ids == "server" and change.captured and change.op == "insert" and not remote_id:
-            return Refused(
-                "the remote accepted the row and did not say by which id it knows it: let its answer name "
-                'one, or declare the resource with ids="client"'
-            )
-        if verdict.document is None or change.op == "delete":
-            return Took(None, verdict.version, remote_id)
-        told = Document(remote_id or self._remote_id(one), verdict.document, verdict.version)
-        try:
-            row = self._local(cycle.mapper.row(told))
-        except Unmappable:
-            # It was accepted, whatever came back: the next pull shows, and quarantines, what it made of it.
-            return Took(None, verdict.version, remote_id)
-        return Took(row.row, row.version, remote_id, row.extra)
-
-    def _met(self, one: Sealed, current: Document | None) -> Answer:
-        cycle = self._cycle
-        try:
-            if current is None:
-                current = cycle.remote.fetch(self._remote_id(one))
-            return Met(self._local(cycle.mapper.row(current)))
-        except Unmappable as error:
-            return Refused(f"the remote holds a newer version, which cannot be read here: {error}")
-        except RemoteError:
-            # Known not to have been applied; which version it met is asked the next time.
-            return Failing(
-                "it met a newer version, which could not be fetched", self._due_at_us(one.change, None), False
-            )
-
-    def _local(self, row: RemoteRow) -> RemoteRow:
-        if row.row is None or not self._cycle.parents:
-            return row
-        changed = dict(row.row)
-        for column, known in self._cycle.local_form([row.row]).items():
-            changed[column] = known.get(changed.get(column), changed.get(column))
-        return row._replace(row=changed)
-
-    def _remote_id(self, one: Sealed) -> str:
-        shadow = one.standing.shadow
-        return shadow.remote_id if shadow and shadow.remote_id else str(one.change.key)
-
-    def _due_at_us(self, change: Change, after_s: float | None) -> int:
-        wait_us = self._cycle.settings.backoff.delay_us(max(change.attempts, 1), chance=random.random())
-        if after_s is not None:
-            wait_us = int(after_s * 1_000_000)
-        return self._cycle.clock.wall_us() + wait_us
 
     def _inserted(self, answers: dict[Key, tuple[Sealed, Answer]]) -> dict[str, Key]:
         """The inserts that the remote took, by the ids that it gave them."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from windlass.change import KEEP, Change, Effect, Keep, RemoteRow, Row, Shadow, Standing
+from windlass.change import KEEP, Change, Effect, Keep, Key, RemoteRow, Row, Shadow, Standing
 from windlass.sync.choices import discard, edit, resolve, retry, revert
 from windlass.sync.merge import Policy, is_known, same
 from windlass.sync.pending import (
@@ -37,11 +37,13 @@ from windlass.sync.pending import (
 
 __all__ = [
     "DISCARDED", "Answer", "Failing", "Limits", "Met", "Refused", "Took", "Waiting",
-    "basis", "difference", "discard", "edit", "fold", "held", "receive", "resolve", "retry", "revert", "seal",
-    "settle",
+    "basis", "difference", "discard", "edit", "fold", "held", "is_idle", "is_new", "receive",
+    "received_new", "resolve", "retry", "revert", "seal", "seal_idle", "settle", "took_idle",
 ]  # fmt: skip
 
 _replace = msgspec.structs.replace
+_NOTHING = Standing(0, None, None)[1:]
+"""What is known where nothing is."""
 
 
 # ── answers, in local form ─────────────────────────────────────────────────────────────────────────
@@ -110,6 +112,23 @@ def seal(standing: Standing, mutation_id: str, now_us: int) -> Effect:
     return effect_of(standing, standing._replace(sent=sealed), None, now_us)
 
 
+def is_idle(standing: Standing) -> bool:
+    """True where nothing of the row is queued or in conflict: all there is to send is what was edited."""
+    return standing[3:] == _NOTHING[2:]
+
+
+def seal_idle(standing: Standing, mutation_id: str, now_us: int) -> Effect:
+    """``seal`` where the standing ``is_idle``: the difference is what is sent, and nothing is left over."""
+    key, row, shadow = standing[:3]
+    found = difference(row, None if shadow is None else shadow.row)
+    if found is None:
+        return Effect(key)
+    op, data = found
+    version = None if shadow is None else shadow.version
+    change = Change(key=key, op=op, data=data, created_at_us=now_us)
+    return Effect(key, sent=_replace(change, mutation_id=mutation_id, base_version=version, attempts=1))
+
+
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────
 def settle(
     standing: Standing, answer: Answer, policy: Policy, now_us: int, limits: Limits = PATIENT
@@ -175,6 +194,21 @@ def _took(
     return merged(standing, after, base, policy, standing.pending, now_us, limits)
 
 
+def took_idle(standing: Standing, sent: Change, answer: Took) -> Effect | None:
+    """``settle`` of what ``seal_idle`` sealed in this standing, where the row was not edited meanwhile.
+
+    None: the remote made something else of it, which is to be merged. Otherwise row and shadow are one.
+    """
+    key, row, shadow = standing[:3]
+    if row is None:
+        return Effect(key, shadow=None, sent=None)
+    landed = row if shadow is None else {**shadow.row, **sent.data}
+    if answer.row is not None or landed != row:
+        return None
+    known, extra = (None, answer.extra) if shadow is None else (shadow.remote_id, shadow.extra)
+    return Effect(key, shadow=Shadow(landed, answer.version, answer.remote_id or known, extra), sent=None)
+
+
 def _met(
     standing: Standing, sent: Change, theirs: RemoteRow, policy: Policy, now_us: int, limits: Limits
 ) -> Effect:
@@ -217,6 +251,18 @@ def receive(
     return merged(standing, after, base, policy, previous, now_us, limits)
 
 
+def is_new(standing: Standing) -> bool:
+    """True where nothing is known of the key, and nothing is on its way: all that a first pull brings."""
+    return standing[1:] == _NOTHING
+
+
+def received_new(key: Key, remote: RemoteRow) -> Effect:
+    """``receive`` where the standing ``is_new``, and the remote has the row."""
+    remote_id, told, version, extra = remote
+    assert told is not None
+    return Effect(key, told, Shadow(told, version, remote_id, extra), KEEP, KEEP, KEEP, True)
+
+
 def _untouched(standing: Standing) -> Row | Keep | None:
     """The row, where it is as the remote last said it and nothing is on its way; otherwise KEEP."""
     key, mine, shadow, sent, pending, conflict, explicit = standing
@@ -229,9 +275,7 @@ def _untouched(standing: Standing) -> Row | Keep | None:
 def _replaced(standing: Standing, mine: Row | None, remote: RemoteRow, told: Row) -> Effect:
     shadow = standing.shadow
     if mine is None or shadow is None:
-        return Effect(
-            standing.key, told, Shadow(told, remote.version, remote.remote_id, remote.extra), remote=True
-        )
+        return received_new(standing.key, remote)
     row = {**mine, **told}
     if row == mine:
         # A list that tells no versions says nothing against the one that is known.

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from windlass.change import KEEP, Effect, Key, Row
+from windlass.change import KEEP, Change, Effect, Key, Row, Shadow
 from windlass.store.ledger import Quarantined
 from windlass.store.sqlite.ledger.base import Resource
 from windlass.store.sqlite.ledger.statements import SQL
@@ -19,6 +19,7 @@ from windlass.store.sqlite.ledger.values import (
     columns_of,
     encode,
     encode_document,
+    encode_each,
     encode_or_null,
     key_text,
 )
@@ -39,6 +40,10 @@ _KEY_MAX = 2**63 - 1
 
 Done = list[tuple[Key, Effect]]
 """Effects that were carried out, each with its key, which the database may only now have made."""
+
+
+Refusal = tuple[Key | None, Quarantined]
+"""The key of an effect that was refused, and what is to be listed of it."""
 
 
 class Batch:
@@ -67,17 +72,17 @@ class Batch:
         self._conflicts(done)
         return done
 
-    def carry_out_each(self, effects: Sequence[Effect]) -> tuple[Done, list[Quarantined]]:
+    def carry_out_each(self, effects: Sequence[Effect]) -> tuple[Done, list[Refusal]]:
         """One by one, each undone alone where it is refused; what was done, and what was refused."""
         done: Done = []
-        refused: list[Quarantined] = []
+        refused: list[Refusal] = []
         for effect in effects:
             self._connection.execute("SAVEPOINT windlass_effect")
             try:
                 done += self.carry_out([effect])
             except REFUSALS as error:
                 self._connection.execute("ROLLBACK TO windlass_effect")
-                refused.append(_refusal(effect, error, self._now_us))
+                refused.append((effect.key, _refusal(effect, error, self._now_us)))
                 if effect.key is not None:
                     self.mark_seen([effect.key])
                     if effect.row is KEEP:
@@ -122,7 +127,8 @@ class Batch:
         resource, generation = self._resource, self._generation
         gone: list[Key] = []
         kept: list[Key] = []
-        written: list[tuple[Any, ...]] = []
+        written: list[tuple[Key, Shadow]] = []
+        rows: list[Row] = []
         for key, effect in done:
             shadow = effect.shadow
             if shadow is KEEP:
@@ -130,23 +136,28 @@ class Batch:
             elif shadow is None:
                 gone.append(key)
             else:
-                remote_id = shadow.remote_id
-                if self._ids == "client" and remote_id == key_text(key):
-                    remote_id = None
-                extra = encode_document(shadow.extra) if shadow.extra else None
-                row = (
-                    shadow.row
-                    if effect.key is not None
-                    else _with_key(shadow.row, self._user_table.table.key, key)
-                )
-                written.append(
-                    (resource, key, encode(row), shadow.version, remote_id, extra, generation or 0)
+                written.append((key, shadow))
+                row = shadow.row
+                rows.append(
+                    row if effect.key is not None else _with_key(row, self._user_table.table.key, key)
                 )
         if gone:
             self._connection.executemany(SQL["shadow_remove"], [(resource, key) for key in gone])
         if written:
-            self._connection.executemany(SQL["shadow_write"], written)
+            told = [
+                (resource, key, text, shadow.version, self._other_id(key, shadow),
+                 encode_document(shadow.extra) if shadow.extra else None, generation or 0)
+                for (key, shadow), text in zip(written, encode_each(rows), strict=True)
+            ]  # fmt: skip
+            self._connection.executemany(SQL["shadow_write"], told)
         self.mark_seen(kept)
+
+    def _other_id(self, key: Key, shadow: Shadow) -> str | None:
+        """The remote's id, where it is not the key itself."""
+        remote_id = shadow.remote_id
+        if self._ids == "client" and (remote_id == key or remote_id == key_text(key)):
+            return None
+        return remote_id
 
     def mark_seen(self, keys: Sequence[Key]) -> None:
         """Notes that the enumeration under way has told of these keys, whatever became of it here."""
@@ -161,7 +172,7 @@ class Batch:
         sealed: list[tuple[Any, ...]] = []
         unsealed: list[tuple[Any, ...]] = []
         ended: list[tuple[Any, ...]] = []
-        written: list[dict[str, Any]] = []
+        written: list[tuple[Any, ...]] = []
         for key, effect in done:
             if effect.sent is KEEP and effect.pending is KEEP and not effect.ended and not effect.explicit:
                 continue
@@ -183,7 +194,7 @@ class Batch:
         if written:
             self._connection.executemany(SQL["change_write"], written)
 
-    def _columns(self, change: Any, key: Key) -> dict[str, Any]:
+    def _columns(self, change: Change, key: Key) -> tuple[Any, ...]:
         return columns_of(
             change, resource=self._resource, table=self._table_name, key=key, now_us=self._now_us
         )

@@ -18,7 +18,7 @@ from windlass.change import Change, Effect, Key
 from windlass.errors import LostHold, StoreError, SweepRefused
 from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.store.sqlite.connections import LOG_LIMIT
-from windlass.store.sqlite.ledger.applying import REFUSALS, Batch
+from windlass.store.sqlite.ledger.applying import REFUSALS, Batch, Refusal
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
 from windlass.store.sqlite.ledger.capture import keep_highest
 from windlass.store.sqlite.ledger.statements import SQL
@@ -58,6 +58,7 @@ class Writing(LedgerRole):
         quarantine: Sequence[Quarantined] = (),
         released: Sequence[str] = (),
         all_or_nothing: bool = False,
+        refused: list[Key] | None = None,
     ) -> list[Key]:
         """See the protocol. ``state`` goes in only where nothing was skipped: it would pass what was."""
         order = _Order(hold, look, effects, state, (*quarantine,), released, all_or_nothing)
@@ -65,9 +66,9 @@ class Writing(LedgerRole):
             return self._write(order, each=False)
         except REFUSALS:
             # Everything was rolled back. Once more, so that only the one that is refused stays out.
-            return self._write(order, each=True)
+            return self._write(order, each=True, refused=refused)
 
-    def _write(self, order: _Order, *, each: bool) -> list[Key]:
+    def _write(self, order: _Order, *, each: bool, refused: list[Key] | None = None) -> list[Key]:
         now_us = self.clock.wall_us()
         look, state = order.look, order.state
         with self.database.write(full=_must_last(order.effects)) as connection:
@@ -76,10 +77,10 @@ class Writing(LedgerRole):
             if skipped and order.all_or_nothing:
                 return skipped
             batch = Batch(connection, found, generation=_generation(found, state), now_us=now_us)
-            refused: list[Quarantined] = []
+            refusals: list[Refusal] = []
             connection.execute(SQL["silence"], (found.id,))
             if each:
-                done, refused = batch.carry_out_each(effects)
+                done, refusals = batch.carry_out_each(effects)
             else:
                 done = batch.carry_out(effects)
             connection.execute(SQL["speak"], (found.id,))
@@ -89,7 +90,7 @@ class Writing(LedgerRole):
             connection.executemany(
                 SQL["quarantine"],
                 [(found.id, one.remote_id, one.document, one.reason, one.seen_at_us or now_us)
-                 for one in (*order.quarantine, *refused)],
+                 for one in (*order.quarantine, *(told for _, told in refusals))],
             )  # fmt: skip
             arrived = [key for key, effect in done if effect.remote]
             if arrived:
@@ -97,6 +98,8 @@ class Writing(LedgerRole):
                 connection.execute(SQL["arrivals_prune"], (found.id, _ARRIVALS_KEPT))
             if state is not None and not skipped:
                 connection.execute(SQL["set_state"], (msgspec.json.encode(state).decode(), found.id))
+        if refused is not None:
+            refused += [key for key, _ in refusals if key is not None]
         self._after(arrived=bool(arrived))
         return skipped
 
@@ -167,10 +170,10 @@ def _must_last(effects: Sequence[Effect]) -> bool:
     What a power cut takes of all else comes again: an answer to a change that is still sealed, by its resend
     under the same mutation id; a page, by the cursor that went with it.
     """
-    return any(
-        isinstance(effect.sent, Change) or any(one.mutation_id for one in effect.explicit)
-        for effect in effects
-    )
+    for _, _, _, sent, _, _, _, _, explicit in effects:
+        if isinstance(sent, Change) or (explicit and any(one.mutation_id for one in explicit)):
+            return True
+    return False
 
 
 def _generation(found: Resource, state: PullState | None) -> int | None:

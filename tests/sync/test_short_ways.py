@@ -1,0 +1,208 @@
+"""The short ways say what the long ways say: of pages at once, and of plain edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.sync.test_mapping import NOTES
+from windlass.change import Change, Conflict, Effect, RemoteRow, Row, Shadow, Standing
+from windlass.errors import BadResponse
+from windlass.store.sqlite.ledger.values import encode, encode_each
+from windlass.sync.answers import Reading
+from windlass.sync.mapping import Mapper, Unmappable
+from windlass.sync.merge import Policy
+from windlass.sync.pending import Limits, carried_out
+from windlass.sync.places import ETag, Field, FieldVersion, Version
+from windlass.sync.reconcile import (
+    Took,
+    fold,
+    is_idle,
+    is_new,
+    receive,
+    received_new,
+    seal,
+    seal_idle,
+    settle,
+    took_idle,
+)
+from windlass.sync.remote import Document
+from windlass.sync.reply import Reply
+
+LIMITS = Limits(key=("id",))
+NUMBERS = st.sampled_from([0, 1, -1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 0.0, -0.0, 1.5, True, False])
+VALUES = (
+    st.none()
+    | NUMBERS
+    | st.sampled_from(["", "7", "tea", "\u2028", "a\nb", "ÿ"])
+    | st.just([1])
+    | st.just({})
+)
+KEPT = st.none() | st.sampled_from([0, 1, 1.0, -0.5, float("inf"), "tea", "1", "\u2028\n", b"", b"\xff"])
+FIELDS = ("id", "title", "done", "photo", "score", "tags", "any", "other", "version")
+
+
+# ── pages ──────────────────────────────────────────────────────────────────────────────────────────
+@st.composite
+def pages(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Documents of one shape, mostly, in which each column has values of one kind, mostly."""
+    shape = draw(st.lists(st.sampled_from(FIELDS), unique=True, max_size=6))
+    kinds = {name: draw(st.sampled_from([VALUES, st.just("tea"), NUMBERS])) for name in shape}
+    page = [
+        {name: draw(kinds[name]) for name in shape}
+        for _ in range(draw(st.integers(min_value=1, max_value=4)))
+    ]
+    if draw(st.integers(0, 4)) == 0:
+        odd = draw(st.sampled_from(page))
+        if odd and draw(st.booleans()):
+            odd.pop(draw(st.sampled_from(sorted(odd))))
+        odd["more"] = 1
+    return page
+
+
+@given(pages(), st.sampled_from(["client", "server"]))
+def test_a_page_is_mapped_as_its_documents_are(page: list[dict[str, Any]], ids: str) -> None:
+    mapper = Mapper(NOTES, ids=ids)
+    documents = [Document(str(number), one, "v1") for number, one in enumerate(page)]
+    try:
+        expected = [mapper.row(document) for document in documents]
+    except Unmappable:
+        assert mapper.rows(documents) is None
+        return
+    found = mapper.rows(documents)
+    if found is not None:
+        assert [list(map(repr, sorted((one.row or {}).items()))) for one in found] == [
+            list(map(repr, sorted((one.row or {}).items()))) for one in expected
+        ]
+        assert found == expected
+
+
+def test_a_page_of_one_shape_is_mapped_at_once_and_the_documents_stay_as_they_were() -> None:
+    told = [{"id": number, "title": "tea", "done": True, "version": 3} for number in range(3)]
+    found = Mapper(NOTES).rows([Document(str(one["id"]), one, "3") for one in told])
+    assert found is not None
+    assert found[2] == RemoteRow("2", {"id": 2, "title": "tea", "done": 1}, "3", {"version": 3})
+    assert told[2] == {"id": 2, "title": "tea", "done": True, "version": 3}
+
+
+def test_what_has_hooks_or_other_names_or_deletions_is_mapped_one_by_one() -> None:
+    told = [Document("1", {"id": 1}, None)]
+    assert Mapper(NOTES).rows(told) is not None
+    assert Mapper(NOTES, rename={"title": "name"}).rows(told) is None
+    assert Mapper(NOTES, from_remote=lambda fields: fields).rows(told) is None
+    assert Mapper(NOTES, model=dict).rows(told) is None
+    assert Mapper(NOTES).rows([*told, Document("2", None)]) is None
+    assert Mapper(NOTES).rows([]) is None
+
+
+IDS = st.sampled_from(["7", 7, 7.5, "a", "", None, True, {"x": 1}])
+
+
+def outcome(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except BadResponse as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("version", [None, ETag(field="rev"), ETag(), FieldVersion(Field("rev"))], ids=repr)
+@given(
+    st.lists(st.fixed_dictionaries({}, optional={"id": IDS, "rev": IDS, "gone": st.booleans()}), max_size=4)
+    | st.lists(st.fixed_dictionaries({"id": st.just("7"), "rev": IDS}), max_size=3)
+)
+def test_a_page_is_read_as_its_rows_are(version: Version | None, page: list[dict[str, Any]]) -> None:
+    reply = Reply(200, url="https://example.com/tasks")
+    reading = Reading(id=Field("id"), version=version, deleted=Field("gone"))
+    assert outcome(lambda: reading.documents(page, reply)) == outcome(
+        lambda: [reading.document(row, reply) for row in page]
+    )
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), KEPT, max_size=4), max_size=5))
+def test_rows_are_encoded_together_as_they_are_one_by_one(rows: list[Row]) -> None:
+    assert encode_each(rows) == list(map(encode, rows))
+
+
+# ── rows that nothing is known of ──────────────────────────────────────────────────────────────────
+ROWS = st.fixed_dictionaries(
+    {
+        "id": st.just(1),
+        "title": st.sampled_from(["tea", "coffee", 1, 1.0, None]),
+        "done": st.sampled_from([0, 1]),
+    }
+)
+SHADOWS = st.tuples(
+    ROWS,
+    st.sampled_from([None, "v1"]),
+    st.sampled_from([None, "r1"]),
+    st.sampled_from([{}, {"by": "her"}]),
+).map(lambda told: Shadow(*told))
+POLICY = st.sampled_from(["server", "client", "ask"])
+
+
+@given(ROWS, st.sampled_from([None, "v1"]), POLICY)
+def test_a_new_row_is_received_as_any_row_is(row: Row, version: str | None, policy: Policy) -> None:
+    remote = RemoteRow("r1", row, version, {"by": "her"})
+    standing = Standing(1, None, None)
+    assert is_new(standing)
+    assert received_new(1, remote) == receive(standing, remote, policy, 9, LIMITS)
+
+
+def test_a_row_of_which_anything_is_known_is_not_new() -> None:
+    change = Change(key=1, op="operation", captured=False)
+    conflict = Conflict(base=None, mine=None, theirs=None)
+    for known in ({"row": {"id": 1}}, {"shadow": Shadow({"id": 1})}):
+        assert not is_new(Standing(1, None, None)._replace(**known))
+        assert is_idle(Standing(1, None, None)._replace(**known))
+    for queued in ({"sent": change}, {"pending": change}, {"conflict": conflict}, {"explicit": (change,)}):
+        assert not is_new(Standing(1, None, None)._replace(**queued))
+        assert not is_idle(Standing(1, None, None)._replace(**queued))
+
+
+# ── plain edits ────────────────────────────────────────────────────────────────────────────────────
+IDLE = st.tuples(st.none() | ROWS, st.none() | SHADOWS).map(lambda known: Standing(1, *known))
+TOOK = st.tuples(
+    st.none() | st.none() | ROWS,
+    st.sampled_from([None, "v1", "v2"]),
+    st.sampled_from([None, "r1", "r2"]),
+    st.sampled_from([{}, {"by": "me"}]),
+).map(lambda told: Took(*told))
+
+
+@given(IDLE)
+def test_an_idle_row_is_sealed_as_after_a_fold(standing: Standing) -> None:
+    effect = seal_idle(standing, "m1", 9)
+    assert effect == seal(standing, "m1", 9)
+    folded = carried_out(standing, fold(standing, 9))
+    assert carried_out(standing, effect) == carried_out(folded, seal(folded, "m1", 9))
+
+
+@given(IDLE, TOOK, POLICY)
+def test_what_was_taken_of_an_idle_row_is_settled_as_any_change_is(
+    standing: Standing, answer: Took, policy: Policy
+) -> None:
+    after = carried_out(standing, seal_idle(standing, "m1", 5))
+    if after.sent is None:
+        return
+    effect = took_idle(standing, after.sent, answer)
+    if effect is None:
+        # The remote made something else of it, or the row has columns that the shadow never had.
+        assert answer.row is not None or standing.row is None or standing.shadow is not None
+        return
+    expected = carried_out(after, settle(after, answer, policy, 9, LIMITS))
+    assert carried_out(after, effect) == expected
+    assert effect._replace(shadow=None) == settle(after, answer, policy, 9, LIMITS)._replace(shadow=None)
+
+
+def test_a_plain_answer_is_settled_the_short_way() -> None:
+    tea = {"id": 1, "title": "tea", "done": 0}
+    standing = Standing(1, {**tea, "done": 1}, Shadow(tea, "v1", "r1", {"by": "her"}))
+    sent = seal_idle(standing, "m1", 5).sent
+    assert isinstance(sent, Change)
+    assert (sent.op, sent.data, sent.base_version, sent.attempts) == ("update", {"done": 1}, "v1", 1)
+    effect = took_idle(standing, sent, Took(None, "v2"))
+    assert effect == Effect(1, shadow=Shadow({**tea, "done": 1}, "v2", "r1", {"by": "her"}), sent=None)
