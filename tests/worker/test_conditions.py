@@ -201,6 +201,25 @@ def test_a_running_job_is_asked_once_when_its_condition_stays_away(desk: Desk) -
     assert desk.lost() == []
 
 
+def test_what_is_blocked_costs_no_wake_ups(desk: Desk) -> None:
+    desk.device.set(network="none")
+    add(desk.store, constraints=ONLINE)
+    add(desk.store, constraints=CHARGING)
+    [claim] = desk.claim()
+    assert desk.published()
+    assert desk.conditions.next_moment is None
+    desk.device.set(charging=False)
+    desk.now += 60
+    assert desk.lost() == [claim.job_id]
+    desk.published()
+    assert desk.conditions.next_moment is None
+    desk.conditions.over(claim)
+    assert desk.open_lanes() == []
+    desk.now += 60
+    desk.published()
+    assert (desk.lost(), desk.conditions.next_moment) == ([], None)
+
+
 def test_what_comes_back_at_once_was_never_lost(desk: Desk) -> None:
     """WorkManager stops the work at each flicker."""
     add(desk.store, constraints=ONLINE)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,8 +178,12 @@ class Conditions:
         """When something is to be done next (``clock.monotonic``)."""
         if not self._asked and self._publish_at is None:
             return None
-        moments = chain.from_iterable(asked.moments() for asked in self._asked.values())
-        return earliest(self._publish_at, min(moments, default=None))
+        moments = [asked.opens_at for asked in self._asked.values()]
+        for job_id, claim in self._running.items():
+            # What only waits is not lost, and what was told to stop is not told again.
+            if job_id not in self._told_to_stop and (asked := self._asked.get(claim.constraints or "")):
+                moments.append(asked.lost_at)
+        return earliest(self._publish_at, min((one for one in moments if one is not None), default=None))
 
     def publish(self, now: float) -> None:
         """Writes down what is read, for whoever asks why a job waits."""
@@ -249,12 +252,10 @@ class _Asked:
         """It has stopped work more than once of late."""
         return sum(at > now - _LOSSES_WITHIN_S for at in self._losses) > _LOSSES_ALLOWED
 
-    def moments(self) -> Iterable[float]:
-        """When it is to be looked at without a change of the device."""
-        if self._lost_at is not None and not self._counted:
-            yield self._lost_at + LOST_S
-        if self.opens_at is not None:
-            yield self.opens_at
+    @property
+    def lost_at(self) -> float | None:
+        """From when on work has to stop; None where nothing is amiss."""
+        return None if self._lost_at is None else self._lost_at + LOST_S
 
 
 def lost_of(constraints: Constraints, state: DeviceState) -> list[str]:
