@@ -280,3 +280,37 @@ def test_work_that_needs_two_things_waits_for_the_second_and_is_stopped_by_the_l
     site.until_written("begun", "constraint")
     site.until_waits(METERED.reason)
     assert "battery" not in site.why
+
+
+def test_when_nobody_can_tell_any_more_nothing_starts_and_nothing_stops(
+    installed: Installation, bus: PrivateBus, namespace: Namespace
+):
+    IDLE.begin(bus)
+    IDLE.hold(bus)
+    diary = installed.folder / "diary"
+    running = Site(installed.app, diary, IDLE.constraints)
+    serve(installed, bus, namespace)
+    running.until_written("begun")
+
+    bus.stop(LOGIN1)
+    waiting = Site(installed.app, diary, IDLE.constraints)
+    waiting.until_waits("nothing on this machine tells whether it is in use (logind is not running)")
+    running.until_written("begun")
+    assert running.job.status is JobStatus.RUNNING
+
+    bus.start(LOGIN1)  # somebody has come meanwhile
+    running.until_written("begun", "constraint")
+    running.until_waits(IDLE.reason)
+    waiting.until_waits(IDLE.reason)
+
+
+def test_a_bus_that_dies_leaves_work_waiting_with_the_reason(
+    installed: Installation, bus: PrivateBus, namespace: Namespace
+):
+    METERED.begin(bus)
+    site = Site(installed.app, installed.folder / "diary", METERED.constraints)
+    serve(installed, bus, namespace)
+    site.until_waits(METERED.reason)
+
+    bus.die()
+    site.until_waits("nothing tells whether it is metered")
