@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +325,23 @@ def test_an_embedded_dispatcher_runs_what_is_declared(tmp_path: Path) -> None:
     with app.running(threads=1), app.jobs.watch(key="beat", status="COMPLETED") as changes:
         ids = {changes.next().id for _ in range(3)}  # type: ignore[union-attr]
     assert len(ids) == 3
+    app.close()
+
+
+def test_an_embedded_dispatcher_keeps_to_the_clock_on_the_wall(tmp_path: Path) -> None:
+    app = Windlass(tmp_path / "app.db")
+
+    @app.periodic(cron="* * * * * *", tz="Europe/Zurich", overlap=True)
+    def second() -> None: ...
+
+    @app.periodic(at=datetime.now(UTC) - timedelta(seconds=1))
+    def once() -> None: ...
+
+    with app.running(threads=1), app.jobs.watch(key="second", status="COMPLETED") as changes:
+        due = [changes.next().meta["due"] for _ in range(3)]  # type: ignore[union-attr]
+    assert due == sorted(set(due))
+    assert all(text.endswith(".000Z") for text in due)
+    assert len(app.jobs.list(key="once")) == 1
     app.close()
 
 
