@@ -251,3 +251,52 @@ def test_a_remote_that_never_takes_a_row_as_it_is_does_not_keep_a_push_for_ever(
     )
     assert ada.push().sent < 50
     assert collection.alive()["2"]["title"] == "milk"
+
+
+# ── the short way of plain edits ───────────────────────────────────────────────────────────────────
+def test_p2_an_edit_that_cannot_be_written_down_as_sealed_is_not_sent(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica()
+    ada.do("INSERT INTO tasks VALUES ('1', CAST(x'ff' AS TEXT), 0, NULL), ('2', 'milk', 0, NULL)")
+    assert ada.push().sent == 1
+    assert set(collection.alive()) == {"2"}
+    assert [one.remote_id for one in ada.cycle.ledger.quarantined("tasks")] == ["1"]
+
+
+def test_an_edit_made_while_it_is_sealed_goes_as_it_is_then(replica: Make, collection: Collection) -> None:
+    ada = replica()
+    ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL), ('2', 'milk', 0, NULL)")
+    ledger = ada.cycle.ledger
+    look, edited = ledger.look, iter([True])
+
+    def look_then_edit(*args: Any, **more: Any) -> Any:
+        found = look(*args, **more)
+        if next(edited, False):
+            ada.db.execute("UPDATE tasks SET title = 'green tea' WHERE id = '1'")
+        return found
+
+    ledger.look = look_then_edit  # type: ignore[method-assign]
+    assert ada.push().sent == 2
+    titles = {key: row["title"] for key, row in collection.alive().items()}
+    assert titles == {"1": "green tea", "2": "milk"}
+    assert ada.counts()["pending"] == 0
+
+
+def test_p5_an_edit_made_while_its_row_is_sent_is_not_settled_with_it(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica()
+    ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL), ('2', 'milk', 0, NULL)")
+    push, edited = ada.wire.push, iter([True])
+
+    def push_then_edit(changes: Any) -> Any:
+        verdicts = push(changes)
+        if next(edited, False):
+            ada.db.execute("UPDATE tasks SET done = 1 WHERE id = '1'")
+        return verdicts
+
+    ada.wire.push = push_then_edit  # type: ignore[method-assign]
+    assert ada.push().sent == 3
+    assert collection.alive()["1"]["done"] == 1
+    assert ada.counts()["pending"] == 0

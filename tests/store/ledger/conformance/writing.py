@@ -115,6 +115,20 @@ class Writing:
         found = standing(ledger, "b")
         assert (found.shadow, found.pending) == (Shadow(task("b", "B"), "v1"), change)
 
+    def test_what_was_refused_is_told(self, ledger: Ledger, db: Any) -> None:
+        """P2: a change that could not be written down as sealed must not be sent."""
+        installed(ledger, db)
+        do(ledger, arrival("a"), arrival("b"))
+        sent = [
+            Change(key=key, op="update", data={"title": title}, mutation_id=f"m-{key}")
+            for key, title in (("a", "tea"), ("b", "\ud800"))
+        ]
+        refused: list[Any] = []
+        assert do(ledger, *(Effect(one.key, sent=one) for one in sent), refused=refused) == []
+        assert refused == ["b"]
+        assert standing(ledger, "a").sent is not None
+        assert standing(ledger, "b").sent is None
+
     def test_none_removes_and_keep_leaves(self, ledger: Ledger, db: Any) -> None:
         installed(ledger, db)
         do(ledger, arrival("a"))
