@@ -48,7 +48,7 @@ RUN = [page for page in PAGES if any(fence.info in ("python", "sql") for fence i
 # Names reserved for this (RFC 2606), words that are no hosts at all, and the address that attackers like.
 KNOWN_HOSTS = re.compile(
     r"(.+\.)?example\.(com|org|net)|.+\.(example|invalid|test)|localhost|127\.0\.0\.1|169\.254\.169\.254"
-    r"|[a-z0-9]{1,3}|keepachangelog\.com|semver\.org|www\.w3\.org"
+    r"|[a-z0-9]{1,3}|keepachangelog\.com|semver\.org|www\.w3\.org|schemas\.microsoft\.com"
 )
 
 LINK = re.compile(r"(?<!\!)\[(?:[^\]\\]|\\.)*\]\((?P<to>[^)\s]+)\)")
