@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shutil
 import sys
@@ -32,6 +33,7 @@ def main(given: list[str] | None = None) -> int:
     weather = of_years(arguments.years)
     folder = Path(tempfile.mkdtemp(prefix="windlass-simulate-", dir=_in_memory()))
     try:
+        gc.disable()  # the log is long, and all of it is kept: there is nothing to be found in it
         with planted(arguments.plant):
             outcome = simulate(seed, weather, folder)
     finally:

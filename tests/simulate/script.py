@@ -24,7 +24,7 @@ class Weather(NamedTuple):
     """How much happens, in how long."""
 
     days: float
-    schedules: int = 32
+    schedules: int = 24
     suspends: int = 200
     reboots: int = 60
     jumps: int = 24
@@ -66,9 +66,10 @@ class Script:
             (weather.suspends, self._suspend), (weather.reboots, self._reboot), (weather.jumps, self._jump),
             (weather.small_jumps, self._small_jump), (weather.outages, self._outage),
             (weather.edits, self.meddle), (weather.schedules, self._add_next),
-            (max(int(weather.days / 15), 2), self._add_once), (int(weather.days), self._look_at_calendar),
-            (max(int(weather.days / 30), 1), self._prune),
+            (max(int(weather.days / 15), 2), self._add_once), (max(int(weather.days / 30), 1), self._prune),
         )  # fmt: skip
+        for day in range(int(weather.days)):
+            self.world.at(day * DAY, self._look_at_calendar)
         for count, fate in fates:
             for _ in range(count):
                 early = 0.02 if fate == self._add_next else 0.93
@@ -216,7 +217,7 @@ class Script:
         """Schedules that run often live for three days: around a change of the clocks, where there is one."""
         now = self.world.wall_us() // SECOND
         for zone in ZONES:
-            if any(now < span.begin < now + 86_400 for span in spans_of(zone)):
+            if any(now < span.begin < now + 86_400 * 5 // 4 for span in spans_of(zone)):
                 for when in ("*/30 * * * *", "*/20 1-3 * * *", "15 * * * *"):
                     self._add_burst({"cron": when, "tz": zone})
         if self.random.random() < 0.02:
@@ -278,7 +279,8 @@ class Script:
         """The clock is ninety days wrong for a while."""
         by_us = self.random.choice([-90, 90]) * DAY
         self._set_clock(by_us)
-        self.world.after(self._span_us(MINUTE, 20 * DAY), lambda: self._set_clock(-by_us))
+        longest_us = int(min(20.0, self.weather.days / 8) * DAY)
+        self.world.after(self._span_us(MINUTE, longest_us), lambda: self._set_clock(-by_us))
 
     def _small_jump(self) -> None:
         self._set_clock(self.random.choice([-1, 1]) * self._span_us(SECOND, 5 * HOUR))

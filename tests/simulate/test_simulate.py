@@ -30,9 +30,13 @@ AUTUMN = Weather(
 )
 
 
-def autumn(folder: Path, seed: int = 5, bug: str | None = None) -> Outcome:
+RIGHT_CLOCK = AUTUMN._replace(jumps=0, small_jumps=0)
+"""What goes by the wall clock is silent for as long as that was set back."""
+
+
+def autumn(folder: Path, bug: str | None = None, weather: Weather = AUTUMN) -> Outcome:
     with planted(bug):
-        return simulate(seed, AUTUMN, folder)
+        return simulate(5, weather, folder)
 
 
 def test_each_nominal_time_has_the_runs_its_policy_promises_and_a_seed_replays_it(tmp_path: Path) -> None:
@@ -78,7 +82,8 @@ def test_another_seed_is_another_world(tmp_path: Path) -> None:
     ],
 )
 def test_the_judge_catches_a_planted_bug(tmp_path: Path, bug: str, fault: str) -> None:
-    found = autumn(tmp_path, bug=bug).verdict.kinds()
+    weather = AUTUMN if "jump" in bug else RIGHT_CLOCK
+    found = autumn(tmp_path, bug, weather).verdict.kinds()
     assert any(kind.startswith(fault) for kind in found), found
 
 
