@@ -94,6 +94,7 @@ class Dispatcher:
         self.source = Periodic(store, fleet.world, declare)
         self._asking = Asking([self.source])
         self._wakes_us = _NEVER
+        self._looks_each_minute = True
 
     def wake(self) -> None:
         """Asks its source where that wants to be asked, and takes what is ready."""
@@ -126,7 +127,10 @@ class Dispatcher:
         self.wake()
 
     def disturbed(self) -> None:
-        """What it knows may be wrong, and it will find that out when it next looks."""
+        """What it knows may be wrong, and it will find that out when it next looks: within a minute, if it
+        asked for that."""
+        if not self._looks_each_minute:
+            return
         minute = math.floor(self.world.monotonic() // 60.0 + 1) * MINUTE
         if minute < self._wakes_us:
             self._wake_at(minute)
@@ -172,6 +176,7 @@ class Dispatcher:
     def _rest(self, due: float | None) -> None:
         now_us, target_us = self.world.awake_us, self.eyes.target_us
         due_us = _NEVER if due is None else whole_ms(due * SECOND - 1)
+        self._looks_each_minute = due_us <= now_us + MINUTE + MS
         is_net = due_us < target_us - SECOND and due_us > now_us + SECOND
         if is_net:
             due_us = _NEVER if target_us == _NEVER else max(due_us, target_us // MINUTE * MINUTE)

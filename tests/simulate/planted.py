@@ -116,6 +116,11 @@ def sleeps_too_long() -> Patch:
     return mock.patch.object(Scheduling, "next_schedule_us", wait)
 
 
+def trusts_its_wait() -> Patch:
+    """A wait is not cut short, though it counts neither the time asleep nor that the clock is set."""
+    return mock.patch.object(periodic, "next_minute", lambda now: now + 1e9)
+
+
 BUGS: dict[str, Callable[[], Patch]] = {
     bug.__name__: bug
     for bug in (
@@ -128,6 +133,7 @@ BUGS: dict[str, Callable[[], Patch]] = {
         forgets_what_it_has_skipped_over,
         overlaps,
         sleeps_too_long,
+        trusts_its_wait,
     )
 }
 

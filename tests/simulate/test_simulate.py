@@ -79,6 +79,7 @@ def test_another_seed_is_another_world(tmp_path: Path) -> None:
         ("forgets_what_it_has_skipped_over", "lost"),
         ("overlaps", "overlap"),
         ("sleeps_too_long", "late"),
+        ("trusts_its_wait", "late"),
     ],
 )
 def test_the_judge_catches_a_planted_bug(tmp_path: Path, bug: str, fault: str) -> None:
