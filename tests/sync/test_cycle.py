@@ -281,22 +281,3 @@ def test_an_edit_made_while_it_is_sealed_goes_as_it_is_then(replica: Make, colle
     titles = {key: row["title"] for key, row in collection.alive().items()}
     assert titles == {"1": "green tea", "2": "milk"}
     assert ada.counts()["pending"] == 0
-
-
-def test_p5_an_edit_made_while_its_row_is_sent_is_not_settled_with_it(
-    replica: Make, collection: Collection
-) -> None:
-    ada = replica()
-    ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL), ('2', 'milk', 0, NULL)")
-    push, edited = ada.wire.push, iter([True])
-
-    def push_then_edit(changes: Any) -> Any:
-        verdicts = push(changes)
-        if next(edited, False):
-            ada.db.execute("UPDATE tasks SET done = 1 WHERE id = '1'")
-        return verdicts
-
-    ada.wire.push = push_then_edit  # type: ignore[method-assign]
-    assert ada.push().sent == 3
-    assert collection.alive()["1"]["done"] == 1
-    assert ada.counts()["pending"] == 0
