@@ -57,9 +57,7 @@ def _options() -> argparse.Namespace:
         prog="benchmarks", description="Measures Windlass beside raw sqlite3 and other queues."
     )
     parser.add_argument("--only", metavar="NAME", help="measure this figure alone")
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer, shorter rounds: under two minutes, noisier"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer, shorter rounds: a few minutes, noisier")
     parser.add_argument("--json", action="store_true", help="a JSON list on stdout, the table on stderr")
     return parser.parse_args()
 

@@ -169,7 +169,7 @@ def _row(name: str, make_turn: Callable[[], Turn], most_ms: float) -> Benchmark:
         ),
         {"windlass": following(make_turn)},
         rounds=3,
-        quick_rounds=2,
+        quick_rounds=1,
     )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from windlass import Windlass
 
 SETTLE_S = 3.0
-IDLE_S = 60.0
+IDLE_S, QUICK_IDLE_S = 60.0, 15.0
 TICKS, QUICK_TICKS = 100, 50
 FEW = 1_000
 NOTHING = "windlass, nothing"
@@ -72,7 +72,7 @@ def resting(schedules: int, delayed: int) -> Subject:
             ours.Judge(room.folder).wait_until_done()
             time.sleep(SETTLE_S)
             pids = family(pid)
-            yield lambda: rest(pids, IDLE_S)
+            yield lambda: rest(pids, QUICK_IDLE_S if room.quick else IDLE_S)
 
     return subject
 
