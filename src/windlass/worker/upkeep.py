@@ -37,6 +37,7 @@ class Upkeep:
         self._due_at = 0.0
         self._reclaim_at = 0.0
         self._reclaimed_at = 0.0
+        self._others_work = False
         self._prune_at = monotonic() + 5.0
         self._beat_at = 0.0
         self._rests = False
@@ -81,7 +82,10 @@ class Upkeep:
         if now >= self._due_at:
             found = self._promote(now)
         if now >= self._reclaim_at:
-            found = self.reclaim(now) or found
+            found = self.reclaim() or found
+            # Who works is looked at again soon. One that rests takes no jobs without our hearing of it.
+            self._reclaimed_at = now
+            self._reclaim_at = now + _RECLAIM_S if self._others_work else next_minute(now)
         if now >= self._prune_at:
             pruned = self._store.prune(older_than_us=self._retention_us, keep=self._retention_count)
             self._prune_at = now + _PRUNE_STEP_S if pruned else next_minute(now)
@@ -90,18 +94,15 @@ class Upkeep:
         self._settle_down(now)
         return found
 
-    def reclaim(self, now: float) -> bool:
-        """Takes back the jobs of dispatchers that died or froze; True where there were any.
-
-        Who works is looked at again soon. One that rests takes no jobs without our hearing of it.
-        """
-        self._reclaimed_at, self._reclaim_at = now, now + _RECLAIM_S
-        found, working = self._store.hold_odd() > 0, False
+    def reclaim(self) -> bool:
+        """Takes back the jobs of dispatchers that died or froze; True where there were any."""
+        found = self._store.hold_odd() > 0
+        self._others_work = False
         for row in self._store.dispatchers():
             if row.id == self.owner:
                 continue
             state = state_of(row.lock_file, self._clock)
-            working = working or state == "alive"
+            self._others_work = self._others_work or state == "alive"
             if state in ("alive", "resting"):
                 continue
             taken = 0
@@ -119,8 +120,6 @@ class Upkeep:
                 self._store.unregister(row.id)
                 self._lease.remove_dead(row.lock_file)
             found = found or taken > 0
-        if not working:
-            self._reclaim_at = next_minute(now)
         return found
 
     def _running_among(self, job_ids: Collection[int]) -> Collection[int]:
