@@ -6,6 +6,7 @@ import pytest
 
 from tests.device.laptop import CAFE, start_manager
 from tests.device.stage import NM, NM_PATH, Looker, Namespace, PrivateBus
+from windlass.device import network
 
 
 @pytest.fixture
@@ -98,6 +99,27 @@ def test_networkmanager_may_come_and_go(namespace: Namespace, bus: PrivateBus):
 
         bus.stop(NM)
         looker.until_open()
+
+
+def test_a_change_that_comes_with_the_first_answer_is_not_lost(monkeypatch: pytest.MonkeyPatch):
+    class Busy:
+        """A bus whose signal has arrived with the answer: its socket has nothing more to tell."""
+
+        def __init__(self) -> None:
+            self.metered = iter([2, 1])
+            self.signals = [True]
+
+        def watch(self, *_: str) -> None: ...
+
+        def properties(self, *_: str) -> dict[str, int]:
+            return {"Metered": next(self.metered)}
+
+        def changed(self) -> bool:
+            return bool(self.signals and self.signals.pop())
+
+    monkeypatch.setattr(network, "Bus", Busy)
+
+    assert network._Manager().told.metered
 
 
 def test_a_bus_that_dies_leaves_the_connection_known_and_its_cost_in_doubt(

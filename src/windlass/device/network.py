@@ -101,6 +101,8 @@ class _Manager:
             self.patience_s = None
         except OSError as error:
             self._lost(error)
+        else:
+            self.listen()  # what came with the answers does not make the socket readable
 
     def _lost(self, error: OSError) -> None:
         self.close()
