@@ -62,7 +62,6 @@ class Judge:
         self._changed: dict[str, int] = {}
         """At which event each was last changed by people."""
         self._looks: dict[int, int] = {}
-        self._up: set[int] = set()
         self._disturbed_us = 0
         self._place = 0
         self._now = Event(0, 0, 1, "", ())
@@ -86,7 +85,6 @@ class Judge:
             self._kept[name].change(options, self._now)
         else:
             self._kept[name] = Promise(options, self._now)
-            self._kept[name].touched_us = self._now.true_us
 
     def _updated(self, name: str, options: dict[str, Any]) -> None:
         self._changed[name] = self._place
@@ -113,12 +111,10 @@ class Judge:
             if promise.rests:
                 promise.vague_since_us = self._now.true_us
 
-    def _came_up(self, place: int) -> None:
-        self._up.add(place)
+    def _came_up(self, _: int) -> None:
         self._disturbed_us = self._now.true_us
 
     def _went_down(self, place: int) -> None:
-        self._up.discard(place)
         self._looks.pop(place, None)
         self._disturbed_us = self._now.true_us
 
@@ -161,9 +157,11 @@ class Judge:
             return
         if self._is_busy(name, promise):
             self._fault("overlap", name, *nominals)
+        if excludes == promise.overlap:
+            self._fault("its jobs are not as unique as they should be", name, *nominals)
         for job_id in jobs:
-            self._unfinished[job_id] = (name, excludes)
-            self._busy[name] += excludes
+            self._unfinished[job_id] = (name, not promise.overlap)
+            self._busy[name] += not promise.overlap
         for nominal_us in nominals:
             own_us = promise.clock_us(self._now) + nominal_us - self._now.wall_us
             if own_us in promise.runs:

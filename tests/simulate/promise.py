@@ -40,7 +40,7 @@ class Promise:
         """When its latest run ended, in true time; None: it has not."""
         self.vague_since_us: int | None = None
         """With a fixed delay: since when a clock that was set hides how long ago the last run ended."""
-        self.touched_us = 0
+        self.touched_us = now.true_us
         """When it was last changed, or a run of it began or ended, in true time."""
         self._read(options)
         self._wait(self._first(now), now)
@@ -60,17 +60,14 @@ class Promise:
         elif "cron" in options:
             self.times = _nominal(options["cron"], options["tz"])
 
-    def _rule(self) -> tuple[Any, ...]:
-        return tuple(self.options.get(name) for name in ("every", "fixed", "cron", "at", "tz"))
-
     def change(self, options: Mapping[str, Any], now: Event) -> None:
         """It is to be like this from now on; in its phase, and counted from its last due time."""
-        rule, was_elapsed, old_span_us = self._rule(), self.span_us > 0, self.span_us
+        rule, was_elapsed, old_span_us = _ruled(self.options), self.span_us > 0, self.span_us
         if was_elapsed and _ruled(options) != rule:
             self.start_again(now)
         self._read(options)
         self.touched_us = now.true_us
-        if self._rule() == rule:
+        if _ruled(options) == rule:
             return
         if self.last_wall_us is None:
             if not (was_elapsed and self.span_us):

@@ -15,14 +15,14 @@ from tests.simulate.script import Weather
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 AUTUMN = Weather(
-    days=56,
-    schedules=14,
+    days=42,
+    schedules=12,
     suspends=12,
     reboots=8,
     jumps=4,
     small_jumps=6,
     outages=4,
-    edits=80,
+    edits=70,
     life_days=6,
     pause_days=14,
     # Clocks go forward on Lord Howe Island on 4 October, and back in Europe and America in the weeks after.
