@@ -7,6 +7,8 @@ In this order, each step in a commit of its own, so that it can end anywhere:
 2. *Seal* the oldest change of each key: mutation id and version are committed before anything is sent (P2).
 3. *Send* the batch. Nothing is held but the resource.
 4. *Settle* each change by its own verdict; whatever was edited meanwhile stays queued (P5).
+
+Plain edits take a shorter way (``straight.py``): sealed from the journal in one commit, settled unseen.
 """
 
 from __future__ import annotations
