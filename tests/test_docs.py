@@ -166,9 +166,12 @@ def test_every_configuration_shown_is_valid(tmp_path: Path) -> None:
     shown = [fence for page in PAGES for fence in fences(page) if fence.info == "toml"]
 
     assert shown
-    for fence in shown:
-        (tmp_path / "windlass.toml").write_text(fence.body, encoding="utf-8")
-        load_settings(env={}, cwd=tmp_path)
+    for number, fence in enumerate(shown):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        name = "pyproject.toml" if fence.body.startswith("# pyproject.toml") else "windlass.toml"
+        (folder / name).write_text(fence.body, encoding="utf-8")
+        load_settings(env={}, cwd=folder)
 
 
 # ── what is public is documented ─────────────────────────────────────────────────────────────────

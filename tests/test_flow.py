@@ -257,9 +257,7 @@ def test_what_is_no_step_is_refused(app: Windlass) -> None:
         number(app, 1).then(len)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "option", [{"connection": object()}, {"durability": "fast"}], ids=["connection", "durability"]
-)
+@pytest.mark.parametrize("option", [{"connection": object()}, {"durability": "fast"}], ids=list)
 def test_what_is_for_all_steps_is_said_once(app: Windlass, option: dict[str, object]) -> None:
     with pytest.raises(InvalidJob, match=f"expected {next(iter(option))} in the enqueue of all steps"):
         number(app, 1, **option)
