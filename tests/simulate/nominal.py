@@ -95,7 +95,7 @@ class Nominal:
         return self._blocks[block]
 
     def _moments(self, begin: int, end: int) -> Iterator[int]:
-        near = [span for span in self._spans if span.end > begin - 3 * _DAY and span.begin < end + 3 * _DAY]
+        near = [span for span in self._spans if span.end > begin - 9 * _DAY and span.begin < end + 9 * _DAY]
         shown = list(self._shown(begin, end))
         if not self._fields.every_hour:
             for local in shown:

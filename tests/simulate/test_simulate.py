@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulate.nominal import Nominal
 from tests.simulate.planted import BUGS, planted
 from tests.simulate.run import Outcome, simulate
-from tests.simulate.script import Weather
+from tests.simulate.script import ZONES, Weather
 
 # A busy machine makes it longer, not wrong.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -60,6 +61,16 @@ def test_each_nominal_time_has_the_runs_its_policy_promises_and_a_seed_replays_i
     assert happened["nominal times"] > happened["runs"]
     assert again.digest == first.digest
     assert again.verdict == first.verdict
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_judge_knows_one_half_past_two_for_each_day_of_all_the_years(zone: str) -> None:
+    begin, end = datetime(2025, 6, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
+    begin_us, end_us = (int(moment.timestamp()) * 1_000_000 for moment in (begin, end))
+    nominal = Nominal("30 2 * * *", zone)
+    first_us = nominal.after(begin_us)
+    assert first_us is not None
+    assert len(nominal.passed(first_us, end_us)) == (end - begin).days
 
 
 def test_another_seed_is_another_world(tmp_path: Path) -> None:
