@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +23,8 @@ from windlass.sync.remote import Accepted, Gone, Rejected, Stale
 from windlass.sync.rest import RestRemote
 
 replace = msgspec.structs.replace
+
+_CRASHES = 3
 
 
 def another_id_with_each_resend() -> None:
@@ -38,11 +42,17 @@ def cursor_before_rows() -> None:
     """The cursor is committed, then the rows that it stands for; and now and then a crash in between, where
     the storm's own kills would have to be lucky."""
     receive = Pull._receive
+    number = json.loads(os.environ["STORM_REPLICA"])["number"]
+    crashes = Path(os.environ["STORM_FOLDER"]) / f"crashes-{number}"
 
     def keep_then_receive(self: Any, hold: Any, documents: Any, after: Any) -> None:
         self._keep(hold, after)
         if documents and random.random() < 0.25:
-            os.kill(os.getpid(), signal.SIGKILL)
+            with crashes.open("ab") as file:
+                file.write(b"!")
+            # A few are enough, and a program that never stays up is another fault.
+            if crashes.stat().st_size <= _CRASHES:
+                os.kill(os.getpid(), signal.SIGKILL)
         receive(self, hold, documents, after)
 
     Pull._receive = keep_then_receive
