@@ -75,12 +75,24 @@ class Losses:
         if self._is_decided(edit, "stamp"):
             self.overruled += 1
             return
+        if self._never_left(edits[:index], edit.place):
+            # The row that was deleted was its own, of which the server has never heard.
+            return
         unseen = self._since(writes, edits, index, "stamp", first=True)
         if policy not in ("client", "ask") and any(w.replica != edit.replica and w.fields for w in unseen):
             self.overruled += 1
             return
         who = f"replica {edit.replica} ({policy})"
         yield f"{edit.table} {edit.uid}: the delete by {who} never came to the server"
+
+    def _never_left(self, before: Sequence[Edit], place: Place) -> bool:
+        """True where the row began as an insert here, and nothing of it came to the server."""
+        for one in reversed(before):
+            if one.op == "delete" or ("stamp", one.values.get("stamp")) in self._heard[place]:
+                return False
+            if one.op == "insert":
+                return True
+        return False
 
     @staticmethod
     def _is_of_two(edits: Sequence[Edit], edit: Edit, column: str) -> bool:

@@ -152,6 +152,13 @@ def test_a_delete_of_a_row_that_was_never_there_needs_no_answer() -> None:
     assert tale.faults() == set()
 
 
+def test_a_delete_of_its_own_row_says_nothing_of_one_that_another_has_made_there() -> None:
+    tale = Tale("ask", "client").edited("insert", 1, title="milk", stamp=1).wrote(1, title="milk", stamp=1)
+    tale.edited("insert", title="tea", stamp=2).edited("delete", before={"title": "tea", "stamp": 2})
+    assert tale.faults() == set()
+    assert tale.wrote(title="tea", stamp=2).faults() >= {"lost"}
+
+
 def test_a_replica_that_differs_is_found() -> None:
     tale = one_insert()
     tale.history.finals[1] = {"crates": {}, "notes": {}}
