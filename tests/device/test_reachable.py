@@ -149,6 +149,8 @@ def test_a_certificate_of_somebody_else_is_no_answer(server: Server):
     assert not Url(server.url.replace("http:", "https:")).ask().holds
 
 
+@pytest.mark.alone
+@pytest.mark.timeout(400)
 def test_a_change_of_the_network_is_when_it_is_asked_again(namespace: Namespace):
     # Through a route that is cut: nothing but a change of the network asks again in time.
     url = f"http://{ADDRESS}:8000/"

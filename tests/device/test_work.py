@@ -20,6 +20,9 @@ from tests.service.conftest import Installation
 from tests.service.waiting import until
 from windlass import Constraints, Context, Job, JobStatus, Windlass
 
+# Each starts a bus, its mocks, a network and a service: two of them at once fill a small machine.
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
+
 PROGRAM = """
 from __future__ import annotations
 
