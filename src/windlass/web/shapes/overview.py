@@ -1,6 +1,6 @@
 """What ``GET /api/overview`` asks and answers: how much work there is, how it went, and how long it took.
 
-Times of a day are ISO-8601 in UTC, points of a series are seconds since the epoch, durations are milliseconds.
+Times are ISO-8601 in UTC, points of a series are seconds since the epoch, durations are milliseconds.
 """
 
 from __future__ import annotations
