@@ -84,6 +84,28 @@ def test_a_restart_of_the_machine_makes_at_most_one_run_and_puts_off_none(
     assert len(program.made()) - before == 5
 
 
+@pytest.mark.parametrize("missed", ["latest", "all"])
+@pytest.mark.parametrize("days", [90, -90])
+def test_a_clock_that_was_set_before_a_restart_of_the_machine_makes_no_time_pass(
+    program: Program, days: int, missed: str
+) -> None:
+    """S4: what was set was seen while the boot clock still told the truth."""
+    hourly(program, missed=missed, overlap=True)
+    drain(program.app)
+    pass_hours(program, 1.5)
+    program.clock.jump(program.clock.now + timedelta(days=days))
+    drain(program.app)
+    program.clock.reboot()
+    counts: list[int] = []
+    for _ in range(6):
+        drain(program.app)
+        counts.append(len(program.made()))
+        pass_hours(program, 0.25)
+    # It has run at 0 and 1 hours; half an hour is left to the second, and an hour more to the third.
+    assert counts == [2, 2, 3, 3, 3, 3]
+    assert len(program.made()) == 4
+
+
 def test_a_run_knows_its_schedule_and_when_it_was_due(program: Program) -> None:
     hourly(program)
     drain(program.app)

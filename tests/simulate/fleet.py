@@ -44,6 +44,9 @@ class Eyes:
         self._world.note("looks", self._place)
         return self._store.strange_schedules()
 
+    def retell_schedules(self, now: Instant) -> int:
+        return self._store.retell_schedules(now)
+
     def due_schedules(self, now: Instant) -> list[tuple[ScheduleRow, bool]]:
         rows = self._store.due_schedules(now)
         if rows:

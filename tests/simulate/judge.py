@@ -123,6 +123,7 @@ class Judge:
         for promise in self._kept.values():
             if not promise.paused:
                 promise.start_again(self._now)
+            promise.told_again(self._now)
 
     def _has_looked(self, place: int) -> None:
         begun = self._looks.pop(place)

@@ -1,8 +1,8 @@
 """What one schedule promises: told from what was asked of it, in words of its own.
 
 An interval goes by the true time that has passed, as long as the machine is not started again; then the wall
-clock's time is what is left, so it is remembered what that said when the next run was last told. All else
-goes by the wall clock. A schedule waits for one nominal time after another, and what it waits for never
+clock's time is what is left, so it is remembered what that said when somebody last looked. All else goes by
+the wall clock. A schedule waits for one nominal time after another, and what it waits for never
 falls.
 """
 
@@ -103,6 +103,11 @@ class Promise:
             most_us = max(most_us, self.options.get("initial_delay", 0) * SECOND)
         self._wait(now.true_us + min(self._told_wall_us - now.wall_us, most_us), now)
         self.touched_us = now.true_us
+
+    def told_again(self, now: Event) -> None:
+        """Somebody looks: what an interval waits for is told by the wall clock as it is now."""
+        if self._boot == now.boot:
+            self._wait(self.next_us, now)
 
     # ── what is due ──────────────────────────────────────────────────────────────────────────────
     def clock_us(self, now: Event) -> int:

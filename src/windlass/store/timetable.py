@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from windlass.store.protocol import Inserted, NewJob
 
 
+CLOCK_SET_US = 1_000_000
+"""The wall clock and the boot clock move apart by less than this, unless the wall clock is set."""
+
+
 class Instant(NamedTuple):
     """One moment, on both clocks: whoever asks several questions asks them of one moment."""
 
@@ -31,6 +35,11 @@ class Instant(NamedTuple):
     def now(cls, clock: Clock) -> Instant:
         """This one."""
         return cls(clock.wall_us(), clock.boot_us(), clock.boot_id())
+
+    @property
+    def shift_us(self) -> int:
+        """What the boot clock lacks to the wall clock: it changes where that is set."""
+        return self.wall_us - self.boot_us
 
     def on_clock_of(self, rule: Rule) -> int:
         """On the clock by which the rule goes."""
@@ -132,6 +141,14 @@ class Timetable(Protocol):
 
     def strange_schedules(self) -> list[ScheduleRow]:
         """Those whose time on the boot clock is of another boot."""
+        ...
+
+    def retell_schedules(self, now: Instant) -> int:
+        """Writes anew when, on the wall clock, those of this boot are due, where a row says another second:
+        that clock was set since it was written. How many it were.
+
+        After a restart of the machine that time is all there is left of them.
+        """
         ...
 
     def next_schedule_us(self, now: Instant) -> int | None:

@@ -10,7 +10,7 @@ import msgspec
 from windlass.clock import Clock, monotonic, next_minute, to_wall_us
 from windlass.schedule import Every, Spec, due, from_text
 from windlass.store.protocol import Store
-from windlass.store.timetable import Instant, ScheduleRow
+from windlass.store.timetable import CLOCK_SET_US, Instant, ScheduleRow
 
 log = logging.getLogger("windlass.worker")
 
@@ -32,6 +32,7 @@ class Periodic:
         self._declare: Callable[[], None] | None = declare
         self._busy: frozenset[str] = frozenset()
         self._unreadable: set[tuple[str, int]] = set()
+        self._told_shift_us: int | None = None
 
     @property
     def job_keys(self) -> frozenset[str]:
@@ -47,6 +48,10 @@ class Periodic:
             self._move_to_this_boot(row)
         # One moment for both questions: what comes due between two would be in neither answer.
         now = Instant.now(self._clock)
+        if self._told_shift_us is None or abs(now.shift_us - self._told_shift_us) >= CLOCK_SET_US:
+            # Were the machine started again before these are next written, time that never passed would be missed.
+            self._store.retell_schedules(now)
+            self._told_shift_us = now.shift_us
         busy: set[str] = set()
         fired = 0
         for row, is_busy in self._store.due_schedules(now):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -80,6 +81,35 @@ class Scheduling:
         clock.reboot()
         assert store.strange_schedules() == [row]
         assert next_s(store, clock) == 10
+
+    def test_what_goes_by_elapsed_time_is_told_anew_where_the_clock_was_set(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        put(store, clock, "elapsed", 10)
+        row = put(store, clock, "paused", 20)
+        store.put_schedule(msgspec.structs.replace(row, paused=True), replaces=0)
+        wall = put(store, clock, "wall", 30, cron="0 3 * * *", tz="UTC")
+        before = {row.name: row for row in store.schedules()}
+        clock.advance(5)
+        assert store.retell_schedules(Instant.now(clock)) == 0
+        clock.jump(clock.now + timedelta(days=90))
+        assert store.retell_schedules(Instant.now(clock)) == 2
+        assert store.retell_schedules(Instant.now(clock)) == 0
+        told = {row.name: row for row in store.schedules()}
+        for name in ("elapsed", "paused"):
+            moved_us = (told[name].next_at_us or 0) - (before[name].next_at_us or 0)
+            assert moved_us == 90 * 86_400 * SECOND
+            assert told[name].next_boot_us == before[name].next_boot_us
+            # Who has read it before, and writes it whole, would write the old time.
+            assert told[name].turn == before[name].turn + 1
+        assert told["wall"] == wall
+
+    def test_of_another_boot_nothing_is_told_anew(self, store: Store, clock: ManualClock) -> None:
+        row = put(store, clock, "a", 10)
+        clock.reboot()
+        clock.jump(clock.now + timedelta(days=90))
+        assert store.retell_schedules(Instant.now(clock)) == 0
+        assert store.schedules() == [row]
 
     def test_the_next_wait_is_as_long_as_flex_allows(self, store: Store, clock: ManualClock) -> None:
         put(store, clock, "a", 10, flex=30 * SECOND)

@@ -9,10 +9,14 @@ from typing import Any
 from windlass.store.protocol import Inserted, NewJob
 from windlass.store.sqlite.producing import Producing
 from windlass.store.sqlite.statements import SQL
-from windlass.store.timetable import Instant, ScheduleRow
+from windlass.store.timetable import CLOCK_SET_US, Instant, ScheduleRow
 
 _WALKED = 256
 """So many upcoming schedules at most are asked how late they may come: plenty for one wake-up."""
+
+
+_RETOLD = 1000
+"""So many rows are told anew in one transaction, so that nobody waits long for the lock."""
 
 
 class _Late(Exception):
@@ -42,6 +46,19 @@ class Scheduling(Producing):
             return [
                 _row(row) for row in connection.execute(SQL["strange_schedules"], (self.clock.boot_id(),))
             ]
+
+    def retell_schedules(self, now: Instant) -> int:
+        with self.database.read() as connection:
+            moved = connection.execute(
+                SQL["misplaced_schedules"], (now.boot_id, now.shift_us, CLOCK_SET_US)
+            ).fetchall()
+        for first in range(0, len(moved), _RETOLD):
+            with self.database.write(full=True) as connection:
+                connection.executemany(
+                    SQL["retell_schedule"],
+                    [(name, turn, now.shift_us) for name, turn in moved[first : first + _RETOLD]],
+                )
+        return len(moved)
 
     def next_schedule_us(self, now: Instant) -> int | None:
         with self.database.read() as connection:
