@@ -1,0 +1,80 @@
+"""What the dashboard tells of queues and limits. Spans are seconds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class QueueRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue: its switches, its limits, and how much is in it."""
+
+    queue: str
+    paused: bool = False
+    concurrency: int | None = None
+    """How many may run at once; None: no limit."""
+    rate: str | None = None
+    """How many may start in which span, such as ``50/s``; None: no limit."""
+    next_slot_s: float = 0.0
+    """Until the rate lets the next one start."""
+    ready: int = 0
+    scheduled: int = 0
+    held: int = 0
+    running: int = 0
+
+
+class KeyLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit in force for the jobs of one key, in whatever queue."""
+
+    key: str
+    concurrency: int | None = None
+    rate: str | None = None
+    running: int = 0
+    next_slot_s: float = 0.0
+    declared: bool = False
+    """It is what the program declares; otherwise, what someone set."""
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """In how many processes the background service runs jobs."""
+
+    running: bool
+    """A service runs on this database."""
+    isolates: int | None = None
+    """Processes that run jobs now; None: no service tells it."""
+    most: int = 64
+    """It can be asked for at most so many."""
+
+
+class QueueList(msgspec.Struct, frozen=True, kw_only=True):
+    """All queues that hold jobs or are switched, and what limits their jobs."""
+
+    queues: tuple[QueueRow, ...]
+    key_limits: tuple[KeyLimit, ...]
+    scale: Scale
+
+
+class LimitChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to limit from now on. None lifts the one, and what is not given stays."""
+
+    concurrency: int | UnsetType | None = UNSET
+    """How many may run at once."""
+    rate: str | UnsetType | None = UNSET
+    """How many may start in which span: ``50/s``, ``600/m``."""
+
+
+class ScaleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many processes are to run jobs."""
+
+    isolates: int
+
+
+class LimitLifted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was set is forgotten; a key is then under what the program declares."""
+
+    kind: Literal["queue", "key"]
+    name: str
+    lifted: bool
+    """False: nothing was set."""
