@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from windlass.web.shapes.jobs import Command
+
 
 class QueueRow(msgspec.Struct, frozen=True, kw_only=True):
     """A queue: its switches, its limits, and how much is in it."""
@@ -37,23 +39,12 @@ class KeyLimit(msgspec.Struct, frozen=True, kw_only=True):
     """It is what the program declares; otherwise, what someone set."""
 
 
-class Scale(msgspec.Struct, frozen=True, kw_only=True):
-    """In how many processes the background service runs jobs."""
-
-    running: bool
-    """A service runs on this database."""
-    isolates: int | None = None
-    """Processes that run jobs now; None: no service tells it."""
-    most: int = 64
-    """It can be asked for at most so many."""
-
-
 class QueueList(msgspec.Struct, frozen=True, kw_only=True):
     """All queues that hold jobs or are switched, and what limits their jobs."""
 
     queues: tuple[QueueRow, ...]
     key_limits: tuple[KeyLimit, ...]
-    scale: Scale
+    commands: tuple[Command, ...]
 
 
 class LimitChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,12 +54,6 @@ class LimitChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How many may run at once."""
     rate: str | UnsetType | None = UNSET
     """How many may start in which span: ``50/s``, ``600/m``."""
-
-
-class ScaleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many processes are to run jobs."""
-
-    isolates: int
 
 
 class LimitLifted(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What the dashboard tells of schedules. Times are UTC; what clocks of a zone show says so. Spans are seconds."""
+"""What the dashboard tells of schedules: how they stand, their times, and a calendar of all of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from windlass.job import JobStatus
+from windlass.web.shapes.jobs import Command
 
 ScheduleState = Literal["active", "due", "paused", "ended", "unreadable"]
 """``due``: its time has come, and its job is not made yet, as its last one goes on or nobody runs jobs."""
@@ -58,6 +59,7 @@ class ScheduleList(msgspec.Struct, frozen=True, kw_only=True):
     """All schedules, by name."""
 
     schedules: tuple[ScheduleRow, ...]
+    commands: tuple[Command, ...]
 
 
 class ScheduleTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,13 +109,13 @@ class ScheduleDetail(msgspec.Struct, frozen=True, kw_only=True):
     """Since when they are counted; None: no run is kept, so nobody can tell."""
     changes: tuple[ClockChange, ...] = ()
     """When the clocks of its zone are changed within those days."""
+    commands: tuple[Command, ...]
 
 
 class CalendarTime(msgspec.Struct, frozen=True, kw_only=True):
-    """One or several runs of a schedule in an hour of a day."""
+    """One run of a schedule."""
 
     at: datetime
-    """The first of them."""
     clock: str
     """What the clocks of the calendar's zone show then: ``07:30``."""
     note: str | None = None
@@ -149,6 +151,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     tz: str
     now: datetime
     days: tuple[CalendarDay, ...]
+    commands: tuple[Command, ...]
 
 
 class ScheduleStarted(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from windlass.job import JobStatus
+from windlass.web.shapes.jobs import Command
 
 Side = Literal["base", "mine", "theirs"]
 
@@ -43,7 +44,7 @@ class SyncResource(msgspec.Struct, frozen=True, kw_only=True):
     every_s: float | None = None
     """How often it is pulled; None: when asked."""
     policy: str
-    """What is done about conflicts: ``ask``, ``client``, ``server``, ``latest``, ``merge`` or ``function``."""
+    """What is done about conflicts: ``ask``, ``client``, ``server``, ``latest``, ``merge``, ``function``."""
     rows: int = 0
     """Rows that the remote is known to have."""
     pending: int = 0
@@ -69,6 +70,7 @@ class SyncList(msgspec.Struct, frozen=True, kw_only=True):
     resources: tuple[SyncResource, ...]
     undeclared: tuple[str, ...] = ()
     """Known to the database, and not declared by the program that serves this page."""
+    commands: tuple[Command, ...]
 
 
 class SyncPending(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,7 @@ class SyncDetail(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: tuple[SyncQuarantined, ...] = ()
     faults: tuple[str, ...] = ()
     """What is wrong with the capture of edits, in sentences."""
+    commands: tuple[Command, ...]
 
 
 class SyncValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +152,7 @@ class ConflictList(msgspec.Struct, frozen=True, kw_only=True):
 
     conflicts: tuple[SyncConflict, ...]
     total: int
+    commands: tuple[Command, ...]
 
 
 class FieldChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -195,10 +199,11 @@ class DeadList(msgspec.Struct, frozen=True, kw_only=True):
 
     dead: tuple[SyncDead, ...]
     total: int
+    commands: tuple[Command, ...]
 
 
 class RowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Columns that a rejected row gets before it is sent again: text as of ``FieldChoice``, or None for NULL."""
+    """Columns that a rejected row gets before it is sent again: as of ``FieldChoice``; None: NULL."""
 
     columns: dict[str, str | None]
 
