@@ -1,1 +1,6 @@
-"""What the API of the dashboard answers, as structs: the OpenAPI document and the page are made from them."""
+"""What the dashboard's API takes and gives, as structs: the OpenAPI document and the front end's types come
+from these. Times are aware UTC datetimes, which JSON spells in RFC 3339; spans end in ``_s``, sizes in
+``_bytes``.
+"""
+
+from __future__ import annotations
