@@ -5,11 +5,11 @@
 
 How a request passes, in order: ``security.py`` (Host, Origin, who is it, may he), ``routing.py`` (which
 function, with which parameters), ``answering.py`` (call it in a thread, write the audit log, make JSON or an
-error of what comes out). ``events.py`` tells open pages that something has changed, and never what: they fetch
-again what they show.
+error of what comes out). ``events.py`` tells open pages that something has changed, and never what: they
+fetch again what they show.
 
 Nothing in here knows a table: whatever the managers of ``windlass.app`` cannot say, they are taught to.
-Nothing outside imports this package but the command line, when it is asked to: ``import windlass`` stays without it.
+Only the command line imports this package, when it is asked to: ``import windlass`` stays without it.
 """
 
 from __future__ import annotations

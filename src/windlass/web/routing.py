@@ -100,11 +100,11 @@ class Routes:
 
     A function takes ``call`` first, then the parameters of its path by their names, then ``query`` and
     ``body`` where it has them: structs, which are checked before it is called. It runs in a thread, and may
-    raise ``Problem``; the errors of ``windlass.errors`` become fitting answers by themselves. Its docstring's first
-    line is the summary, its return annotation the shape of the answer.
+    raise ``Problem``; the errors of ``windlass.errors`` become fitting answers by themselves. Its docstring's
+    first line is the summary, its return annotation the shape of the answer.
 
     A route that is no GET is an action: only those who may act reach it, and it is written to the audit log
-    under its name, with its path's parameters and its body; ``audited=False`` is for one that changes nothing.
+    under its name, with its path's parameters and its body; ``audited=False``: it changes nothing.
     """
 
     def __init__(self, group: str) -> None:
