@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -13,6 +14,8 @@ from windlass.facts import UNREAD
 
 
 def main() -> None:
+    # Nobody waits longer: where it is silent till then, each of its threads says where it stands.
+    faulthandler.dump_traceback_later(30, repeat=True)
     constraints = from_text(sys.argv[1])
     telling = threading.Lock()
 
