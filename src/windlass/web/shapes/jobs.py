@@ -171,7 +171,11 @@ class JobDetail(JobRow, frozen=True, kw_only=True):
     """All that is known about a job."""
 
     payload: dict[str, Any] | None
+    """What is called like a secret is shown as ``[redacted]``."""
+    payload_text: str | None
+    """The same as indented JSON: exact also where JavaScript's numbers are not."""
     result: Any
+    result_text: str | None
     last_error: str | None
     meta: dict[str, Any]
     timeout_s: float | None
@@ -210,8 +214,8 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     unique: str | None = None
     existing: Existing = "keep"
     idempotency_key: str | None = None
-    deadline: str | datetime | None = None
-    """A span from now, or a time."""
+    deadline: str | None = None
+    """A span from now, such as ``2h``, or a time in RFC 3339."""
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -219,6 +223,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     key: Name
     payload: dict[str, Any] | None = None
+    payload_text: str | None = None
+    """The payload as JSON text, instead."""
     options: JobOptions = JobOptions()
 
 
@@ -226,6 +232,8 @@ class JobCopy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A new job after the model of another; what is not given is as in that one."""
 
     payload: dict[str, Any] | UnsetType | None = UNSET
+    payload_text: str | None = None
+    """The payload as JSON text, instead. What it leaves ``[redacted]`` is taken from that job."""
     queue: Name | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     max_attempts: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType = UNSET
