@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from windlass.schedules.calendar import Day, DayOfSchedule, DueTime, Missed
 from windlass.schedules.choices import PeriodicOptions, ScheduleChanges, ScheduleOptions, split
 from windlass.schedules.manager import HasKey, ScheduleManager
 from windlass.schedules.shown import Schedule
 
 __all__ = [
+    "Day",
+    "DayOfSchedule",
+    "DueTime",
     "HasKey",
+    "Missed",
     "PeriodicOptions",
     "Schedule",
     "ScheduleChanges",

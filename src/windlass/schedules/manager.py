@@ -16,10 +16,13 @@ from windlass.handlers import Registry
 from windlass.handlers.options import Options as HandlerOptions
 from windlass.job import Job
 from windlass.payload import check_json
+from windlass.platform import local_zone
 from windlass.schedule import Once, Spec, from_text, to_text
+from windlass.schedule.zones import zone_named
+from windlass.schedules.calendar import Day, Missed, days_of, missed_by
 from windlass.schedules.choices import Chosen, ScheduleChanges, ScheduleOptions, changed, chosen
 from windlass.schedules.shown import Schedule, shown
-from windlass.store.protocol import Store
+from windlass.store.protocol import JobFilter, Store
 from windlass.store.timetable import Instant, ScheduleRow
 
 _DEFAULTS = HandlerOptions()
@@ -139,6 +142,55 @@ class ScheduleManager:
         return None if row is None else shown(row, self._now())
 
     aget = asynchronous(get)
+
+    def runs(self, name: str, n: int = 30) -> list[Job]:
+        """The last ``n`` jobs that it made, as far as they are kept, newest first.
+
+        They are looked for among the newest 2,000 of its job key.
+
+        Raises:
+            InvalidJob: there is no such schedule.
+        """
+        key, wanted, before = self._row(name).job_key, checked_count("n", n), 0
+        found: list[Job] = []
+        for page in (wanted, 200, 1800 - wanted):
+            jobs = self._store().select(JobFilter(key=key), limit=max(page, 1), offset=before)
+            found += [job for job in jobs if job.meta.get("schedule") == name]
+            before += page
+            if len(found) >= wanted or len(jobs) < page:
+                break
+        return found[:wanted]
+
+    aruns = asynchronous(runs)
+
+    def missed(self, name: str) -> Missed:
+        """The times that no run was made for, since the oldest run that is kept: see ``Missed``.
+
+        Nobody ran jobs then, it was paused, or by ``missed="latest"`` one run stood for several.
+
+        Raises:
+            InvalidJob: there is no such schedule, or what is stored cannot be read.
+        """
+        row = self._row(name)
+        return missed_by(row, _spec_of(row), self.runs(name, 200), self._now())
+
+    amissed = asynchronous(missed)
+
+    def calendar(self, days: int = 7, *, tz: str | None = None, name: str | None = None) -> tuple[Day, ...]:
+        """What is due on each of the next days, today first, as the clocks of a zone count them.
+
+        ``tz``: such as ``"Europe/Zurich"``; without it, this machine's. ``name``: of that schedule alone,
+        also while it is paused; without it, of all that are not.
+
+        Raises:
+            InvalidJob: there is no such zone or schedule.
+        """
+        zone, now = zone_named(tz or local_zone()), self._now()
+        rows = self._store().schedules() if name is None else [self._row(name)]
+        readable = [(row, spec) for row in rows if (spec := _readable(row)) and not (row.paused and not name)]
+        return tuple(days_of(readable, now, zone, checked_count("days", days)))
+
+    acalendar = asynchronous(calendar)
 
     def update(self, name: str, **changes: Unpack[ScheduleChanges]) -> Schedule:
         """Changes what is given, and leaves the rest as it is: see ``ScheduleChanges``.
@@ -267,6 +319,13 @@ def _spec_of(row: ScheduleRow) -> Spec:
         return from_text(row.spec)
     except ValueError as error:
         raise InvalidJob(f"the schedule {row.name!r} cannot be read: {error}") from error
+
+
+def _readable(row: ScheduleRow) -> Spec | None:
+    try:
+        return from_text(row.spec)
+    except ValueError:
+        return None
 
 
 def _updated(row: ScheduleRow, key: str, payload: str | None, spec: Spec, now: Instant) -> ScheduleRow:
