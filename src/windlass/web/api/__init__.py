@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PARTS: tuple[str, ...] = ()
+PARTS: tuple[str, ...] = ("queues", "schedules")
 """Modules of this package that have a table called ``routes``."""

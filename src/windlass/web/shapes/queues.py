@@ -1,11 +1,11 @@
-"""What the dashboard tells of queues and limits. Spans are seconds."""
+"""What the dashboard tells of queues and limits."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from windlass.web.shapes.jobs import Command
 
@@ -19,8 +19,6 @@ class QueueRow(msgspec.Struct, frozen=True, kw_only=True):
     """How many may run at once; None: no limit."""
     rate: str | None = None
     """How many may start in which span, such as ``50/s``; None: no limit."""
-    next_slot_s: float = 0.0
-    """Until the rate lets the next one start."""
     ready: int = 0
     scheduled: int = 0
     held: int = 0
@@ -34,7 +32,6 @@ class KeyLimit(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     rate: str | None = None
     running: int = 0
-    next_slot_s: float = 0.0
     declared: bool = False
     """It is what the program declares; otherwise, what someone set."""
 
@@ -50,9 +47,9 @@ class QueueList(msgspec.Struct, frozen=True, kw_only=True):
 class LimitChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to limit from now on. None lifts the one, and what is not given stays."""
 
-    concurrency: int | UnsetType | None = UNSET
+    concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType | None = UNSET
     """How many may run at once."""
-    rate: str | UnsetType | None = UNSET
+    rate: Annotated[str, Meta(max_length=40)] | UnsetType | None = UNSET
     """How many may start in which span: ``50/s``, ``600/m``."""
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from windlass.job import JobStatus
 from windlass.web.shapes.jobs import Command
-
-ScheduleState = Literal["active", "due", "paused", "ended", "unreadable"]
-"""``due``: its time has come, and its job is not made yet, as its last one goes on or nobody runs jobs."""
 
 
 class ScheduleRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +38,14 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
     """The job key."""
     rule: str
     """When it makes a job, in words: ``every 5 minutes``, ``at 07:30 Europe/Zurich``."""
-    state: ScheduleState
     tz: str | None = None
     """The zone whose clocks it goes by; None where it goes by elapsed time, or by one moment."""
     paused: bool
+    ended: bool
+    """It never runs again."""
     next_at: datetime | None
-    """When it is due; None: it never runs again. Past: it is due now."""
+    """When it is due. Past: it is due now, and its job not made yet, as its last one goes on or nobody runs
+    jobs."""
     last_at: datetime | None
     """When its latest run was due."""
     last_job_id: int | None
@@ -112,6 +112,14 @@ class ScheduleDetail(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[Command, ...]
 
 
+class DaysQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How far ahead, and whose days."""
+
+    days: Annotated[int, Meta(ge=1, le=31)] = 7
+    tz: Annotated[str, Meta(max_length=64)] | None = None
+    """A zone such as ``Europe/Zurich``; without it, this machine's."""
+
+
 class CalendarTime(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a schedule."""
 
@@ -149,7 +157,6 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     """The runs to come of all schedules that are not paused, by day."""
 
     tz: str
-    now: datetime
     days: tuple[CalendarDay, ...]
     commands: tuple[Command, ...]
 

@@ -53,8 +53,7 @@ class SyncResource(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: int = 0
     quarantined: int = 0
     oldest_pending: datetime | None = None
-    lag_s: float | None = None
-    """Age of the oldest pending change."""
+    """When the oldest of them was made: its age is the lag."""
     last_pull: datetime | None = None
     last_push: datetime | None = None
     last_error: str | None = None
