@@ -31,6 +31,7 @@ _SECRETS = re.compile(
     r"""(?P<value>[rbf]?"(?:[^"\\]|\\.)*"|[rbf]?'(?:[^'\\]|\\.)*'|(?:bearer|basic|digest)\s+[^\s"',;]+|[^\s"',;&)}\]]+)""",
     re.IGNORECASE,
 )
+_SECRET_NAME_ALONE = re.compile(_SECRET_NAME, re.IGNORECASE)
 _SCHEMES = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9+/=_.~-]{8,}", re.IGNORECASE)
 _USERINFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@'\"]{1,512}@", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -84,6 +85,15 @@ def clean(text: str, limit: int = MAX_BYTES) -> str:
     half = (limit - 20) // 2
     head, tail = encoded[:half].decode(errors="ignore"), encoded[-half:].decode(errors="ignore")
     return f"{head}\n… cut …\n{tail}"
+
+
+def is_secret_name(name: str) -> bool:
+    """True where what is called so is hidden.
+
+    >>> is_secret_name("api_key"), is_secret_name("keyboard")
+    (True, False)
+    """
+    return _SECRET_NAME_ALONE.search(name[:200]) is not None
 
 
 def describe(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from typing import Literal
 
 from windlass.clock import next_minute
 from windlass.store.protocol import Store
@@ -13,9 +14,9 @@ _STIR_S = (0.001, 0.5)
 class Ear:
     """Turns hints into one question: might there be something new?"""
 
-    def __init__(self, store: Store, poll_s: float) -> None:
+    def __init__(self, store: Store, poll_s: float, *, kind: Literal["work", "watch"] = "work") -> None:
         self._store = store
-        self._bell = store.bell("work")
+        self._bell = store.bell(kind)
         # Where the log is watched too, the slow poll only nets what a lost watch would hide.
         self._poll_s = None if self._bell.hears_strangers else poll_s
         self._seen = store.version()

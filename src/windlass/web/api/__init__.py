@@ -1,6 +1,6 @@
-"""The routes of the dashboard's API: one module for each part of it, named here."""
+"""The routes of the dashboard's API: one module for each part of it; all are named here."""
 
 from __future__ import annotations
 
-PARTS: tuple[str, ...] = ("queues", "schedules")
-"""Modules of this package that have a table called ``routes``."""
+PARTS: tuple[str, ...] = ("api.queues", "api.schedules")
+"""Modules of ``windlass.web`` that have a table called ``routes``."""
