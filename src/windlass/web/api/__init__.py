@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PARTS: tuple[str, ...] = ("api.queues", "api.schedules")
+PARTS: tuple[str, ...] = ("api.jobs", "api.queues", "api.schedules", "api.sync")
 """Modules of ``windlass.web`` that have a table called ``routes``."""
