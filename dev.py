@@ -24,12 +24,10 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import time
 import tomllib
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from dev_parts import (
     BENCH_VENV,
@@ -42,10 +40,20 @@ from dev_parts import (
     TOOLS,
     VENV,
 )
-
-
-class Failed(Exception):
-    """A step that did not work; the message says what to do."""
+from dev_running import (
+    Failed,
+    become,
+    call,
+    call_quietly,
+    cores,
+    program,
+    python,
+    refuse,
+    run,
+    say,
+    uv,
+    works,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -133,6 +141,19 @@ def simulate(arguments: list[str]) -> int:
     return become([python(VENV), "-m", "tests.simulate", *arguments])
 
 
+def fuzz(arguments: list[str]) -> int:
+    """Send the dashboard's API thousands of strange requests (arguments go to tests/web/fuzz)."""
+    ensure_venv(VENV, "dev")
+    ensure_front_end()
+    return become([python(VENV), "-m", "tests.web.fuzz", *arguments])
+
+
+def screens(arguments: list[str]) -> int:
+    """Photograph every page of the dashboard (the argument is a folder; dist/screens by default)."""
+    ensure_all_for_tests()
+    return become([python(VENV), "-m", "tests.web.screens", *arguments])
+
+
 def lock(arguments: list[str]) -> int:
     """Resolve pyproject.toml into requirements/ again (--upgrade takes newer versions)."""
     refuse([word for word in arguments if word != "--upgrade"], "lock")
@@ -150,7 +171,8 @@ def lock(arguments: list[str]) -> int:
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
-    verb.__name__: verb for verb in (setup, demo, test, lint, fix, bench, storm, simulate, lock)
+    verb.__name__: verb
+    for verb in (setup, demo, test, lint, fix, bench, storm, simulate, fuzz, screens, lock)
 }
 
 
@@ -257,6 +279,13 @@ def ensure_all_for_tests() -> None:
     if works(SYSTEM_PARTS["python3-apsw"]):
         ensure_venv(SYSTEM_VENV, "run", interpreter=SYSTEM_PYTHON)
     ensure_venv(SERVERS_VENV, "servers")
+    ensure_front_end()
+
+
+def ensure_front_end() -> None:
+    """The dashboard's pages, built from frontend/ if they are not yet."""
+    with turn():
+        run([python(VENV), "frontend/build.py"], why="building the dashboard's pages")
 
 
 # ── what the system must bring ───────────────────────────────────────────────────────────────────
@@ -287,13 +316,6 @@ def apt_install(packages: list[str]) -> None:
         run(install_them, why=f"installing {' '.join(packages)}")
 
 
-def works(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True).returncode == 0
-    except OSError:
-        return False
-
-
 # ── linters ──────────────────────────────────────────────────────────────────────────────────────
 def style() -> int:
     return call([program(VENV, "ruff"), "check", "--quiet", "--output-format", "concise"])
@@ -315,6 +337,11 @@ def types() -> int:
     return call_quietly([program(VENV, "pyright"), "--pythonpath", python(VENV)])
 
 
+def front_end_types() -> int:
+    with turn():
+        return call_quietly([python(VENV), "frontend/build.py", "--check"])
+
+
 def house_rules() -> int:
     return call([python(VENV), "-m", "tests.house"])
 
@@ -325,70 +352,8 @@ LINTERS: dict[str, Callable[[], int]] = {
     "house rules": house_rules,
     "layers": layers,
     "types": types,
+    "front end": front_end_types,
 }
-
-
-# ── running programs ─────────────────────────────────────────────────────────────────────────────
-def python(venv: Path) -> str:
-    return program(venv, "python")
-
-
-def program(venv: Path, name: str) -> str:
-    return str(venv / "bin" / name)
-
-
-def uv() -> str:
-    return program(TOOLS, "uv")
-
-
-def run(command: list[str], *, why: str) -> None:
-    """A step that must work; its output is shown only when it does not."""
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"{why} failed:\n$ {' '.join(command)}\n{done.stdout}{done.stderr}")
-
-
-def call(command: list[str]) -> int:
-    """A step whose output is the point; gives its exit code."""
-    sys.stdout.flush()
-    return subprocess.run(command, cwd=ROOT, env=environment()).returncode
-
-
-def call_quietly(command: list[str]) -> int:
-    """A step whose output matters only when it fails; gives its exit code."""
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
-    if done.returncode:
-        print(done.stdout + done.stderr, end="", flush=True)
-    return done.returncode
-
-
-def become(command: list[str]) -> NoReturn:
-    """The last step: signals and the exit code are the program's own, with nobody in between."""
-    sys.stdout.flush()
-    os.chdir(ROOT)
-    os.execve(command[0], command, environment())
-
-
-def environment() -> dict[str, str]:
-    """Without what would point Python or uv at another environment or another Python."""
-    foreign = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON")
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "1"}
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-
-
-def refuse(arguments: list[str], verb: str) -> None:
-    if arguments:
-        raise Failed(f"{verb} takes no argument {arguments[0]!r}")
-
-
-def say(text: str) -> None:
-    """On stderr: stdout belongs to what is run, which may print JSON."""
-    sys.stdout.flush()
-    print(f"dev.py: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

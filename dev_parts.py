@@ -32,6 +32,8 @@ SYSTEM_PARTS: dict[str, list[str]] = {
     "python3-dbusmock": [SYSTEM_PYTHON, "-c", "import dbusmock"],
     # A network of the tests' own, whose cable can be pulled.
     "iproute2": ["ip", "-Version"],
+    # A real browser on the dashboard.
+    "chromium": ["chromium", "--version"],
     # Installed units are verified and run by a real systemd: a user's one, in a folder of its own.
     "systemd": ["systemd-analyze", "--version"],
 }
