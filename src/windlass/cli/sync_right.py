@@ -183,7 +183,7 @@ def _run(command: list[str], *, quiet: bool) -> int:
 
 # ── keys ───────────────────────────────────────────────────────────────────────────────────────────
 def _standing(opened: Windlass, resource: str, text: str) -> Standing:
-    from windlass.cli.sync_words import read_key
+    from windlass.sync.words import read_key
 
     cycle = opened.sync.engine.cycle(resource)
     return cycle.ledger.look(resource, [read_key(cycle.table, text)]).standings[0]
@@ -192,7 +192,7 @@ def _standing(opened: Windlass, resource: str, text: str) -> Standing:
 def _columns(
     opened: Windlass, resource: str, sets: list[str] | None, nulls: list[str] | None
 ) -> dict[str, Any]:
-    from windlass.cli.sync_words import read_columns
+    from windlass.sync.words import read_columns
 
     return read_columns(opened.sync.engine.cycle(resource).table, sets or [], nulls or [])
 

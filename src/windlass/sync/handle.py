@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from windlass.change import KEEP, Change, Effect, Key, Standing
+from windlass.change import KEEP, Change, Effect, Key, Standing, Table
 from windlass.errors import SyncError
 from windlass.job import Job
 from windlass.store.ledger import Quarantined
@@ -14,6 +14,8 @@ from windlass.sync import reconcile
 from windlass.sync.engine import Engine, Tell
 from windlass.sync.pull import Pulled
 from windlass.sync.push import Pushed
+from windlass.sync.resource import Settings
+from windlass.sync.sides import Sides, sides_of
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
 from windlass.sync.tasks import Tasks
@@ -47,6 +49,19 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"<resource {self.name!r}>"
+
+    @property
+    def settings(self) -> Settings:
+        """As it was declared."""
+        return self._engine.get(self.name).settings
+
+    def table(self) -> Table:
+        """Its table as sync sees it: the key and the columns that are synced.
+
+        Raises:
+            ConfigError: the table is missing, or cannot be synced.
+        """
+        return self._engine.cycle(self.name).table
 
     # ── look ───────────────────────────────────────────────────────────────────────────────────
     def status(self) -> Status:
@@ -86,6 +101,26 @@ class Resource:
             and not (change.captured and edited.get(change.key, change) != change)
         ]
 
+    def sides(self, *keys: Key) -> dict[Key, Sides]:
+        """Rows as they stand now: when both sides agreed, here, and as the remote last said them."""
+        self._engine.install(self.name)
+        standings = self._engine.ledger.look(self.name, keys).standings
+        return {standing.key: sides_of(standing) for standing in standings}
+
+    def standing(self, key: Key) -> Standing:
+        """All that is known of one row, read at one moment: as it stands, its changes and its conflict."""
+        self._engine.install(self.name)
+        return self._engine.ledger.look(self.name, [key]).standings[0]
+
+    def runs(self, n: int = 20) -> list[Job]:
+        """Its last pushes and pulls as jobs, as far as they are kept, newest first."""
+        return self._tasks.runs(self.name, n)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the capture of its edits, in sentences; empty where nothing is."""
+        self._engine.install(self.name)
+        return self._engine.ledger.faults(self.name)
+
     def quarantine(self, limit: int = 50) -> list[Quarantined]:
         """Remote rows that could not be written here, each with the reason; every pull tries them again."""
         self._engine.install(self.name)
@@ -116,11 +151,19 @@ class Resource:
         return found
 
     # ── put right ──────────────────────────────────────────────────────────────────────────────
-    def resolve(self, key: Key, choice: Literal["mine", "theirs"] | Mapping[str, Any] | None) -> None:
+    def resolve(
+        self,
+        key: Key,
+        choice: Literal["mine", "theirs"] | Mapping[str, Any] | None,
+        *,
+        seen: Sides | None = None,
+    ) -> None:
         """Settles a conflict: with this side's row, the remote's, one of your own, or none (None).
 
+        ``seen``: what the choice was made upon, of ``sides``.
+
         Raises:
-            SyncError: there is no conflict about that key.
+            SyncError: there is no conflict about that key, or a side is not as it was ``seen`` any more.
         """
 
         limits = self._engine.cycle(self.name).limits
@@ -128,6 +171,8 @@ class Resource:
         def work(standing: Standing) -> Effect:
             if standing.conflict is None:
                 raise SyncError(f"{self.name} has no conflict about {key!r}: see conflicts()")
+            if seen is not None and sides_of(standing) != seen:
+                raise SyncError(f"{self.name}: {key!r} was edited meanwhile, here or there: look again")
             return reconcile.resolve(standing, choice, self._engine.now_us(), limits)
 
         self._change(key, work)

@@ -175,6 +175,10 @@ class SyncManager:
         """How every resource stands, by name."""
         return self._statuses.all()
 
+    def undeclared(self) -> list[str]:
+        """Resources that the database knows of, and this program does not declare."""
+        return sorted(set(self._store().ledger.resources()) - set(self._resources))
+
     def watch(self, resource: str | None = None) -> Stream[Status]:
         """Each status as it is now, then each that changes; close it at the end."""
         return self._statuses.watch(resource, self._poll_s())

@@ -110,9 +110,11 @@ class SyncValue(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["null", "integer", "real", "text", "blob"]
     text: str = ""
-    """Of bytes: base64. Cut to 4,000 characters."""
+    """Of bytes: base64."""
     size: int = 0
-    """How long it is in full: characters, or bytes of a blob."""
+    """How long it is in full: characters of its text, or bytes."""
+    whole: bool = True
+    """False: the text is cut, or hides a secret, and is not to be sent back as it is."""
 
 
 class SyncField(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from windlass.change import Column, Key, Table
-from windlass.cli.sync_words import read_columns, read_key
 from windlass.errors import ConfigError
+from windlass.sync.words import read_columns, read_key
 
 COLUMNS = (
     Column("id", "INTEGER", "INTEGER"),

@@ -1,4 +1,4 @@
-"""Keys and columns as they are written on a command line, and as a table keeps them."""
+"""Keys and columns as people write them, on a command line or a page, and as a table keeps them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from windlass.sync.mapping import as_kept, is_binary, is_boolean, join_key
 
 if TYPE_CHECKING:
     from windlass.change import Column, Key, Table
+
+
+def key_text(key: Key) -> str:
+    """A key as ``read_key`` takes it.
+
+    >>> key_text(7), key_text(b"\\x00\\xff")
+    ('7', '00ff')
+    """
+    return key.hex() if isinstance(key, bytes) else str(key)
 
 
 def read_key(table: Table, text: str) -> Key:
@@ -64,11 +73,27 @@ def read_columns(table: Table, words: Sequence[str], nulls: Sequence[str]) -> di
             raise ConfigError(f"{table.name} has no synced column {name!r:.80}: it has {', '.join(by_name)}")
         if name in found:
             raise ConfigError(f"expected each column once, got {name!r} twice")
-        found[name] = _read_value(column, text) if separator else None
+        found[name] = read_value(column, text) if separator else None
     return found
 
 
-def _read_value(column: Column, text: str) -> Any:
+def value_text(value: Any) -> str:
+    """A value that is not None as ``read_columns`` takes it.
+
+    >>> value_text(1.5), value_text("tea"), value_text(b"tea")
+    ('1.5', 'tea', 'dGVh')
+    """
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def read_value(column: Column, text: str) -> Any:
+    """The value that a text says for a column.
+
+    Raises:
+        ConfigError: one that the column cannot keep.
+    """
     if is_binary(column):
         try:
             return base64.b64decode(text, validate=True)
