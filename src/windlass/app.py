@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from windlass import platform
+from windlass.audit import AuditManager
 from windlass.backoff import Backoff
 from windlass.bridge import asynchronous
 from windlass.client import Client, JobDecorator, JobFunction, joins
@@ -93,6 +94,7 @@ class Windlass(Placed):
         )
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
+        self.audit = AuditManager(lambda: self.store)
         self.limits = LimitManager(lambda: self.store, self.registry)
         self.schedules = ScheduleManager(lambda: self.store, self.registry, lambda: self.clock)
 

@@ -82,7 +82,7 @@ class _Inbox:
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def settled(self, claim: object, outcome: object) -> None:
+    def settled(self, claim: object, outcome: object, took_us: int | None = None) -> None:
         self.heard.append(outcome)
 
     def __getattr__(self, name: str) -> object:

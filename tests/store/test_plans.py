@@ -23,7 +23,7 @@ HELD, RUNNING, FINISHED = "windlass_jobs_held", "windlass_jobs_running", "windla
 BOND_OF_PARENT = "bond USING PRIMARY KEY (parent=?)"
 BOND_OF_CHILD = "bond USING COVERING INDEX windlass_dependencies_by_child (child=?)"
 BY_PARENT_ID, BY_CHILD_ID = ("parent USING INTEGER PRIMARY KEY", "child USING INTEGER PRIMARY KEY")
-WHOLE_INDEX_IS_WANTED = {"counts", "queues", "running", "odd"}
+WHOLE_INDEX_IS_WANTED = {"counts", "leases", "queues", "running", "odd"}
 """These count, or list what should not be there: the index holds nothing else."""
 
 DEADLINE = "windlass_jobs_deadline"
@@ -34,7 +34,10 @@ ONE_LANE = "(alone=? AND queue=? AND job_key=? AND constraints=?)"
 CONDITIONED_SEEKS = ("(alone=? AND queue=? AND job_key=? AND constraints>?)", *LANE_SEEKS)
 
 USES: dict[str, list[str]] = {
+    "activity": ["windlass_activity USING PRIMARY KEY (minute>? AND minute<?)"],
     "attempts": ["windlass_attempts_by_job"],
+    "audit": [],
+    "audits": ["windlass_audit USING INTEGER PRIMARY KEY"],
     "cancel_pending": [BY_ID],
     "cancel_running": [BY_ID],
     "cancellations": [RUNNING],
@@ -42,6 +45,8 @@ USES: dict[str, list[str]] = {
     "close_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "claim_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
+    "count_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
+    "count_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
     "counts": [READY, CONDITIONED, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
     "date_finished": [BY_ID],
     "debounce_unique": [BY_ID],
@@ -60,6 +65,7 @@ USES: dict[str, list[str]] = {
     ],
     "expire": [BY_ID],
     "expired": [f"{DEADLINE} (deadline>? AND deadline<?)"],
+    "failures": [f"{FINISHED} (status=?)"],
     "find_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "find_unique": ["windlass_jobs_unique (unique_key=?)"],
     "find_idempotent": ["windlass_jobs_idempotency (job_key=? AND idempotency_key=?)"],
@@ -81,7 +87,12 @@ USES: dict[str, list[str]] = {
     "flow_stand": [BY_ID],
     "flow_tally": [BY_ID],
     "flow_unbind": ["windlass_dependencies_by_child (child=?)"],
+    "forget_activity": [
+        "windlass_activity USING PRIMARY KEY (minute<?)",
+        "SEARCH windlass_activity",
+    ],
     "forget_attempts": ["windlass_attempts_by_job"],
+    "forget_audits": ["windlass_audit USING INTEGER PRIMARY KEY"],
     "forget_device": ["windlass_devices USING INTEGER PRIMARY KEY"],
     "forget_boots": [BY_ID, f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
     "hold": [BY_ID],
@@ -91,6 +102,7 @@ USES: dict[str, list[str]] = {
     "insert_schedule": [],
     "insert_more": [],
     "insert_unique": [LINE],
+    "leases": [RUNNING],
     "lift_concurrency": ["windlass_queues USING PRIMARY KEY (queue=?)"],
     "limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "limits": ["SCAN windlass_limits", "windlass_limits USING PRIMARY KEY (kind=?)"],
@@ -101,6 +113,8 @@ USES: dict[str, list[str]] = {
     "line_hold": [BY_ID, "windlass_jobs_unique_next (unique_next=? AND id>?)"],
     "line_last": [LINE],
     "line_take": [BY_ID],
+    "longest_conditioned": [f"{CONDITIONED} {ONE_LANE[:-1]} AND <expr><?)"],
+    "longest_ready": [f"{READY} (alone=? AND queue=? AND job_key=? AND <expr><?)"],
     "misplaced_schedules": [],
     "move_slot": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "next_deadline": [DEADLINE],
@@ -119,6 +133,7 @@ USES: dict[str, list[str]] = {
     "prune_cutoff": [f"{FINISHED} (status=?)"],
     "publish_device": [],
     "prune_doomed": [f"{FINISHED} (status=? AND finished_at<?)", BOND_OF_PARENT, BY_CHILD_ID],
+    "put_activity": [],
     "put_limit": [],
     "queues": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING],
     "reclaim": [BY_ID],
@@ -154,6 +169,7 @@ NO_TABLE = re.compile(
 OFTEN = [
     *("claim_conditioned_lane", "first_conditioned_lane"),
     *("claim_lane", "first_lane", "next_due_wall", "next_due_boot", "promote_wall", "promote_boot"),
+    *("activity", "failures", "longest_ready", "longest_conditioned"),
     *("prune_cutoff", "prune_doomed", "reclaim_select"),
     *("line_any", "line_first", "line_last", "next_deadline", "expired"),
 ]

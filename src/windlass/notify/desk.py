@@ -167,8 +167,8 @@ class _Tap:
         self.ready = inbox.ready
         self.failed = inbox.failed
 
-    def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
-        self._inbox.settled(claim, outcome)
+    def settled(self, claim: Claim, outcome: AnyOutcome, took_us: int | None = None) -> None:
+        self._inbox.settled(claim, outcome, took_us)
         self._desk.ended(claim, outcome)
 
     def progressed(self, claim: Claim, progress: str) -> None:

@@ -18,6 +18,8 @@ import msgspec
 
 from windlass.job import Disposition, Existing, JobStatus
 from windlass.outcome import AnyOutcome, StopReason
+from windlass.store.activity import Activity, Figures
+from windlass.store.audits import Audits
 from windlass.store.bell import Bell
 from windlass.store.conditions import Conditioned
 from windlass.store.flows import Flows
@@ -164,6 +166,8 @@ class Turn(NamedTuple):
     """Settlements the database refused, one by one; the others of the batch went through."""
     more: bool
     """An opened lane may still hold work."""
+    waited_us: list[int | None]
+    """For each job claimed, how long it had been ready; None where its row does not tell."""
     freed: bool = False
     """Jobs may run that waited for what has ended: in lanes that may be new."""
     slot_in_us: int | None = None
@@ -241,7 +245,7 @@ class WalState(NamedTuple):
     """A reader keeps them there."""
 
 
-class Store(Conditioned, Flows, Limits, Management, Notices, Timetable, Protocol):
+class Store(Activity, Audits, Conditioned, Flows, Limits, Management, Notices, Timetable, Protocol):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────
@@ -313,8 +317,9 @@ class Store(Conditioned, Flows, Limits, Management, Notices, Timetable, Protocol
         """Deletes at most ``limit`` finished jobs: old ones, and all but the newest ``keep`` of a status."""
         ...
 
-    def seal(self) -> None:
-        """Makes every commit so far durable; costs nothing when all are."""
+    def seal(self, activity: Sequence[Figures] = ()) -> None:
+        """Makes every commit so far durable, and keeps these figures with it; costs nothing when all are and
+        there are none."""
         ...
 
     def checkpoint(self, *, force: bool = False) -> WalState:

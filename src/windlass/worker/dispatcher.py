@@ -82,6 +82,7 @@ class Dispatcher:
         self._upkeep = Upkeep(
             store, self._lease, self._clock, retention_us=retention_us, retention_count=retention_count
         )
+        self._activity = self._upkeep.activity
         self._poll_s = poll_s
         self._asking = Asking(sources)
         self._orders = Orders()
@@ -94,12 +95,9 @@ class Dispatcher:
         self._openings = Openings(store, job_keys, self._conditions)
         self._guessed: dict[Lane, int] = {}
         self._slots = Slots()
-        self._declined = False
+        self._declined = self._more = self._pool_full = False
         self._work_likely = True
-        self._more = False
-        self._pool_full = False
-        self._last_turn = 0.0
-        self._turn_again_at = 0.0
+        self._last_turn = self._turn_again_at = 0.0
         self._failures = 0
         self._reconcile = False
         self._cancel_look_due = False
@@ -157,6 +155,7 @@ class Dispatcher:
         wish: float | None = 0.0
         while not self._is_over():
             self._wait(wish)
+            self._activity.look()
             self._pool.collect()
             now = monotonic()
             wish = self._mind(now)
@@ -297,7 +296,7 @@ class Dispatcher:
             self._store.ring()
         elif turn.claimed or told:
             self._store.ring("watch")
-        self._upkeep.commits += 1
+        self._upkeep.committed(turn)
 
     def _request(self) -> ClaimRequest | None:
         if not self._may_claim():
@@ -360,7 +359,7 @@ class Dispatcher:
                 log.error("%d results could not be settled: their jobs run again", before)
                 return
         try:
-            self._store.seal()
+            self._upkeep.seal(self._activity.rest(self.owner), monotonic())
             self._store.unregister(self.owner)
         except StoreError as error:
             log.warning("the database cannot be used at the end, another dispatcher tidies up: %s", error)
@@ -368,8 +367,9 @@ class Dispatcher:
         self._store.ring()
 
     # ── the pool's inbox ───────────────────────────────────────────────────────────────────────
-    def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
+    def settled(self, claim: Claim, outcome: AnyOutcome, took_us: int | None = None) -> None:
         self._settlements.append(Settlement(claim.job_id, claim.attempt, claim.token, outcome))
+        self._activity.ended(claim, outcome, took_us)
         self._asking.ends(claim.key)
         self._slots.ended(claim, outcome)
         self._conditions.over(claim)

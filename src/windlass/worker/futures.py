@@ -14,7 +14,7 @@ from concurrent.futures import (
 from functools import lru_cache
 from typing import Any
 
-from windlass.clock import monotonic
+from windlass.clock import monotonic, stopwatch_ns
 from windlass.context import StopReason
 from windlass.context.saying import NOTICE
 from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
@@ -144,6 +144,7 @@ class FuturePool:
         traits = self._traits(claim.key)
         is_async = traits is not None and traits.is_async
         held.executor = self._executor
+        held.began_ns = stopwatch_ns()
         if not isinstance(self._executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
             # Another machine's clock says nothing about ours: there, what is handed over counts as started.
             claim = claim._replace(start_by_us=None)
@@ -188,7 +189,8 @@ class FuturePool:
         del self._held[claim.job_id]
         self._asks.over(claim.job_id)
         self._alone.gone(claim)
-        self._inbox.settled(claim, outcome)
+        took_us = (stopwatch_ns() - held.began_ns) // 1000 if held.began_ns else None
+        self._inbox.settled(claim, outcome, took_us)
 
     def _replace(self, broken: Executor | None, error: Exception) -> None:
         if self._stopping or broken is not self._executor:
@@ -237,10 +239,11 @@ class FuturePool:
 class _Held:
     """A job that an executor has."""
 
-    __slots__ = ("claim", "deadline", "executor", "future", "within_reach")
+    __slots__ = ("began_ns", "claim", "deadline", "executor", "future", "within_reach")
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
+        self.began_ns = 0
         self.future: Future[AnyOutcome] | None = None
         self.executor: Executor | None = None
         self.deadline: float | None = None

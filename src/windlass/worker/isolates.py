@@ -186,7 +186,7 @@ class IsolatePool:
             for claim, result in child.results():
                 if result.outcome != LATE:
                     self._estimates.learn(claim.key, result.took_us)
-                self._inbox.settled(claim, result.outcome)
+                self._inbox.settled(claim, result.outcome, result.took_us)
             if not is_alive:
                 self._died(child)
 
@@ -382,7 +382,7 @@ class IsolatePool:
         for message in child.messages():
             self._hear(child, message)
         for claim, result in child.results():
-            self._inbox.settled(claim, result.outcome)
+            self._inbox.settled(claim, result.outcome, result.took_us)
         for given in child.everything():
             self._inbox.settled(given.claim, verdict(given.claim))
         child.process.close()

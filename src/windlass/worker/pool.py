@@ -13,8 +13,8 @@ from windlass.store.protocol import Claim, Lane
 class Inbox(Protocol):
     """The dispatcher's ear. Called in the dispatcher's own thread only."""
 
-    def settled(self, claim: Claim, outcome: AnyOutcome) -> None:
-        """An attempt is over."""
+    def settled(self, claim: Claim, outcome: AnyOutcome, took_us: int | None = None) -> None:
+        """An attempt is over; it took so long, where that was measured."""
         ...
 
     def progressed(self, claim: Claim, progress: str) -> None:

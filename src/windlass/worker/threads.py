@@ -194,7 +194,7 @@ class ThreadPool:
     def _work(self) -> None:
         take, perform, clock = self._queue.get, self._performer.perform, stopwatch_ns
         while (claim := take()) is not None:
-            began = clock()
+            began, took_us = clock(), None
             try:
                 outcome = perform(claim)
             except BaseException as error:
@@ -202,8 +202,9 @@ class ThreadPool:
                 log.exception("job %d could not be performed", claim.job_id)
                 outcome = Failed(f"Windlass could not perform it: {type(error).__name__}: {error}")
             if outcome != LATE:
-                self._estimates.learn(claim.key, (clock() - began) / 1000)
-            self._tell(claim, outcome)
+                took_us = (clock() - began) // 1000
+                self._estimates.learn(claim.key, took_us)
+            self._tell(claim, outcome, took_us)
         self._news.tell(self._left)
 
     def _left(self, inbox: Inbox) -> None:
@@ -211,22 +212,23 @@ class ThreadPool:
         self._leaving -= 1
 
     async def _perform_async(self, claim: Claim) -> None:
+        began = stopwatch_ns()
         outcome = await self._performer.aperform(claim)
-        self._tell(claim, outcome)
+        self._tell(claim, outcome, (stopwatch_ns() - began) // 1000)
 
-    def _tell(self, claim: Claim, outcome: AnyOutcome) -> None:
+    def _tell(self, claim: Claim, outcome: AnyOutcome, took_us: int | None) -> None:
         if os.getpid() != self._pid:
             os.write(2, b"windlass: a handler forked, and its child returned: end it with os._exit()\n")
             os._exit(1)
-        self._news.tell(self._settled, claim, outcome)
+        self._news.tell(self._settled, claim, outcome, took_us)
 
     # ── hearing and minding ────────────────────────────────────────────────────────────────────
     def collect(self) -> None:
         self._news.deliver(self._inbox)
 
-    def _settled(self, inbox: Inbox, claim: Claim, outcome: AnyOutcome) -> None:
+    def _settled(self, inbox: Inbox, claim: Claim, outcome: AnyOutcome, took_us: int | None) -> None:
         if self._over(claim):
-            inbox.settled(claim, outcome)
+            inbox.settled(claim, outcome, took_us)
 
     def _over(self, claim: Claim) -> bool:
         """Notes that a job is over; False where nobody waits for it any more."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from windlass.clock import Clock, monotonic, next_minute
 from windlass.context import sweep_tempdirs, temp_root
 from windlass.job import JobStatus
-from windlass.store.protocol import JobFilter, Store
+from windlass.store.activity import Figures
+from windlass.store.protocol import JobFilter, Store, Turn
+from windlass.worker.activity import Activity
 from windlass.worker.lease import BEAT_S, REST_S, Lease, state_of
 
 log = logging.getLogger("windlass.worker")
@@ -33,6 +35,7 @@ class Upkeep:
         self._retention_us = retention_us
         self._retention_count = retention_count
         self.owner = 0
+        self.activity = Activity(clock)
         self.commits: int = 0
         self._due_at = 0.0
         self._reclaim_at = 0.0
@@ -53,6 +56,12 @@ class Upkeep:
         if self._settle_down_at is not None:
             times += [self._settle_down_at, self._checkpoint_at]
         return min(times)
+
+    def committed(self, turn: Turn) -> None:
+        """A turn was: it is to be made durable, and what it took is counted."""
+        self.commits += 1
+        if turn.claimed:
+            self.activity.began(turn.claimed, turn.waited_us)
 
     def look_for_due(self, now: float) -> None:
         """Jobs may have been put off: the next one may be due before the one that was expected."""
@@ -147,8 +156,14 @@ class Upkeep:
             self._checkpoint_at = now + _CHECKPOINT_S
             self._checkpoint(now)
         if now >= self._settle_down_at:
-            self._settle_down_at = None
-            self._store.seal()
+            self.seal(self.activity.due(self.owner, now), now)
+            # What was written less than a second ago is written once more before this dispatcher rests.
+            self._settle_down_at = None if self.activity.is_written else now + _SEAL_S
+
+    def seal(self, figures: Sequence[Figures], now: float) -> None:
+        """Makes all commits durable, and keeps the figures with them."""
+        self._store.seal(figures)
+        self.activity.written(len(figures), now)
 
     def _checkpoint(self, now: float) -> None:
         state = self._store.checkpoint()

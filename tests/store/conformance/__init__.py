@@ -17,6 +17,7 @@ from tests.store.conformance.flowing import Flowing
 from tests.store.conformance.limiting import Limiting
 from tests.store.conformance.listening import Listening
 from tests.store.conformance.managing import Managing
+from tests.store.conformance.recording import Recording
 from tests.store.conformance.recovering import Recovering
 from tests.store.conformance.scheduling import Scheduling
 from tests.store.conformance.settling import Settling
@@ -36,6 +37,7 @@ class StoreConformance(
     Flowing,
     Recovering,
     Managing,
+    Recording,
     Limiting,
     Scheduling,
     Listening,

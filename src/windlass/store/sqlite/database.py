@@ -222,6 +222,11 @@ class Database(Connections):
         return self._version
 
     # ── durability ─────────────────────────────────────────────────────────────────────────────
+    @property
+    def is_unsealed(self) -> bool:
+        """The last commit of this process may not be on the disk yet."""
+        return self._unsealed
+
     def seal(self) -> None:
         """Makes all commits so far durable, by one that is."""
         if self._unsealed:

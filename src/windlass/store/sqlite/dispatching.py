@@ -24,8 +24,8 @@ from windlass.store.protocol import (
 from windlass.store.sqlite import flowing, limiting, succession
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.foreign import oddity, rewrite_created_at, unreadable
-from windlass.store.sqlite.laning import Laning
 from windlass.store.sqlite.mending import is_undecodable
+from windlass.store.sqlite.recording import Recording, waited_us
 from windlass.store.sqlite.settling import STOP_REASONS, Settler
 from windlass.store.sqlite.statements import SQL
 
@@ -39,7 +39,7 @@ class _Refused(Exception):
     """Something of a turn cannot be stored, and nothing of it was."""
 
 
-class Dispatching(Laning):
+class Dispatching(Recording):
     """The dispatchers' verbs."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -106,7 +106,7 @@ class Dispatching(Laning):
         *,
         one_by_one: bool,
     ) -> Turn:
-        turn = Turn([], [], [], False)
+        turn = Turn([], [], [], more=False, waited_us=[])
         now_us, now = self.now()
         # A quarantine is a verdict that no re-run would repeat by itself: it must not vanish.
         full = any(type(settlement.outcome) is Quarantined for settlement in settlements)
@@ -126,13 +126,15 @@ class Dispatching(Laning):
             freed = succession.follow(connection, settlements, not_settled, now) or freed
             slot_in_us = None
             if request is not None and request.limit > 0 and request.caps:
-                slot_in_us = self._claim(connection, request, now, turn)
+                slot_in_us = self._claim(connection, request, (now_us, now), turn)
         more = request is not None and 0 < request.limit <= len(turn.claimed)
         return turn._replace(more=more, freed=freed, slot_in_us=slot_in_us)
 
     def _claim(
-        self, connection: sqlite3.Connection, request: ClaimRequest, now: str, turn: Turn
+        self, connection: sqlite3.Connection, request: ClaimRequest, moment: tuple[int, str], turn: Turn
     ) -> int | None:
+        now_us, now = moment
+        ready_at, ready_us = "", None
         gate = limiting.gate(connection, self.clock, request.extra_us)
         heads: list[Iterable[Any]] = [
             self.head(connection, lane, request.before.get(lane), min(cap, request.limit, room))
@@ -145,7 +147,7 @@ class Dispatching(Laning):
         for row in _until_undecodable(best, turn):
             (
                 _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority,
-                dated, constraints,
+                dated, constraints, since,
             ) = row  # fmt: skip
             if gate and gate.room(queue, key) <= 0:
                 continue
@@ -166,6 +168,10 @@ class Dispatching(Laning):
                     gate.decline(queue, key)
                 continue
             turn.claimed.append(claim)
+            # Jobs that came together share the text.
+            if since != ready_at:
+                ready_at, ready_us = since, waited_us(now_us, since)
+            turn.waited_us.append(ready_us)
             if gate:
                 gate.take(queue, key)
             if len(turn.claimed) >= request.limit:
@@ -274,9 +280,6 @@ class Dispatching(Laning):
             found = row if row and isinstance(row[0], int) else (0, 0)
             self._surpluses[status, keep] = found
         return found
-
-    def seal(self) -> None:
-        self.database.seal()
 
     def checkpoint(self, *, force: bool = False) -> WalState:
         return self.database.checkpoint(force=force)

@@ -14,7 +14,7 @@ from windlass.job import Attempt, Job, JobStatus
 from windlass.store.protocol import JobFilter, QueueState
 from windlass.store.sqlite import flowing, succession
 from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.rows import COLUMNS, job_of, moment
+from windlass.store.sqlite.rows import COLUMNS, job_of, moment, shown
 from windlass.store.sqlite.statements import SQL
 
 _STEP = 500
@@ -185,17 +185,8 @@ class Managing(Role):
 
     @contextmanager
     def _look(self) -> Generator[sqlite3.Connection]:
-        """For showing: a text that is not UTF-8 is shown by its bytes, until a dispatcher holds its job."""
-        with self.database.read() as connection:
-            texts, connection.text_factory = connection.text_factory, _shown
-            try:
-                yield connection
-            finally:
-                connection.text_factory = texts
-
-
-def _shown(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+        with self.database.read() as connection, shown(connection):
+            yield connection
 
 
 def _source(where: JobFilter) -> tuple[str, list[str], list[Any]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -31,7 +34,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
     return Job(
         id=row[0],
         key=str(row[1]),
-        payload=_object(row[2]),
+        payload=object_of(row[2]),
         status=JobStatus(status) if known else JobStatus.PENDING,
         queue=str(row[4]),
         priority=_int(row[5], 0),
@@ -46,7 +49,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
         result=_json(row[14]),
         progress=_progress(row[15]),
         tags=_texts(row[16]),
-        meta=_object(row[17]) or {},
+        meta=object_of(row[17]) or {},
         timeout_s=row[18] / 1_000_000 if isinstance(row[18], int) else None,
         idempotency_key=_text(row[19]),
         hold=_text(row[20]) if known else f"status is {status!r}, expected PENDING",
@@ -70,7 +73,8 @@ def _json(text: Any) -> Any:
         return None
 
 
-def _object(text: Any) -> dict[str, Any] | None:
+def object_of(text: Any) -> dict[str, Any] | None:
+    """The JSON object in a text; None where it is none."""
     value = _json(text)
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
@@ -108,6 +112,20 @@ def _moment_of(wall_us: Any) -> datetime | None:
         return from_us(wall_us) if isinstance(wall_us, int) else None
     except (OverflowError, ValueError, OSError):
         return None
+
+
+@contextmanager
+def shown(connection: sqlite3.Connection) -> Generator[None]:
+    """For showing: a text that is not UTF-8 is shown by its bytes, until a dispatcher holds its job."""
+    texts, connection.text_factory = connection.text_factory, _shown
+    try:
+        yield
+    finally:
+        connection.text_factory = texts
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def moment(text: Any) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from windlass.clock import Clock, SystemClock
 from windlass.errors import StoreUnavailable, UnsafeDatabase
 from windlass.store.sqlite import migrate
+from windlass.store.sqlite.auditing import Auditing
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.dispatching import Dispatching
 from windlass.store.sqlite.doorbell import FifoBell
@@ -28,7 +29,7 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
 
 
-class SqliteStore(Scheduling, Dispatching, Expiring, Managing, Flowing, Limiting, Noticing):
+class SqliteStore(Scheduling, Dispatching, Expiring, Managing, Flowing, Limiting, Noticing, Auditing):
     """Jobs in one SQLite file. Thread-safe. Opened at the first use; see the protocol for the verbs."""
 
     def __init__(

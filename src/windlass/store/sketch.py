@@ -1,0 +1,78 @@
+"""How long things took, in so few bytes that each minute can keep it: a histogram with log-scale buckets.
+
+Each bucket is 8 % longer than the one below it, and stands for the value in its middle: so a percentile is
+within 4 % of the true one, whether that is microseconds or weeks. Sketches are merged by adding them up.
+
+As bytes a sketch is the number of its first bucket and the counts from there on, all little-endian. To add up
+thousands of them, each is read as one large integer with 32 bits for each bucket, so that one addition adds all
+buckets. A count over 2³² would run into the next one: that takes 50,000 jobs a second, all day.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from math import log
+
+GROWTH = 1.08
+SCALE = 1 / log(GROWTH)
+BUCKETS = 400
+"""The last one begins at 232 days."""
+_FIRST = struct.Struct("<H")
+
+
+def bucket(us: float) -> int:
+    """The bucket of a duration in microseconds.
+
+    >>> bucket(0), bucket(1), bucket(1000)
+    (0, 1, 90)
+    """
+    return min(int(log(us) * SCALE) + 1, BUCKETS - 1) if us >= 1 else 0
+
+
+def middle_us(number: int) -> float:
+    """The duration that a bucket stands for, in microseconds."""
+    return 2 * GROWTH**number / (GROWTH + 1) if number else 0.0
+
+
+def to_bytes(counts: Sequence[int]) -> bytes | None:
+    """The sketch with so many values in each bucket; None where all are empty."""
+    some = [number for number, count in enumerate(counts) if count]
+    if not some:
+        return None
+    first, end = some[0], some[-1] + 1
+    return _FIRST.pack(first) + struct.pack(f"<{end - first}I", *counts[first:end])
+
+
+def to_number(sketch: bytes | None) -> int:
+    """The sketch as one large integer, to be added to others."""
+    if not sketch:
+        return 0
+    return int.from_bytes(sketch[2:], "little") << (32 * _FIRST.unpack_from(sketch)[0])
+
+
+def to_counts(number: int) -> tuple[int, ...]:
+    """How many values are in each bucket of a sum of sketches, as far as there are any."""
+    length = (number.bit_length() + 31) // 32
+    return struct.unpack(f"<{length}I", number.to_bytes(4 * length, "little"))
+
+
+def quantiles_us(counts: Sequence[int], wanted: Sequence[float]) -> list[float | None]:
+    """The durations below which those parts of all values lie; ``wanted`` rises. None where there is nothing.
+
+    >>> counts = [0] * BUCKETS
+    >>> for us in range(1, 1001): counts[bucket(us)] += 1
+    >>> [round(us) for us in quantiles_us(counts, (0.5, 0.99))]
+    [490, 980]
+    """
+    total = sum(counts)
+    if not total:
+        return [None] * len(wanted)
+    found: list[float | None] = []
+    seen, number = counts[0], 0
+    for part in wanted:
+        while seen < part * total and number + 1 < len(counts):
+            number += 1
+            seen += counts[number]
+        found.append(middle_us(number))
+    return found

@@ -1,0 +1,1 @@
+INSERT INTO windlass_audit (at, who, action, subject, details, outcome) VALUES (?, ?, ?, ?, ?, ?)

@@ -1,0 +1,1 @@
+DELETE FROM windlass_audit WHERE id <= ?

@@ -1,0 +1,111 @@
+"""Figures of what was done, the audit log, and looks at what failed and what waits."""
+
+from __future__ import annotations
+
+from tests.store.conformance.steps import SECOND, add, claim, register, settle
+from windlass.outcome import Completed, Failed, Retried
+from windlass.store.activity import KEPT_MINUTES, Figures
+from windlass.store.audits import AUDITS_KEPT
+from windlass.store.protocol import ClaimRequest, Store
+from windlass.store.sketch import BUCKETS, bucket, to_bytes
+from windlass.testing import ManualClock
+
+
+def figures(minute: int, owner: int = 1, key: str = "work", completed: int = 1, took_us: int = 50) -> Figures:
+    counts = [0] * BUCKETS
+    counts[bucket(took_us)] = completed
+    return Figures(minute, owner, "default", key, completed, 0, 0, 0, 0, 0, 0, None, to_bytes(counts))
+
+
+class Recording:
+    def test_figures_are_kept_with_the_commit_that_seals(self, store: Store) -> None:
+        given = [figures(100), figures(100, key="other"), figures(101)]
+        store.seal(given)
+        assert sorted(store.activity(100, 101)) == sorted(given)
+        assert list(store.activity(101, 200)) == given[2:]
+
+    def test_a_row_is_written_whole_and_told_again_counts_once(self, store: Store) -> None:
+        store.seal([figures(100, completed=3)])
+        store.seal([figures(100, completed=5)])
+        assert [one.completed for one in store.activity(0, 1000)] == [5]
+
+    def test_each_dispatcher_has_rows_of_its_own(self, store: Store) -> None:
+        store.seal([figures(100, owner=1), figures(100, owner=2)])
+        assert sorted(one.owner for one in store.activity(100, 100)) == [1, 2]
+
+    def test_figures_are_gone_after_two_days(self, store: Store) -> None:
+        store.seal([figures(minute) for minute in (50, 51, 100)])
+        for minute in range(KEPT_MINUTES + 51, KEPT_MINUTES + 54):
+            store.seal([figures(minute)])
+        assert min(one.minute for one in store.activity(0, 10**6)) == 100
+
+    def test_a_claim_says_how_long_its_jobs_had_been_ready(self, store: Store, clock: ManualClock) -> None:
+        add(store)
+        add(store, delay_us=5 * SECOND)
+        clock.advance(8)
+        store.promote()
+        clock.advance(1)
+        turn = store.settle_and_claim([], _all(store))
+        assert [claim.job_id for claim in turn.claimed] == [1, 2]
+        assert turn.waited_us == [9 * SECOND, 1 * SECOND]
+
+    def test_a_retry_waits_from_when_it_was_due(self, store: Store, clock: ManualClock) -> None:
+        add(store)
+        clock.advance(7)
+        settle(store, claim(store)[0], Retried("again", 0))
+        clock.advance(2)
+        assert store.settle_and_claim([], _all(store)).waited_us == [2 * SECOND]
+
+    def test_failures_are_told_newest_first_with_the_first_line_of_the_error(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        for text in ("ValueError: one\n  in a.py", "two"):
+            add(store)
+            settle(store, claim(store)[0], Failed(text, "permanent"))
+            clock.advance(1)
+        add(store)
+        settle(store, claim(store)[0], Completed())
+        assert [(one.message, one.reason) for one in store.failures()] == [
+            ("two", "permanent"),
+            ("ValueError: one", "permanent"),
+        ]
+        assert len(store.failures(1)) == 1
+
+    def test_the_longest_wait_of_each_queue_and_key(self, store: Store, clock: ManualClock) -> None:
+        low = add(store, priority=1)
+        clock.advance(1)
+        mail = add(store, "mail", queue="mail")
+        add(store, priority=9)
+        conditioned = add(store, "fetch", constraints='{"charging":true}')
+        add(store, "later", delay_us=SECOND)
+        found = store.longest_waits()
+        assert [one.job_id for one in found] == [low, mail, conditioned]
+        assert [(one.ready, one.ready_is_least) for one in found] == [(2, False), (1, False), (1, False)]
+        [first] = store.longest_waits(1, count_to=1)
+        assert (first.ready, first.ready_is_least) == (1, True)
+
+    def test_who_has_what_runs(self, store: Store) -> None:
+        owners = [register(store), register(store)]
+        ids = [add(store) for _ in range(3)]
+        claim(store, owners[0], limit=2)
+        claim(store, owners[1])
+        assert [tuple(one) for one in store.leases()] == list(
+            zip(ids, (owners[0], owners[0], owners[1]), strict=True)
+        )
+        assert [one.job_id for one in store.leases(owner=owners[1])] == ids[2:]
+        assert len(store.leases(limit=1)) == 1
+
+    def test_the_audit_log_is_read_newest_first_and_page_by_page(self, store: Store) -> None:
+        first = store.audit("Ann", "jobs.retry", "7", '{"n": 1}', "ok")
+        second = store.audit("Ben", "queues.pause", None, None, "ok")
+        third = store.audit("Ann", "jobs.delete", "7", None, "not_found")
+        assert [one.id for one in store.audits()] == [third, second, first]
+        assert [one.id for one in store.audits(before=third, limit=1)] == [second]
+        assert [one.id for one in store.audits(who="Ann")] == [third, first]
+        [entry] = store.audits(action="jobs.retry")
+        assert (entry.subject, entry.details, entry.outcome) == ("7", {"n": 1}, "ok")
+        assert AUDITS_KEPT >= 10_000
+
+
+def _all(store: Store) -> ClaimRequest:
+    return ClaimRequest(1, 10, dict.fromkeys(store.lanes(), 10), lambda _: True)
