@@ -2,5 +2,13 @@
 
 from __future__ import annotations
 
-PARTS: tuple[str, ...] = ("api.jobs", "api.queues", "api.schedules", "api.sync")
+PARTS: tuple[str, ...] = (
+    "api.jobs",
+    "api.queues",
+    "api.schedules",
+    "api.storage",
+    "api.sync",
+    "api.system",
+    "api.workers",
+)
 """Modules of ``windlass.web`` that have a table called ``routes``."""
