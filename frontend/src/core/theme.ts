@@ -27,6 +27,11 @@ effect(() => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (painted.value += 1));
 
-/** The value of a CSS custom property, for what is painted on a canvas. */
-export const token = (name: string): string =>
-  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+let probe: HTMLElement | undefined;
+
+/** A colour of the style as a canvas takes it: what the present theme makes of it. */
+export function token(name: string): string {
+  probe ??= document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+}

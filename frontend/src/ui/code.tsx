@@ -21,10 +21,9 @@ function coloured(text: string): ComponentChildren[] {
   return parts;
 }
 
-/** A value as indented JSON; a long one is cut until somebody wants it whole. */
-export function Json({ value, label }: { value: unknown; label: string }): JSX.Element {
+/** A value as indented JSON, or its `text` as the server wrote it: a long one is cut until somebody wants it whole. */
+export function Json({ value, text = pretty(value), label }: { value?: unknown; text?: string; label: string }): JSX.Element {
   const [whole, setWhole] = useState(false);
-  const text = pretty(value);
   const cut = !whole && text.length > SHOWN_AT_FIRST;
   return (
     <div class="code">
