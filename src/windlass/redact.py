@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import cast
+from typing import Any, cast
 from urllib.parse import quote
 
 MAX_BYTES = 16 * 1024
@@ -18,6 +18,7 @@ REDACTED = "[redacted]"
 _FRAMES_MAX = 12
 _MESSAGE_MAX = 8 * 1024
 _CAUSES_MAX = 4
+_VALUE_MAX = 1 << 20
 _OURS = str(Path(__file__).parent)
 _DEMO = str(Path(__file__).parent / "demo")
 
@@ -94,6 +95,31 @@ def is_secret_name(name: str) -> bool:
     (True, False)
     """
     return _SECRET_NAME_ALONE.search(name[:200]) is not None
+
+
+def shown(value: Any) -> Any:
+    """The same JSON value without secrets. What is called like one is hidden whatever it holds, but for
+    numbers, truth values and nothing.
+
+    >>> shown({"user": "ann", "password": "hunter2", "note": "token=abc"})
+    {'user': 'ann', 'password': '[redacted]', 'note': 'token=[redacted]'}
+    """
+    match value:
+        case str():
+            return clean(value, _VALUE_MAX)
+        case dict():
+            members = cast("dict[str, Any]", value)
+            return {clean(name, _VALUE_MAX): shown_member(name, member) for name, member in members.items()}
+        case list() | tuple():
+            return [shown(item) for item in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def shown_member(name: str, value: Any) -> Any:
+    """The same of a member that is called so."""
+    hidden = is_secret_name(name) and not isinstance(value, (int, float, bool, type(None)))
+    return REDACTED if hidden else shown(value)
 
 
 def describe(error: BaseException) -> str:

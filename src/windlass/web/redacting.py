@@ -1,7 +1,5 @@
 """Payloads and results as they are shown: without what is called like a secret, and without known secrets.
 
->>> shown({"user": "ann", "password": "hunter2", "note": "token=abc"})
-{'user': 'ann', 'password': '[redacted]', 'note': 'token=[redacted]'}
 >>> restored({"password": "[redacted]", "copies": 2}, {"password": "hunter2"})
 {'password': 'hunter2', 'copies': 2}
 """
@@ -12,29 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from windlass.redact import REDACTED, clean, is_secret_name
-
-_TEXT_MOST = 1 << 20
-
-
-def shown(value: Any) -> Any:
-    """The same JSON value without secrets. What is called like one is hidden whatever it holds, but for
-    numbers, truth values and nothing."""
-    match value:
-        case str():
-            return clean(value, _TEXT_MOST)
-        case dict():
-            members = cast("dict[str, Any]", value)
-            return {clean(name, _TEXT_MOST): _member(name, member) for name, member in members.items()}
-        case list() | tuple():
-            return [shown(item) for item in cast("list[Any]", value)]
-        case _:
-            return value
-
-
-def _member(name: str, value: Any) -> Any:
-    hidden = is_secret_name(name) and not isinstance(value, (int, float, bool, type(None)))
-    return REDACTED if hidden else shown(value)
+from windlass.redact import shown, shown_member
 
 
 def shown_text(value: Any) -> str:
@@ -60,4 +36,4 @@ def restored(given: Any, original: Any) -> Any:
 def _restored_member(name: str, value: Any, original: dict[str, Any]) -> Any:
     if name not in original:
         return value
-    return original[name] if value == _member(name, original[name]) else restored(value, original[name])
+    return original[name] if value == shown_member(name, original[name]) else restored(value, original[name])
