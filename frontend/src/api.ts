@@ -657,6 +657,7 @@ export interface SyncValue {
   kind: "blob" | "integer" | "null" | "real" | "text";
   text: string;
   size: number;
+  whole: boolean;
 }
 
 export interface SyncField {
