@@ -48,6 +48,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("device", "device", "What jobs can wait for, as it is read now, and from which probe"),
             Command("notify", "notify", "Try every channel; list what was told and is not over"),
             Command("watch", "watch", "A live table of everything, or one job to its end"),
+            Command("ui", "ui", "Open the dashboard in a browser [--read-only] [--port]"),
         ),
     ),
     (

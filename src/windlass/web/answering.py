@@ -171,5 +171,17 @@ def _converted(value: Any, kind: Any, where: str) -> Any:
 
 
 def _record(call: Call, action: str, given: dict[str, Any], outcome: str) -> None:
+    if getattr(given.get("body"), "preview", False):
+        return  # it was only asked what would be done
     details = {name: shown(msgspec.to_builtins(value)) for name, value in given.items()}
-    log.info("%s: %s %r: %s", call.visitor.who, action, details, outcome)
+    body = details.pop("body", None)
+    subject = next((str(value) for value in details.values()), None)
+    try:
+        call.app.audit.record(
+            who=call.visitor.who, action=action, subject=subject, details=body, outcome=outcome
+        )
+    except errors.StoreError as error:
+        # What was done is done, and said to be: a log that is full must not make it look otherwise.
+        log.warning(
+            "%s %s %s (%s) is not in the audit log: %s", call.visitor.who, action, subject, outcome, error
+        )

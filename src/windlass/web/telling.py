@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from windlass import platform
 from windlass.app import Windlass
-from windlass.clock import from_us
 from windlass.constraints import to_text
 from windlass.job import Job, JobStatus
-from windlass.jobs import live_dispatchers
 from windlass.redact import clean
 from windlass.store.flows import Relative
 from windlass.web.redacting import shown, shown_text
@@ -24,6 +23,7 @@ from windlass.web.shapes.jobs import (
     JobDetail,
     JobRow,
     JobState,
+    LeaseOwner,
     WhyRow,
 )
 
@@ -31,6 +31,7 @@ LINE_MOST = 300
 GRAPH_LEVELS = 3
 GRAPH_WIDTH = 20
 GRAPH_MOST = 200
+_LEASES_MOST = 10_000
 
 Action = Literal["retry", "cancel", "delete", "copy"]
 
@@ -80,7 +81,7 @@ def detail_of(app: Windlass, job: Job) -> JobDetail:
         crashes=job.crashes,
         why=WhyRow(code=why.code, reason=clean(why.reason), until=why.until),
         history=history_of(app, job),
-        lease=None,
+        lease=lease_of(app, job),
         graph=graph_of(app, job),
         can=actions_of(job),
         known=app.registry.get_own(job.key) is not None,
@@ -180,19 +181,21 @@ class _Found:
         self.more |= bool(edge) and step < 0 and any(app.jobs.parents(one, limit=1) for one in edge)
 
 
-def is_alive(app: Windlass, dispatcher: int) -> bool:
-    """True while that dispatcher's process holds its lock."""
-    return any(row.id == dispatcher for row in live_dispatchers(app.store))
+def lease_of(app: Windlass, job: Job) -> LeaseOwner | None:
+    """The dispatcher that runs it; None where none does."""
+    if job.status is not JobStatus.RUNNING:
+        return None
+    owners = [one.owner for one in app.store.leases(limit=_LEASES_MOST) if one.job_id == job.id]
+    row = next((row for row in app.store.dispatchers() if row.id in owners), None)
+    if row is None:
+        return None
+    alive = platform.is_locked(row.lock_file)
+    return LeaseOwner(dispatcher=row.id, host=row.host, pid=row.pid, mode=row.mode, alive=alive)
 
 
 def first_line(text: str | None) -> str | None:
     """The first line of an error, without secrets, as a table shows it."""
     return None if text is None else clean(text.partition("\n")[0][:LINE_MOST])
-
-
-def moment(wall_us: int) -> Any:
-    """A stored time as the API tells it."""
-    return from_us(wall_us)
 
 
 def _row(job: Job) -> dict[str, Any]:

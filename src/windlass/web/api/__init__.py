@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PARTS: tuple[str, ...] = (
+    "api.audit",
     "api.jobs",
     "api.queues",
     "api.schedules",

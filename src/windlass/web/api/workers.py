@@ -44,9 +44,12 @@ def every(call: Call) -> Workers:
 
 def running_by_owner(app: Windlass) -> Mapping[int, list[Job]]:
     """The running jobs of each dispatcher, the oldest first."""
-    found = app.jobs.list(status=JobStatus.RUNNING, order="id", limit=_RUNNING_MOST)
-    owners = app.store.dispatchers()
-    return {owners[0].id: found} if len(owners) == 1 else {}
+    owners = {lease.job_id: lease.owner for lease in app.store.leases(limit=_RUNNING_MOST)}
+    found: dict[int, list[Job]] = {}
+    for job in app.jobs.list(status=JobStatus.RUNNING, order="id", limit=_RUNNING_MOST):
+        if job.id in owners:
+            found.setdefault(owners[job.id], []).append(job)
+    return found
 
 
 def _worker(
