@@ -7,7 +7,7 @@ and the ledger of the store carries effects out. Rows are in *local form*: colum
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
 
@@ -158,6 +158,22 @@ class Effect(NamedTuple):
     """Explicit operations to remove from the queue, by ``seq``."""
     explicit: tuple[Change, ...] = ()
     """Explicit operations to write anew."""
+
+
+class NewRows(NamedTuple):
+    """Rows of a page that are taken to be new here, as a table: what is said of each is at its place."""
+
+    columns: tuple[str, ...]
+    """All columns of the table that are synced."""
+    rows: Sequence[tuple[Any, ...]]
+    """In local form, in the order of ``columns``."""
+    keys: Sequence[Key]
+    remote_ids: Sequence[str]
+    versions: Sequence[str | None]
+    others: tuple[str, ...] = ()
+    """Fields that no column takes …"""
+    extras: Sequence[tuple[Any, ...]] = ()
+    """… and what they hold, in remote form; empty where there are none."""
 
 
 class RemoteRow(NamedTuple):

@@ -33,6 +33,38 @@ def test_l1_a_pull_that_is_cut_goes_on_with_the_next_page(replica: Make, collect
     equal(collection, ada)
 
 
+@pytest.mark.parametrize("edited", [False, True], ids=["untouched", "edited"])
+def test_a_first_pull_leaves_the_same_behind_whichever_way_it_goes(
+    replica: Make, collection: Collection, edited: bool
+) -> None:
+    """Pages of new rows are inserted at once; one in which a row is known here is applied row by row."""
+    for number in range(100):
+        collection.put(f"{number:02}", title=f"task {number}", done=number % 2, note=None, by="her")
+    quick, slow = replica(page_size=25), replica(page_size=25)
+    inserted: list[bool] = []
+    write_new = quick.cycle.ledger.write_new
+
+    def counted(*args: Any) -> bool:
+        inserted.append(write_new(*args))
+        return inserted[-1]
+
+    quick.cycle.ledger.write_new = counted  # type: ignore[method-assign]
+    slow.cycle.ledger.write_new = lambda *_: False  # type: ignore[method-assign]
+    for one in (quick, slow):
+        if edited:
+            one.do("INSERT INTO tasks (id, title) VALUES ('30', 'mine')")
+        done = one.pull()
+        assert (done.written, done.received) == (99 if edited else 100, 100)
+    # After a page that was none, one that is applied row by row shows that new ones come again.
+    assert inserted == ([True, False, True] if edited else [True] * 4)
+    assert len(quick.rows()) == 100
+    for table in ("tasks", "windlass_sync_shadows", "windlass_sync_conflicts"):
+        columns = "base, mine, theirs" if table == "windlass_sync_conflicts" else "*"
+        statement = f"SELECT {columns} FROM {table}"
+        there, here = (sorted(map(repr, map(tuple, one.db.execute(statement)))) for one in (quick, slow))
+        assert there == here
+
+
 def test_l2_a_pull_leaves_an_edit_on_top_of_what_it_brings(replica: Make, collection: Collection) -> None:
     ada = replica()
     collection.put("1", title="tea", done=0, note=None)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sync.test_mapping import NOTES
-from windlass.change import Change, Conflict, Effect, RemoteRow, Row, Shadow, Standing
+from windlass.change import Change, Column, Conflict, Effect, NewRows, RemoteRow, Row, Shadow, Standing, Table
 from windlass.errors import BadResponse
-from windlass.store.sqlite.ledger.values import encode, encode_each
+from windlass.store.sqlite.ledger.values import encode, encode_each, encode_table
 from windlass.sync.answers import Reading
 from windlass.sync.mapping import Mapper, Unmappable
 from windlass.sync.merge import Policy
@@ -32,6 +32,7 @@ from windlass.sync.reconcile import (
 )
 from windlass.sync.remote import Document
 from windlass.sync.reply import Reply
+from windlass.sync.tabulating import new_rows
 
 LIMITS = Limits(key=("id",))
 NUMBERS = st.sampled_from([0, 1, -1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 0.0, -0.0, 1.5, True, False])
@@ -99,6 +100,67 @@ def test_what_has_hooks_or_other_names_or_deletions_is_mapped_one_by_one() -> No
     assert Mapper(NOTES).rows([]) is None
 
 
+NARROW = Table(
+    name="narrow",
+    key=("id",),
+    columns=(
+        Column("id", "TEXT", "TEXT"),
+        Column("title", "TEXT", "TEXT"),
+        Column("done", "INTEGER", "INTEGER"),
+        Column("any", "", "BLOB"),
+    ),
+)
+FILLED = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["1", 1, "tea", None]) | VALUES,
+        "title": st.just("tea") | VALUES,
+        "done": NUMBERS,
+    },
+    optional={"any": VALUES, "version": st.just(3), "by": VALUES},
+)
+
+
+@given(st.lists(FILLED, min_size=1, max_size=4))
+def test_a_page_as_a_table_says_what_its_rows_say(page: list[dict[str, Any]]) -> None:
+    mapper = Mapper(NARROW)
+    documents = [Document(str(number), one, "v1") for number, one in enumerate(page)]
+    new = new_rows(mapper, documents)
+    if new is None:
+        return
+    expected = [mapper.row(document) for document in documents]
+    assert list(new.keys) == [mapper.key(one) for one in expected]
+    for row, extra, remote_id, version, one in zip(
+        new.rows, new.extras or [()] * len(page), new.remote_ids, new.versions, expected, strict=True
+    ):
+        told = dict(zip(new.columns, row, strict=True))
+        assert {name: repr(told[name]) for name in told} == {n: repr(v) for n, v in (one.row or {}).items()}
+        assert RemoteRow(remote_id, told, version, dict(zip(new.others, extra, strict=True))) == one
+
+
+def test_a_plain_page_becomes_a_table_and_an_odd_one_does_not() -> None:
+    def page(*told: dict[str, Any] | None) -> list[Document]:
+        return [Document(str(number), one, "v1") for number, one in enumerate(told)]
+
+    tea = {"id": "a", "title": "tea", "done": True, "any": None}
+    plain = page(tea, {**tea, "id": "b", "done": 0})
+    assert new_rows(Mapper(NARROW), plain) == NewRows(
+        ("id", "title", "done", "any"),
+        [("a", "tea", 1, None), ("b", "tea", 0, None)],
+        ("a", "b"),
+        ("0", "1"),
+        ("v1", "v1"),
+    )
+    whole = [{**tea, "version": 1}, {**tea, "version": 2}]
+    assert new_rows(Mapper(NARROW), page(*whole))[-2:] == (("version",), [(1,), (2,)])  # type: ignore[index]
+    for odd in (None, {}, {"id": "b"}, {**tea, "more": 1}, {**tea, "id": None}, {**tea, "done": 2**63}):
+        assert new_rows(Mapper(NARROW), page(tea, odd)) is None
+    assert new_rows(Mapper(NARROW), plain[:1] * 2) is None
+    assert new_rows(Mapper(NARROW), []) is None
+    assert new_rows(Mapper(NARROW, rename={"title": "name"}), plain) is None
+    assert new_rows(Mapper(NARROW, from_remote=lambda fields: fields), plain) is None
+    assert new_rows(Mapper(NARROW, model=dict), plain) is None
+
+
 IDS = st.sampled_from(["7", 7, 7.5, "a", "", None, True, {"x": 1}])
 
 
@@ -125,6 +187,14 @@ def test_a_page_is_read_as_its_rows_are(version: Version | None, page: list[dict
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), KEPT, max_size=4), max_size=5))
 def test_rows_are_encoded_together_as_they_are_one_by_one(rows: list[Row]) -> None:
     assert encode_each(rows) == list(map(encode, rows))
+
+
+@pytest.mark.parametrize("names", [("id", "ti-tle"), ('"', "\\"), ("id", "\u2028\n")], ids=repr)
+@given(rows=st.lists(st.tuples(KEPT, KEPT), max_size=5))
+def test_tuples_are_encoded_as_the_rows_that_they_are(
+    names: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> None:
+    assert encode_table(names, rows) == [encode(dict(zip(names, row, strict=True))) for row in rows]
 
 
 # ── rows that nothing is known of ──────────────────────────────────────────────────────────────────

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from windlass.change import Change, Conflict, Effect, Key, Row, Shadow, Standing, Table
+from windlass.change import Change, Conflict, Effect, Key, NewRows, Row, Shadow, Standing, Table
 
 
 class Hold(NamedTuple):
@@ -230,6 +230,17 @@ class Ledger(Protocol):
         ``released``: remote ids that leave the quarantine, before those of ``quarantine`` go in.
         ``all_or_nothing``: where a key was edited since, nothing is written: a page goes in with its cursor.
         ``refused``: the keys whose effects could not be carried out are added to it.
+
+        Raises:
+            LostHold: another holder has taken over. Nothing was written.
+        """
+        ...
+
+    def write_new(self, hold: Hold, new: NewRows, state: PullState, released: Sequence[str] = ()) -> bool:
+        """Writes rows of which nothing is known here, and their shadows, with the state behind them (L1).
+
+        As ``write`` would after a look; for a resource whose ids are the client's. False: something is known
+        of one of them, or the table refuses one. Nothing was written then: look, and ``write``.
 
         Raises:
             LostHold: another holder has taken over. Nothing was written.

@@ -70,7 +70,8 @@ class Mapper:
                 f"{table.name}: its key is bytes, which are no id that a remote could have: "
                 'declare the resource with ids="server"'
             )
-        self._only_key = table.key[0] if len(table.key) == 1 else None
+        self.only_key = table.key[0] if len(table.key) == 1 else None
+        """The key's column, where it is one."""
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
         self._sent = [(column.name, self._fields[column.name], _giver(column)) for column in sent]
         self._taken: list[Taken] = [
@@ -80,8 +81,11 @@ class Mapper:
         self._defaults = {
             one.name: as_kept(one.default, one.affinity) for one in sent if one.default is not KEEP
         }
-        self._is_plain = model is None and from_remote is None and not rename
-        self._shape = lru_cache(maxsize=64)(self._shape_of)
+        self.integers = frozenset(one.name for one in sent if _keeps_integers(one))
+        """Columns that keep an integer as it is, if it is not too large for SQLite."""
+        self.is_plain = model is None and from_remote is None and not rename
+        """Documents are taken as they come, and each field has its column's name."""
+        self.shape = lru_cache(maxsize=64)(self._shape_of)
 
     def document(self, row: Row, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The document of a row, or of some of its columns; ``extra`` are fields that no column takes.
@@ -107,7 +111,7 @@ class Mapper:
         if document.document is None:
             return RemoteRow(document.remote_id, None, document.version)
         fields = self._checked(document)
-        taken, others = self._shape(tuple(fields))
+        taken, others = self.shape(tuple(fields))
         row: dict[str, Any] = {}
         for field, column, plain, take in taken:
             value = fields[field]
@@ -121,9 +125,9 @@ class Mapper:
         For documents of one shape in which each field has its column's name, and nothing is to be refused.
         """
         bodies: list[Any] = [one.document for one in documents]
-        if not self._is_plain or set(map(type, bodies)) != {dict} or len(set(map(len, bodies))) > 1:
+        if not self.is_plain or set(map(type, bodies)) != {dict} or len(set(map(len, bodies))) > 1:
             return None
-        taken, others = self._shape(tuple(bodies[0]))
+        taken, others = self.shape(tuple(bodies[0]))
         rows: list[dict[str, Any]] = [body.copy() for body in bodies]
         extra: list[dict[str, Any]] = [{} for _ in rows]
         try:
@@ -163,7 +167,7 @@ class Mapper:
             Unmappable: the row does not tell its key.
         """
         assert row.row is not None
-        if self._only_key is not None and (value := row.row.get(self._only_key)) is not None:
+        if self.only_key is not None and (value := row.row.get(self.only_key)) is not None:
             return value
         parts = [row.row.get(name) for name in self.table.key]
         if any(part is None for part in parts):
@@ -173,7 +177,7 @@ class Mapper:
 
     def have_keys(self, rows: Sequence[RemoteRow]) -> bool:
         """True where the key is one column, and each of these rows tells it: ``with_key`` adds nothing."""
-        name = self._only_key
+        name = self.only_key
         return name is not None and None not in [row.row and row.row.get(name) for row in rows]
 
     def key_of(self, remote_id: str) -> Key:
@@ -195,7 +199,7 @@ class Mapper:
 
     def with_key(self, row: Row, key: Key) -> Row:
         """The row with its key columns filled in."""
-        if self._only_key is not None and row.get(self._only_key) == key:
+        if self.only_key is not None and row.get(self.only_key) == key:
             return row
         return {**row, **dict(zip(self.table.key, split_key(key, len(self.table.key)), strict=True))}
 
@@ -296,6 +300,10 @@ def _kept_as_it_is(column: Column) -> type | None:
     if is_binary(column) or column.declared.startswith("JSON") or column.affinity not in ("TEXT", "BLOB"):
         return None
     return str
+
+
+def _keeps_integers(column: Column) -> bool:
+    return column.affinity == "INTEGER" and not is_binary(column) and not column.declared.startswith("JSON")
 
 
 def _taker(column: Column) -> Callable[[Any], Any]:

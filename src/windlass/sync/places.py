@@ -204,7 +204,10 @@ def texts_of(field: Field, rows: Sequence[Mapping[str, Any]]) -> list[str | None
         values = [row[field.path] for row in rows]
     except KeyError:
         values = [field.of(row) for row in rows]
-    return values if set(map(type, values)) == {str} else list(map(text_of, values))
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return values
+    return list(map(str if kinds == {int} else text_of, values))
 
 
 def versions_of(version: Version | None, rows: Sequence[Mapping[str, Any]]) -> Sequence[str | None]:
@@ -214,7 +217,9 @@ def versions_of(version: Version | None, rows: Sequence[Mapping[str, Any]]) -> S
     if type(version) is FieldVersion:
         return texts_of(version.field, rows)
     if type(version) is ETag and version.field is not None:
-        return list(map(quoted, texts_of(_field(version.field), rows)))
+        # As ``quoted`` does, without a call for each.
+        texts = texts_of(_field(version.field), rows)
+        return [text if text is None or text[-1:] == '"' else f'"{text}"' for text in texts]
     return list(map(version.of_document, rows))
 
 

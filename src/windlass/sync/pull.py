@@ -23,6 +23,7 @@ from windlass.sync.identity import new_key
 from windlass.sync.push import fields_of
 from windlass.sync.reconcile import is_new, receive, received_new
 from windlass.sync.remote import Ask, Document, Page
+from windlass.sync.tabulating import new_rows
 
 SWEEPING = "windlass:sweep"
 _RETRIED = 100
@@ -30,6 +31,8 @@ _RETRIED = 100
 there by now …"""
 _AGAIN_US = 86_400_000_000
 """… and the others once a day, for the table or the program may have changed."""
+_MANY = 20
+"""A page of so many rows is tried as one of new rows: where it is none, little is lost."""
 replace = msgspec.structs.replace
 
 
@@ -76,6 +79,7 @@ class Pull:
         self._limits = cycle.limits
         self._total: int | None = None
         self._began_anew = False
+        self._expects_new = True
         self._state = PullState()
         self.done = Pulled()
 
@@ -172,6 +176,8 @@ class Pull:
     # ── its rows ───────────────────────────────────────────────────────────────────────────────
     def _receive(self, hold: Hold, documents: Sequence[Document], after: PullState) -> None:
         """Applies a page's rows with the state behind it; rows that are edited meanwhile go first."""
+        if self._expects_new and len(documents) >= _MANY and self._insert(hold, documents, after):
+            return
         now_us = self._cycle.clock.wall_us()
         rows, bad = arrived(self._cycle, documents, now_us)
         for _ in range(ROUNDS):
@@ -190,6 +196,18 @@ class Pull:
                 self.done.over += what_is_over(standings.values(), effects)
                 return
         raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
+
+    def _insert(self, hold: Hold, documents: Sequence[Document], after: PullState) -> bool:
+        """The short way of a page of nothing but new rows; False: it is none, and nothing was done."""
+        cycle = self._cycle
+        if cycle.settings.ids != "client" or any(one.server_ids for one in cycle.parents):
+            return False
+        new = new_rows(cycle.mapper, documents)
+        if new is None or not cycle.ledger.write_new(hold, new, after, new.remote_ids):
+            return False
+        self._state = after
+        self.done.written += len(new.rows)
+        return True
 
     def _write(
         self,
@@ -231,6 +249,7 @@ class Pull:
         self, rows: Sequence[RemoteRow], standings: dict[str, Standing], after: PullState, now_us: int
     ) -> list[Effect]:
         is_first = all(map(is_new, standings.values())) and len(standings) == len(rows)
+        self._expects_new = is_first
         if is_first and None not in [row.row for row in rows]:
             completed = self._cycle.mapper.completed
             return [received_new(standings[row.remote_id].key, completed(row)) for row in rows]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.store.ledger.conformance.steps import arrival, do, installed, standing
-from windlass.change import Effect, Shadow
-from windlass.errors import SweepRefused
-from windlass.store.ledger import Ledger, PullState
+from tests.store.ledger.conformance.steps import arrival, do, installed, new, standing, task
+from windlass.change import Conflict, Effect, Shadow
+from windlass.errors import LostHold, SweepRefused
+from windlass.store.ledger import Ledger, PullState, Quarantined
 
 
 class Pulling:
@@ -61,6 +61,72 @@ class Pulling:
             # A handful is never a reason to ask.
             ledger.write(hold, ledger.look("tasks").mark, [Effect(f"k{number}") for number in range(20, 31)])
             assert len(ledger.sweep(hold, max_share=0)) == 9
+
+    def test_new_rows_are_written_as_arrivals_are(self, ledger: Ledger, db: Any) -> None:
+        installed(ledger, db)
+        start = ledger.arrivals("tasks").seq
+        under_way = PullState(generation=1, enumerating=True, next_page="2")
+        with ledger.hold("tasks") as hold:
+            assert ledger.write_new(hold, new("a", "b"), under_way)
+            extra = new("c")._replace(remote_ids=("theirs",), others=("by",), extras=[("her",)])
+            assert ledger.write_new(hold, extra, under_way)
+            assert ledger.sweep(hold, max_share=0) == []
+        assert ledger.state("tasks") == under_way
+        assert standing(ledger, "b") == (
+            "b", task("b"), Shadow(task("b"), "v1"), None, None, None, ()
+        )  # fmt: skip
+        assert standing(ledger, "c").shadow == Shadow(task("c"), "v1", "theirs", {"by": "her"})
+        assert ledger.arrivals("tasks", start).keys == ["a", "b", "c"]
+        assert ledger.journal("tasks") == []
+        db.execute("UPDATE tasks SET title = 'mine' WHERE id = 'a'")
+        assert ledger.journal("tasks") == ["a"]
+
+    def test_new_rows_leave_the_quarantine(self, ledger: Ledger, db: Any) -> None:
+        installed(ledger, db)
+        do(ledger, quarantine=[Quarantined(remote_id="a", document="{}", reason="odd")])
+        with ledger.hold("tasks") as hold:
+            assert ledger.write_new(hold, new("a"), PullState(), ["a"])
+        assert ledger.quarantined("tasks") == []
+
+    @pytest.mark.parametrize("known", ["row", "shadow", "journal", "queue", "conflict", "refused"])
+    def test_rows_are_not_new_where_anything_is_known_of_one(
+        self, ledger: Ledger, db: Any, known: str
+    ) -> None:
+        installed(ledger, db)
+        conflict = Conflict(base=None, mine=None, theirs=None)
+        match known:
+            case "row":
+                do(ledger, Effect("b", row=task("b")))
+            case "shadow":
+                do(ledger, Effect("b", shadow=Shadow(task("b"))))
+            case "journal":
+                db.execute("INSERT INTO tasks (id, title) VALUES ('b', 'mine')")
+                db.execute("DELETE FROM tasks")
+            case "queue":
+                db.execute(
+                    "INSERT INTO sync_queue (type, table_name, local_id) VALUES ('ring', 'tasks', 'b')"
+                )
+                do(ledger, Effect("b"))
+            case "conflict":
+                do(ledger, Effect("b", conflict=conflict))
+            case _:
+                do(ledger, arrival("other", "title of b"))
+        before = db.execute("SELECT * FROM tasks").fetchall()
+        with ledger.hold("tasks") as hold:
+            assert not ledger.write_new(hold, new("a", "b", "c"), PullState(cursor="1"))
+            assert ledger.state("tasks") == PullState()
+            assert db.execute("SELECT * FROM tasks").fetchall() == before
+            assert standing(ledger, "a").shadow is None
+            # What is known of others is no hindrance.
+            assert ledger.write_new(hold, new("d", "e"), PullState(cursor="1"))
+
+    def test_who_lost_the_hold_writes_no_new_rows(self, ledger: Ledger, db: Any) -> None:
+        installed(ledger, db)
+        with ledger.hold("tasks") as lost:
+            pass
+        with ledger.hold("tasks"), pytest.raises(LostHold):
+            ledger.write_new(lost, new("a"), PullState())
+        assert db.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
 
     def test_a_remote_id_is_known_by_the_row_it_belongs_to(self, ledger: Ledger, db: Any) -> None:
         installed(ledger, db)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from windlass.change import Change, Effect, Key, Shadow, Standing
+from windlass.change import Change, Effect, Key, NewRows, Shadow, Standing
 from windlass.store.ledger import Ledger
 
 TASKS = "CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT NOT NULL UNIQUE, done INTEGER, note TEXT)"
@@ -29,6 +29,12 @@ def arrival(key: str, title: str | None = None, version: str = "v1") -> Effect:
     """A row as a pull brings it."""
     row = task(key, title)
     return Effect(key, row=row, shadow=Shadow(row, version), remote=True)
+
+
+def new(*keys: str) -> NewRows:
+    """Rows as a first pull brings them."""
+    rows = [tuple(task(key).values()) for key in keys]
+    return NewRows(tuple(task("")), rows, keys, keys, ["v1"] * len(keys))
 
 
 def standing(ledger: Ledger, key: Key, resource: str = "tasks") -> Standing:

@@ -155,6 +155,14 @@ def untracked(connection: sqlite3.Connection, resource: int, keys: Sequence[Key]
     return [key for key in keys if key not in tracked]
 
 
+def is_tracked(connection: sqlite3.Connection, resource: int, keys: Sequence[Key]) -> bool:
+    """True where the journal, the queue or a conflict speaks of one of these keys."""
+    _, queued, disputed = connection.execute(SQL["look_mark"], {"resource": resource}).fetchone()
+    journaled = connection.execute(SQL["journal_has"], (resource,)).fetchone() is not None
+    asked = {"known_journaled": journaled, "known_busy": queued, "known_disputed": disputed}
+    return any(there and _keys(connection, name, resource, keys) for name, there in asked.items())
+
+
 def _shadows(connection: sqlite3.Connection, resource: int, keys: Sequence[Key]) -> dict[Key, Shadow]:
     found: dict[Key, Shadow] = {}
     for chunk in chunks(keys):

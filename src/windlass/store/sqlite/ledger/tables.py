@@ -172,6 +172,19 @@ class UserTable:
         else:
             connection.executemany(self._upsert(columns), rows)
 
+    def put_new(
+        self, connection: sqlite3.Connection, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+    ) -> None:
+        """Inserts rows, and overwrites none, whatever the table says of conflicts.
+
+        Raises:
+            sqlite3.IntegrityError: one is there already, or the table refuses it.
+        """
+        known = ("new", *columns)
+        if known not in self._texts:
+            self._texts[known] = self._insert(columns).replace("INSERT", "INSERT OR ABORT", 1)
+        connection.executemany(self._texts[known], rows)
+
     def repoint(self, connection: sqlite3.Connection, column: str, was: Key, to: Key) -> list[Key]:
         """Gives that column the one value where it has the other; the keys of the rows."""
         where = f"{quoted(column)} = ? RETURNING {self.key_sql()}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, starmap
 from typing import Any, Literal, cast
 
 import msgspec
@@ -40,6 +40,24 @@ def encode_each(rows: Sequence[Row]) -> list[str]:
         return list(map(encode, told))
     # A line each; in JSON a line break is always written as an escape.
     return _ENCODER.encode_lines(told).decode().split("\n")[:-1]
+
+
+def encode_table(names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    """``encode`` of rows that are told as tuples, each a value for each name."""
+    made = _struct_of(names)
+    if made is None or not _ODD.isdisjoint(map(type, chain.from_iterable(rows))):
+        return encode_each([dict(zip(names, row, strict=True)) for row in rows])
+    return _ENCODER.encode_lines(list(starmap(made, rows))).decode().split("\n")[:-1]
+
+
+@lru_cache(maxsize=64)
+def _struct_of(names: tuple[str, ...]) -> Callable[..., Any] | None:
+    """A type whose instances are encoded as objects with these names: quicker to make than a dictionary."""
+    fields = {f"field_{number}": name for number, name in enumerate(names)}
+    try:
+        return msgspec.defstruct("Row", list(fields), rename=fields, gc=False)
+    except ValueError:  # a name that JSON writes with an escape
+        return None
 
 
 def encode_document(fields: Mapping[str, Any]) -> str:

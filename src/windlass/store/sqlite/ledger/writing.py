@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from windlass.change import Change, Effect, Key
+from windlass.change import Change, Effect, Key, NewRows
 from windlass.errors import LostHold, StoreError, SweepRefused
 from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.ledger.applying import REFUSALS, Batch, Refusal
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
 from windlass.store.sqlite.ledger.capture import keep_highest
+from windlass.store.sqlite.ledger.inserting import encoded, insert
 from windlass.store.sqlite.ledger.statements import SQL
 from windlass.store.sqlite.ledger.values import encode_keys
 
@@ -94,14 +95,29 @@ class Writing(LedgerRole):
             )  # fmt: skip
             arrived = [key for key, effect in done if effect.remote]
             if arrived:
-                connection.execute(SQL["arrive"], (found.id, encode_keys(arrived)))
-                connection.execute(SQL["arrivals_prune"], (found.id, _ARRIVALS_KEPT))
+                _arrive(connection, found.id, encode_keys(arrived))
             if state is not None and not skipped:
-                connection.execute(SQL["set_state"], (msgspec.json.encode(state).decode(), found.id))
+                _set_state(connection, found.id, state)
         if refused is not None:
             refused += [key for key, _ in refusals if key is not None]
         self._after(arrived=bool(arrived))
         return skipped
+
+    def write_new(self, hold: Hold, new: NewRows, state: PullState, released: Sequence[str] = ()) -> bool:
+        """See the protocol."""
+        try:
+            told = encoded(new)
+            with self.database.write(full=False) as connection:
+                found = self._held(connection, hold)
+                if not insert(connection, found, new, told, _generation(found, state) or 0):
+                    return False
+                _release(connection, found.id, released)
+                _arrive(connection, found.id, told.keys)
+                _set_state(connection, found.id, state)
+        except REFUSALS:
+            return False
+        self._after(arrived=True)
+        return True
 
     def _held(self, connection: sqlite3.Connection, hold: Hold) -> Resource:
         found = self.resource(connection, hold.resource)
@@ -157,6 +173,16 @@ def _unmoved(
     moved = {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
     skipped = [effect.key for effect in effects if effect.key is not None and effect.key in moved]
     return [effect for effect in effects if effect.key not in moved], skipped
+
+
+def _arrive(connection: sqlite3.Connection, resource: int, keys: str) -> None:
+    """Tells followers; ``keys`` is a JSON array."""
+    connection.execute(SQL["arrive"], (resource, keys))
+    connection.execute(SQL["arrivals_prune"], (resource, _ARRIVALS_KEPT))
+
+
+def _set_state(connection: sqlite3.Connection, resource: int, state: PullState) -> None:
+    connection.execute(SQL["set_state"], (msgspec.json.encode(state).decode(), resource))
 
 
 def _release(connection: sqlite3.Connection, resource: int, remote_ids: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+SELECT key FROM windlass_sync_conflicts WHERE resource = ? AND key IN (:keys)
