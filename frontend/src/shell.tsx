@@ -88,7 +88,7 @@ function Navigation({ path }: { path: string }): JSX.Element {
   const top = path.split("/")[0];
   const told = session.value;
   return (
-    <div class="side" id="navigation">
+    <div class="sidebar" id="navigation">
       <Brand />
       <nav aria-label="Pages" onKeyDown={(event) => event.key === "Escape" && (menu_open.value = false)}>
         {WAYS.map(({ title, ways }) => (

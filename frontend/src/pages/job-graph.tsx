@@ -4,7 +4,7 @@ import type { Graph, GraphNode } from "../api.ts";
 import { Empty } from "../ui/basics.tsx";
 import { StateMark, type Mark } from "../ui/icon.tsx";
 
-const [WIDE, TALL, GAP_X, GAP_Y] = [176, 44, 44, 10];
+const [WIDE, TALL, GAP_X, GAP_Y] = [156, 44, 32, 10];
 
 interface Placed extends GraphNode {
   x: number;
@@ -13,7 +13,7 @@ interface Placed extends GraphNode {
 
 function markOf(node: GraphNode): Mark {
   if (node.status === null) return "cancelled";
-  if (node.status === "PENDING") return node.hold ? "waiting" : "ready";
+  if (node.status === "PENDING") return !node.hold ? "ready" : node.hold.startsWith("waits for") ? "waiting" : "held";
   return node.status.toLowerCase() as Mark;
 }
 

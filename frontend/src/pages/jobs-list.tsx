@@ -3,7 +3,6 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { JobRow } from "../api.ts";
 import { mayAct } from "../core/client.ts";
-import { atLeast } from "../core/format.ts";
 import { Ago, Badge, Tag } from "../ui/basics.tsx";
 
 /** What is selected: these, or all that match the filter, whether or not they were fetched. */
@@ -77,7 +76,6 @@ export function JobList(props: JobListProps): JSX.Element {
           <span role="columnheader" class="end">Attempts</span>
           <span role="columnheader" class="end">Changed</span>
         </div>
-        <p class="job-total dim" role="status">{atLeast(props.total, props.total_is_least)} {props.total === 1 ? "job" : "jobs"}</p>
       </div>
       <div role="rowgroup" ref={body} class="job-rows" style={{ paddingTop: `${first * height}px`, paddingBottom: `${(rows.length - last) * height}px` }}>
         {rows.slice(first, last).map((row, index) => (

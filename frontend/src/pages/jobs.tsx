@@ -89,6 +89,7 @@ export function JobsPage(): JSX.Element {
   return (
     <Page
       title="Jobs"
+      heading={<>Jobs {head && <span class="job-number" role="status">{atLeast(head.total, head.total_is_least)}</span>}</>}
       class="jobs-page"
       commands={head && [head.command]}
       actions={<LinkButton href="run" icon="plus">Run a job</LinkButton>}
@@ -134,7 +135,7 @@ function Filters({ filter }: { filter: Filter }): JSX.Element {
   const status = filter.status ?? null;
   const held = filter.held === undefined ? null : String(filter.held);
   return (
-    <div class="filters">
+    <div class="job-filters">
       <div class="views" role="group" aria-label="Status">
         {VIEWS.map(([name, query]) => (
           <button key={name} type="button" aria-pressed={query["status"] === status && (query["held"] === held || (name === "Pending" && held === "false"))} onClick={() => goQuery(query)}>

@@ -15,7 +15,7 @@ export function RunPage(): JSX.Element {
   const handler = load.data?.handlers.find((one) => one.key === key);
   const title = key === null ? "Run a job" : `Run ${handler?.title ?? key}`;
   return (
-    <Page title={title} {...(key !== null && { up: { href: "run", text: "Run a job" } })} commands={load.data && [load.data.command]}>
+    <Page title={title} {...(key !== null && { up: { href: "run", text: "Run a job" } })} commands={load.data && [load.data.command.replace("KEY", key ?? "KEY")]}>
       <Loaded load={load}>
         {(data) => (
           <>
