@@ -1,4 +1,4 @@
-"""A real service and a real dashboard over one database, each in its own process, and a browser before them."""
+"""A real service and a real dashboard over one database, in processes of their own, and a browser before them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stage:
     def __init__(self, folder: Path, target: str = TARGET, **environment: str) -> None:
         self.database = folder / "harbour.db"
         self.target = target
-        self.environment = {"HARBOUR_DB": str(self.database), "PYTHONPATH": str(ROOT), **environment}
+        self.environment = {"PYTHONPATH": str(ROOT), **environment, "HARBOUR_DB": str(self.database)}
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.origin = ""
         self.entry = ""
