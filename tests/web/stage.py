@@ -1,4 +1,4 @@
-"""A real service and a real dashboard over one database, in processes of their own, and a browser before them."""
+"""A real service and a real dashboard over one database, each a process, and a browser before them."""
 
 from __future__ import annotations
 
