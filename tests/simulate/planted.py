@@ -121,6 +121,11 @@ def trusts_its_wait() -> Patch:
     return mock.patch.object(periodic, "next_minute", lambda now: now + 1e9)
 
 
+def forgets_that_the_clock_was_set() -> Patch:
+    """What a row says on the wall clock stays as it was before that was set, and a reboot takes it for true."""
+    return mock.patch.object(Scheduling, "retell_schedules", lambda self, now: 0)
+
+
 BUGS: dict[str, Callable[[], Patch]] = {
     bug.__name__: bug
     for bug in (
@@ -134,6 +139,7 @@ BUGS: dict[str, Callable[[], Patch]] = {
         overlaps,
         sleeps_too_long,
         trusts_its_wait,
+        forgets_that_the_clock_was_set,
     )
 }
 

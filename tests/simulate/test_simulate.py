@@ -91,10 +91,11 @@ def test_another_seed_is_another_world(tmp_path: Path) -> None:
         ("overlaps", "overlap"),
         ("sleeps_too_long", "late"),
         ("trusts_its_wait", "late"),
+        ("forgets_that_the_clock_was_set", "ghost"),
     ],
 )
 def test_the_judge_catches_a_planted_bug(tmp_path: Path, bug: str, fault: str) -> None:
-    weather = AUTUMN if "jump" in bug else RIGHT_CLOCK
+    weather = AUTUMN if "jump" in bug or "clock" in bug else RIGHT_CLOCK
     found = autumn(tmp_path, bug, weather).verdict.kinds()
     assert any(kind.startswith(fault) for kind in found), found
 
