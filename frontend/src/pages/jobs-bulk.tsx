@@ -16,7 +16,7 @@ export interface BulkAsked {
 }
 
 const VERBS = {
-  retry: { verb: "Retry", done: "retried", only: "Jobs that wait or run are left alone." },
+  retry: { verb: "Retry", done: "retried", only: "They run again, also those that completed; what waits becomes ready now, and what runs is left alone." },
   cancel: { verb: "Cancel", done: "cancelled", only: "Those that run are asked to stop; those that have ended are left alone." },
   delete: { verb: "Delete", done: "deleted", only: "They are gone for good, with their results. Those that run are left alone." },
 } as const;
@@ -46,6 +46,11 @@ export function BulkDialog({ asked, onClose, onDone }: BulkProps): JSX.Element {
       stopped.current = true;
     };
   }, []);
+  const buttons = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // What can be undone waits for Enter; what cannot wants one more thought.
+    if (preview) buttons.current?.querySelector<HTMLElement>(asked.action === "delete" ? "button" : "button:last-child:enabled")?.focus();
+  }, [preview]);
   const run = (): Promise<void> =>
     guarded(async () => {
       let after: string | null = null;
@@ -70,12 +75,12 @@ export function BulkDialog({ asked, onClose, onDone }: BulkProps): JSX.Element {
       title={count === undefined || nothing ? `${verb} jobs` : `${verb} ${count} ${preview?.matching === 1 ? "job" : "jobs"}?`}
       onClose={onClose}
       actions={
-        <>
+        <div class="actions" ref={buttons}>
           <Button onClick={onClose}>{running ? "Stop here" : "Close"}</Button>
           <Button kind={asked.action === "delete" ? "danger" : "primary"} disabled={!preview || nothing || running} action onClick={run}>
             {verb} {nothing ? "" : count}
           </Button>
-        </>
+        </div>
       }
     >
       <div class="bulk-text" role="status">

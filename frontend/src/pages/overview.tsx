@@ -101,7 +101,7 @@ function Charts({ data }: { data: Overview }): JSX.Element {
   const tick = Math.floor(now.value / 1_000 / data.bucket_s);
   const series = useMemo(() => upToNow(data.series, data.bucket_s, now.peek() / 1_000), [data, tick]);
   const done: Line[] = useMemo(() => [{ name: "completed", values: series.completed, colour: "accent" }, { name: "cancelled", values: series.cancelled, colour: "line-strong" }], [series]);
-  const wrong: Line[] = useMemo(() => [{ name: "failed", values: series.failed, colour: "bad" }, { name: "retried", values: series.retried, colour: "warn" }], [series]);
+  const wrong: Line[] = useMemo(() => [{ name: "failed", values: series.failed, colour: "chart-bad" }, { name: "retried", values: series.retried, colour: "chart-warn" }], [series]);
   const wait = useMemo(() => lines(series, "wait"), [series]);
   const run = useMemo(() => lines(series, "run"), [series]);
   const { outcomes } = data;
@@ -140,11 +140,11 @@ function Groups({ data }: { data: Overview }): JSX.Element {
               { title: name, cell: (group) => group.name, grow: true },
               { title: "Ended", cell: (group) => number(ends(group)), align: "end" },
               { title: "Failed", cell: (group) => (group.outcomes.failed ? <span class="bad">{number(group.outcomes.failed)}</span> : <span class="dim">0</span>), align: "end" },
-              { title: "Retried", cell: (group) => (group.outcomes.retried ? number(group.outcomes.retried) : <span class="dim">0</span>), align: "end" },
+              { title: "Retried", cell: (group) => (group.outcomes.retried ? number(group.outcomes.retried) : <span class="dim">0</span>), align: "end", hide: "phone" },
               { title: "Wait p95", cell: (group) => three(group.wait), align: "end" },
-              { title: "Run p50", cell: (group) => duration(group.run.p50_ms), align: "end" },
-              { title: "p95", cell: (group) => three(group.run), align: "end" },
-              { title: "p99", cell: (group) => duration(group.run.p99_ms), align: "end" },
+              { title: "Run p50", cell: (group) => duration(group.run.p50_ms), align: "end", hide: "phone" },
+              { title: "Run p95", cell: (group) => three(group.run), align: "end" },
+              { title: "Run p99", cell: (group) => duration(group.run.p99_ms), align: "end", hide: "phone" },
             ]}
           />
         )}

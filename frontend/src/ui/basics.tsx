@@ -79,7 +79,7 @@ export function Ago({ at, bare = false }: { at: string | null | undefined; bare?
   if (!at) return <span class="dim">–</span>;
   const ms = now.value - Date.parse(at);
   const text = coarse(Math.abs(ms));
-  const words = bare ? text : ms < -500 ? `in ${text}` : ms < 1_500 ? "now" : `${text} ago`;
+  const words = bare ? text : ms < -1_500 ? `in ${text}` : ms < 1_500 ? "now" : `${text} ago`;
   return <time datetime={at} title={fullTime(at)}>{words}</time>;
 }
 

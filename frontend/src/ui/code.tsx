@@ -86,6 +86,10 @@ export function Diff({ before, after }: { before: string; after: string }): JSX.
     end < before.length - start && end < after.length - start &&
     before[before.length - 1 - end] === after[after.length - 1 - end]
   ) end += 1;
+  // What is left in peace ends with a word, never within one.
+  const inWord = (at: number): boolean => /^\w\w$/.test(before.slice(at - 1, at + 1)) || /^\w\w$/.test(after.slice(at - 1, at + 1));
+  while (start > 0 && inWord(start)) start -= 1;
+  while (end > 0 && (/\w/.test(before[before.length - end]!) && (/\w/.test(before[before.length - end - 1] ?? "") || /\w/.test(after[after.length - end - 1] ?? "")))) end -= 1;
   const gone = before.slice(start, before.length - end);
   const come = after.slice(start, after.length - end);
   return (

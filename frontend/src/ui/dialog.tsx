@@ -20,6 +20,8 @@ export function Dialog({ title, onClose, children, actions, wide }: DialogProps)
   useEffect(() => {
     const before = document.activeElement;
     box.current?.showModal();
+    // Where one begins: the first field, or else the first button of the foot, which changes nothing.
+    box.current?.querySelector<HTMLElement>(".dialog-body > :not(header) :is(input, textarea, select, button)")?.focus();
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
