@@ -102,6 +102,7 @@ USES: dict[str, list[str]] = {
     "insert_schedule": [],
     "insert_more": [],
     "insert_unique": [LINE],
+    "last_runs": ["windlass_jobs_runs (unique_key=?)"],
     "leases": [RUNNING],
     "lift_concurrency": ["windlass_queues USING PRIMARY KEY (queue=?)"],
     "limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],

@@ -26,6 +26,7 @@ from windlass.store.protocol import JobFilter, Store
 from windlass.store.timetable import Instant, ScheduleRow
 
 _DEFAULTS = HandlerOptions()
+_LOOKED_AT = 5000
 _TRIES = 100
 """Somebody else changes the same schedule at the same moment: so often in a row means a loop, not chance."""
 
@@ -146,20 +147,19 @@ class ScheduleManager:
     def runs(self, name: str, n: int = 30) -> list[Job]:
         """The last ``n`` jobs that it made, as far as they are kept, newest first.
 
-        They are looked for among the newest 2,000 of its job key.
+        Of one that may overlap itself, they are looked for among the newest 5,000 jobs of all.
 
         Raises:
             InvalidJob: there is no such schedule.
         """
-        key, wanted, before = self._row(name).job_key, checked_count("n", n), 0
-        found: list[Job] = []
-        for page in (wanted, 200, 1800 - wanted):
-            jobs = self._store().select(JobFilter(key=key), limit=max(page, 1), offset=before)
-            found += [job for job in jobs if job.meta.get("schedule") == name]
-            before += page
-            if len(found) >= wanted or len(jobs) < page:
-                break
-        return found[:wanted]
+        row, wanted = self._row(name), checked_count("n", n)
+        found = self._store().last_runs(row.unique, wanted)
+        spec = _readable(row)
+        if spec is not None and spec.overlap:
+            newest = self._store().select(JobFilter(), limit=1)
+            where = JobFilter(key=row.job_key, after_id=newest[0].id - _LOOKED_AT if newest else 0)
+            found = self._store().select(where, limit=_LOOKED_AT)
+        return [job for job in found if job.meta.get("schedule") == name][:wanted]
 
     aruns = asynchronous(runs)
 

@@ -17,6 +17,7 @@ from windlass.clock import Clock, iso
 from windlass.schedule import Rule, Spec
 
 if TYPE_CHECKING:
+    from windlass.job import Job
     from windlass.store.protocol import Inserted, NewJob
 
 
@@ -172,6 +173,11 @@ class Timetable(Protocol):
 
         None, and nothing was written, where someone else was faster or a job of it is unfinished.
         """
+        ...
+
+    def last_runs(self, unique: str, limit: int) -> list[Job]:
+        """The newest jobs with that unique key, ended or not, where it is one of a schedule that runs one job
+        at a time, or of sync; newest first."""
         ...
 
     def drop_schedule(self, name: str) -> bool:

@@ -34,7 +34,6 @@ log = logging.getLogger("windlass.sync")
 
 PUSH, PULL = "windlass.sync.push", "windlass.sync.pull"
 QUEUE = "sync"
-_LOOKED_AT = 200
 _BUSY_S = 0.5
 _REST_S = 1.0
 """Between two pushes that no edit asked for: what one could not send, the next cannot at once."""
@@ -92,11 +91,9 @@ class Tasks:
         return self._enqueue(PULL, resource, payload, 0)
 
     def runs(self, resource: str, n: int) -> list[Job]:
-        """The last pushes and pulls of a resource that are kept, newest first: of the newest 200 of each."""
-        found: list[Job] = []
-        for key in (PUSH, PULL):
-            newest = self._jobs.list(key=key, limit=_LOOKED_AT)
-            found += [job for job in newest if (job.payload or {}).get("resource") == resource][:n]
+        """The last pushes and pulls of a resource that are kept, newest first."""
+        keys = (_unique(PUSH, resource), _unique(PULL, resource), f"schedule:sync:{resource}")
+        found = [job for key in keys for job in self._store().last_runs(key, n)]
         return sorted(found, key=lambda job: job.id, reverse=True)[:n]
 
     def is_under_way(self, key: str, resource: str) -> bool:

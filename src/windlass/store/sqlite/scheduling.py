@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from windlass.job import Job
 from windlass.store.protocol import Inserted, NewJob
 from windlass.store.sqlite.producing import Producing
+from windlass.store.sqlite.rows import COLUMNS, job_of
 from windlass.store.sqlite.statements import SQL
 from windlass.store.timetable import CLOCK_SET_US, Instant, ScheduleRow
 
@@ -89,6 +91,15 @@ class Scheduling(Producing):
             return None
         self.ring()
         return made
+
+    def last_runs(self, unique: str, limit: int) -> list[Job]:
+        with self.database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {COLUMNS} FROM background_service_jobs "  # noqa: S608
+                f"WHERE id IN ({SQL['last_runs']}) ORDER BY id DESC",
+                (unique, limit),
+            )
+            return [job_of(row) for row in rows]
 
     def drop_schedule(self, name: str) -> bool:
         with self.database.write(full=True) as connection:

@@ -27,3 +27,9 @@ CREATE TABLE windlass_audit (
     details TEXT,                                 -- JSON object, without secrets
     outcome TEXT NOT NULL                         -- 'ok', or the code of the error
 );
+
+-- The last runs of a schedule or of a synced table, among a million jobs: those jobs alone are in it.
+CREATE INDEX windlass_jobs_runs
+    ON background_service_jobs (unique_key)
+    WHERE (unique_key >= 'schedule:' AND unique_key < 'schedule;')
+       OR (unique_key >= 'windlass.sync.' AND unique_key < 'windlass.sync/');
