@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from windlass import platform
 from windlass.blocking import asked_for, explain_conditions
 from windlass.bridge import asynchronous
+from windlass.browsing import Browsing, StatusLike, job_filter, stays_here
 from windlass.clock import Clock, SystemClock, monotonic
 from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
@@ -23,12 +24,11 @@ from windlass.store.flows import Relative
 from windlass.store.protocol import DispatcherRow, JobFilter, QueueState, Store
 from windlass.watch import Watch
 
-StatusLike = JobStatus | str
 Ids = int | Iterable[int]
 _STEP = 500
 
 
-class JobManager:
+class JobManager(Browsing):
     """What there is to know and do about jobs.
 
     Takes a store, a function that gives one, a database file, or a ``sqlite3.Connection`` of the program's
@@ -43,9 +43,6 @@ class JobManager:
     @property
     def _store(self) -> Store:
         return self._give()
-
-    def _stays_here(self, *_: Any, **__: Any) -> bool:
-        return self._store.borrowed
 
     def get(self, job_id: int) -> Job | None:
         """The job, or None where there is none with that id."""
@@ -201,18 +198,18 @@ class JobManager:
         until = job.run_at if code in ("scheduled", "retrying") else None
         return Why(job_id=job_id, status=job.status, code=code, reason=reason, until=until)
 
-    aget = asynchronous(get, here=_stays_here)
-    alist = asynchronous(list, here=_stays_here)
-    acounts = asynchronous(counts, here=_stays_here)
-    aattempts = asynchronous(attempts, here=_stays_here)
-    aparents = asynchronous(parents, here=_stays_here)
-    achildren = asynchronous(children, here=_stays_here)
-    acancel = asynchronous(cancel, here=_stays_here)
-    acancel_all = asynchronous(cancel_all, here=_stays_here)
-    aretry = asynchronous(retry, here=_stays_here)
-    adelete = asynchronous(delete, here=_stays_here)
+    aget = asynchronous(get, here=stays_here)
+    alist = asynchronous(list, here=stays_here)
+    acounts = asynchronous(counts, here=stays_here)
+    aattempts = asynchronous(attempts, here=stays_here)
+    aparents = asynchronous(parents, here=stays_here)
+    achildren = asynchronous(children, here=stays_here)
+    acancel = asynchronous(cancel, here=stays_here)
+    acancel_all = asynchronous(cancel_all, here=stays_here)
+    aretry = asynchronous(retry, here=stays_here)
+    adelete = asynchronous(delete, here=stays_here)
     await_ = asynchronous(wait)
-    awhy = asynchronous(why, here=_stays_here)
+    awhy = asynchronous(why, here=stays_here)
 
     def _explain(self, job: Job) -> tuple[str, str]:
         if job.status.is_final:
@@ -312,31 +309,6 @@ class QueueManager:
 def live_dispatchers(store: Store) -> list[DispatcherRow]:
     """The registered dispatchers whose lock somebody holds."""
     return [row for row in store.dispatchers() if platform.is_locked(row.lock_file)]
-
-
-def job_filter(
-    *,
-    status: StatusLike | Iterable[StatusLike] | None = None,
-    key: str | None = None,
-    queue: str | None = None,
-    tag: str | None = None,
-    unique: str | None = None,
-    held: bool | None = None,
-    ids: tuple[int, ...] | None = None,
-) -> JobFilter:
-    """A filter from what people write.
-
-    Raises:
-        InvalidJob: a status that does not exist.
-    """
-    statuses: tuple[JobStatus, ...] | None = None
-    if status is not None:
-        try:
-            given = [status] if isinstance(status, str) else status
-            statuses = tuple(JobStatus(one.upper()) for one in given)
-        except (ValueError, TypeError, AttributeError):
-            raise InvalidJob(f"expected status to be one of {', '.join(JobStatus)}, got {status!r}") from None
-    return JobFilter(status=statuses, key=key, queue=queue, tag=tag, unique=unique, held=held, ids=ids)
 
 
 def _giver(source: Any, clock: Clock) -> Callable[[], Store]:

@@ -146,6 +146,9 @@ USES: dict[str, list[str]] = {
     "retry": [BY_ID, "windlass_jobs_unique (unique_key=?)"],
     "rewrite_created_at": [BY_ID],
     "running": [RUNNING],
+    "seen_keys": ["SCAN background_service_jobs", "SCAN windlass_activity", "SCAN windlass_dispatchers"],
+    "seen_queues": ["SCAN background_service_jobs", "SCAN windlass_activity", "SCAN windlass_queues"],
+    "seen_tags": ["SCAN background_service_jobs"],
     "schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "schedules": [],
     "set_queue": [],
@@ -198,6 +201,10 @@ def test_a_statement_finds_its_rows_by_its_index(connection: sqlite3.Connection,
     steps = plan(connection, SQL[name])
     for wanted in USES[name]:
         assert any(wanted in step for step in steps), (wanted, steps)
+    if name.startswith("seen_"):
+        # Of the newest ones, the first that the table's own order gives.
+        assert "ORDER BY id DESC LIMIT" in SQL[name]
+        return
     for step in steps:
         scans = step.startswith("SCAN") and not NO_TABLE.search(step)
         walks_an_index = "USING" in step and (
@@ -259,3 +266,70 @@ def test_a_listing_finds_its_ids_by_an_index(
     statement = f"SELECT id FROM {source} WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT 50"
     steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert any(index in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    ("where", "order", "wanted", "sorts"),
+    [
+        (JobFilter(), "-id", ["USING INTEGER PRIMARY KEY"], False),
+        (JobFilter(key="k"), "-id", ["USING INTEGER PRIMARY KEY (rowid<?)"], False),
+        (JobFilter(search="words"), "id", ["USING INTEGER PRIMARY KEY (rowid>?)"], False),
+        (JobFilter(tag="t"), "-created_at", ["USING INTEGER PRIMARY KEY (rowid<?)"], False),
+        (JobFilter(status=(JobStatus.FAILED,)), "-finished_at", [f"{FINISHED} (status=? AND"], True),
+        (JobFilter(key="k"), "finished_at", [f"{FINISHED} (status=? AND"], True),
+        (JobFilter(status=(JobStatus.FAILED,)), "-id", [f"{FINISHED} (status=?"], True),
+        (JobFilter(status=(JobStatus.RUNNING,)), "-id", [RUNNING], True),
+        (
+            JobFilter(status=(JobStatus.PENDING,)),
+            "-id",
+            [READY, CONDITIONED, DUE_WALL, DUE_BOOT, HELD],
+            True,
+        ),
+        (
+            JobFilter(status=(JobStatus.PENDING,), queue="q", key="k"),
+            "-id",
+            [f"{READY} (alone=? AND queue=? AND job_key=?)"],
+            True,
+        ),
+        (JobFilter(held=True), "-id", [HELD], True),
+        (
+            JobFilter(unique="u", status=(JobStatus.PENDING,)),
+            "-id",
+            ["windlass_jobs_unique", "windlass_jobs_unique_next"],
+            False,
+        ),
+        (JobFilter(ids=(1, 2)), "-id", ["USING INTEGER PRIMARY KEY (rowid=?)"], False),
+    ],
+    ids=str,
+)
+def test_a_page_walks_no_table_and_sorts_nothing_but_ids(
+    store: SqliteStore,
+    monkeypatch: pytest.MonkeyPatch,
+    where: JobFilter,
+    order: str,
+    wanted: list[str],
+    sorts: bool,
+) -> None:
+    """Its statements as they are run. What is sorted is ids, at most 50,000 of them, or two pages."""
+    for key in "kkk":
+        store.insert([NewJob(key=key, queue="q", unique=None)])
+    with store.database.read() as connection:
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+    after = f"f{10**15}.1" if "finished" in order else "i0.2"
+    store.page(where, order=order, limit=1, after=after)
+    store.count(where)
+    with store.database.read() as connection:
+        connection.set_trace_callback(None)
+        steps = [
+            row[3]
+            for text in asked
+            if text.startswith("SELECT") and "json_each('[]')" not in text
+            for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")
+        ]
+    for index in wanted:
+        assert any(index in step for step in steps), (index, steps)
+    for step in steps:
+        counts = "COVERING INDEX" in step or "USING INDEX" in step
+        assert not step.startswith("SCAN background_service_jobs") or counts or where == JobFilter(), step
+    assert sorts or not [step for step in steps if "TEMP B-TREE" in step], steps

@@ -24,6 +24,7 @@ from windlass.store.bell import Bell
 from windlass.store.conditions import Conditioned
 from windlass.store.flows import Flows
 from windlass.store.limits import Limits
+from windlass.store.listing import Listing
 from windlass.store.management import Management
 from windlass.store.notices import Notices
 from windlass.store.timetable import Timetable
@@ -223,7 +224,7 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs: all conditions must hold; None asks nothing."""
+    """Which jobs: all conditions must hold, ``after_id < id <= until_id``; None asks nothing."""
 
     status: tuple[JobStatus, ...] | None = None
     key: str | None = None
@@ -233,7 +234,9 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[int, ...] | None = None
     held: bool | None = None
     after_id: int | None = None
-    """Only ids beyond this one."""
+    until_id: int | None = None
+    search: str | None = None
+    """Words, each of which is in its key, queue, tags, unique key, last error or payload."""
 
 
 class WalState(NamedTuple):
@@ -245,7 +248,7 @@ class WalState(NamedTuple):
     """A reader keeps them there."""
 
 
-class Store(Activity, Audits, Conditioned, Flows, Limits, Management, Notices, Timetable, Protocol):
+class Store(Activity, Audits, Conditioned, Flows, Limits, Listing, Management, Notices, Timetable, Protocol):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────
@@ -318,8 +321,7 @@ class Store(Activity, Audits, Conditioned, Flows, Limits, Management, Notices, T
         ...
 
     def seal(self, activity: Sequence[Figures] = ()) -> None:
-        """Makes every commit so far durable, and keeps these figures with it; costs nothing when all are and
-        there are none."""
+        """Makes all commits so far durable, and keeps figures with them; no write where there is nothing."""
         ...
 
     def checkpoint(self, *, force: bool = False) -> WalState:

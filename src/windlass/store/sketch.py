@@ -3,9 +3,9 @@
 Each bucket is 8 % longer than the one below it, and stands for the value in its middle: so a percentile is
 within 4 % of the true one, whether that is microseconds or weeks. Sketches are merged by adding them up.
 
-As bytes a sketch is the number of its first bucket and the counts from there on, all little-endian. To add up
-thousands of them, each is read as one large integer with 32 bits for each bucket, so that one addition adds all
-buckets. A count over 2³² would run into the next one: that takes 50,000 jobs a second, all day.
+As bytes a sketch is the number of its first bucket and the counts from there on, all little-endian. To add
+up thousands of them, each is read as one large integer with 32 bits for each bucket: then one addition adds
+all buckets. A count beyond 32 bits would run into the next one: that takes 50,000 jobs a second, all day.
 """
 
 from __future__ import annotations

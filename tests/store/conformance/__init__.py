@@ -16,6 +16,7 @@ from tests.store.conformance.expiring import Expiring
 from tests.store.conformance.flowing import Flowing
 from tests.store.conformance.limiting import Limiting
 from tests.store.conformance.listening import Listening
+from tests.store.conformance.listing import Listing
 from tests.store.conformance.managing import Managing
 from tests.store.conformance.recording import Recording
 from tests.store.conformance.recovering import Recovering
@@ -38,6 +39,7 @@ class StoreConformance(
     Recovering,
     Managing,
     Recording,
+    Listing,
     Limiting,
     Scheduling,
     Listening,

@@ -12,7 +12,7 @@ from windlass.clock import from_us
 from windlass.errors import InvalidJob
 from windlass.job import Attempt, Job, JobStatus
 from windlass.store.protocol import JobFilter, QueueState
-from windlass.store.sqlite import flowing, succession
+from windlass.store.sqlite import flowing, succession, walking
 from windlass.store.sqlite.base import Role
 from windlass.store.sqlite.rows import COLUMNS, job_of, moment, shown
 from windlass.store.sqlite.statements import SQL
@@ -20,13 +20,6 @@ from windlass.store.sqlite.statements import SQL
 _STEP = 500
 """Jobs changed in one transaction at most."""
 _ORDERS = frozenset({"id", "created_at", "updated_at", "priority", "finished_at"})
-
-_UNFINISHED_UNDER_A_KEY = (
-    "SELECT id FROM background_service_jobs INDEXED BY windlass_jobs_unique "
-    "WHERE unique_key = ? AND unique_key IS NOT NULL AND (status = 'PENDING' OR status = 'RUNNING') "
-    "UNION ALL SELECT id FROM background_service_jobs INDEXED BY windlass_jobs_unique_next "
-    "WHERE unique_next = ? AND unique_next IS NOT NULL AND status = 'PENDING'"
-)
 
 
 class Managing(Role):
@@ -218,13 +211,17 @@ def _source(where: JobFilter) -> tuple[str, list[str], list[Any]]:
     if where.unique is not None:
         ask("ifnull(unique_key, unique_next) = ?", where.unique)
         if where.status is not None and not any(status.is_final for status in where.status):
-            ask(f"id IN ({_UNFINISHED_UNDER_A_KEY})", where.unique, where.unique)
+            ask(f"id IN ({walking.UNFINISHED_UNDER_A_KEY})", where.unique, where.unique)
     if where.ids is not None:
         ask("id IN (SELECT value FROM json_each(?))", json.dumps(where.ids))
     if where.held is not None:
         ask("status = 'PENDING' AND hold IS NOT NULL" if where.held else "hold IS NULL")
     if where.after_id is not None:
         ask("id > ?", where.after_id)
+    if where.until_id is not None:
+        ask("id <= ?", where.until_id)
+    for words in walking.searches(where):
+        ask(f"({words.text})", *words.values)
     return source, conditions, values
 
 

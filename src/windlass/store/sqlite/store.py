@@ -18,9 +18,11 @@ from windlass.store.sqlite.expiring import Expiring
 from windlass.store.sqlite.faults import translated
 from windlass.store.sqlite.flowing import Flowing
 from windlass.store.sqlite.limiting import Limiting
+from windlass.store.sqlite.listing import Listing
 from windlass.store.sqlite.managing import Managing
 from windlass.store.sqlite.noticing import Noticing
 from windlass.store.sqlite.scheduling import Scheduling
+from windlass.store.sqlite.suggesting import Suggesting
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
@@ -29,7 +31,9 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
 
 
-class SqliteStore(Scheduling, Dispatching, Expiring, Managing, Flowing, Limiting, Noticing, Auditing):
+class SqliteStore(
+    Scheduling, Dispatching, Expiring, Managing, Flowing, Limiting, Noticing, Auditing, Listing, Suggesting
+):
     """Jobs in one SQLite file. Thread-safe. Opened at the first use; see the protocol for the verbs."""
 
     def __init__(
