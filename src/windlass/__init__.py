@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from windlass.sync.merge import latest, merge
     from windlass.sync.rest import RestRemote
     from windlass.sync.views import SyncOperation
+    from windlass.worker.hooks import FailedAttempt
 
 __all__ = [
     "AlreadyRunning",
@@ -89,6 +90,7 @@ __all__ = [
     "Context",
     "CursorExpired",
     "Event",
+    "FailedAttempt",
     "Flow",
     "HeldBack",
     "InvalidDocument",
@@ -160,6 +162,7 @@ _HOMES = {
     "Context": "context",
     "CursorExpired": "errors",
     "Event": "events",
+    "FailedAttempt": "worker.hooks",
     "Flow": "flow",
     "HeldBack": "events",
     "InvalidDocument": "errors",

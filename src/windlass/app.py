@@ -22,7 +22,7 @@ from windlass.config import Settings, load_settings
 from windlass.constraints import Constraints
 from windlass.context import Context
 from windlass.duration import Duration
-from windlass.events import Event, JobFailed
+from windlass.events import Event
 from windlass.flow import Flow, Step
 from windlass.handlers import Registry
 from windlass.job import Job
@@ -264,6 +264,10 @@ class Windlass(Placed):
         self.registry.on_start(fn)
         return fn
 
+    def on_error(self, fn: F) -> F:
+        """Calls a function with every ``FailedAttempt``, in the process in which it failed."""
+        return self.registry.on_error(fn)
+
     @overload
     def on_event(self, fn: Callable[[Event], Any], /) -> Callable[[Event], Any]: ...
     @overload
@@ -353,17 +357,14 @@ class Windlass(Placed):
 
     def make_performer(self, service: Any, report_progress: Callable[..., None]) -> Performer:
         """What runs handlers in this process."""
-        from windlass.worker.executor import Performer
         from windlass.worker.lent import Lent
+        from windlass.worker.observed import make_performer
 
         self.notifier.install(self.registry)
         limit_s = self.settings.transaction_limit
         lent = Lent(self.store, service, report_progress, transaction_limit_s=limit_s)
-        if self.notifier.listens_for(JobFailed):
-            from windlass.notify.failures import TellingPerformer
-
-            return TellingPerformer(self.notifier, self.registry, lent, self.clock)
-        return Performer(self.registry, lent, self.clock)
+        observers = [*self.registry.observers, *self.notifier.observers()]
+        return make_performer(self.registry, lent, self.clock, observers)
 
     def make_sources(self) -> list[Source]:
         """What makes jobs by itself, for one dispatcher to ask. First, its limits are written down."""

@@ -25,6 +25,9 @@ from windlass.store.protocol import Durability, Inserted, NewJob, Store
 P = ParamSpec("P")
 R = TypeVar("R")
 
+Around = Callable[[list[NewJob], Callable[[list[NewJob]], list[Job]]], list[Job]]
+"""Gets the jobs of a submission and what inserts them; gives what that gave, and may add to ``meta``."""
+
 
 class Client:
     """The producers' side of an app."""
@@ -42,6 +45,8 @@ class Client:
         self._durability = durability
         self.submitted: Callable[[], None] | None = None
         """Called after each submission that is committed: the inline mode of the testing kit."""
+        self.around: Around | None = None
+        """What stands around each submission, such as the span of a trace."""
 
     def enqueue(self, key: str, payload: Mapping[str, Any] | None, options: Options) -> Job:
         """One job by key. The payload is checked against the handler where this program has one."""
@@ -94,6 +99,11 @@ class Client:
         """Inserts validated jobs and says what became of each."""
         if not jobs:
             return []
+        if self.around is None:
+            return self._submit(jobs, options)
+        return self.around(jobs, lambda given: self._submit(given, options))
+
+    def _submit(self, jobs: list[NewJob], options: Options) -> list[Job]:
         durability = self._durability() if options.durability is None else options.durability
         if durability not in ("full", "fast"):
             raise InvalidJob(f'expected durability to be "full" or "fast", got {durability!r:.80}')

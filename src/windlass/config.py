@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """An isolate is replaced when it has grown past this many megabytes; None (written 0): never."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What the service logs at least."""
+    log_format: Literal["text", "json"] = "text"
+    """How it logs: lines for people, or one JSON object a line."""
     service_enabled: bool = True
     """False: ``app.service.start()`` refuses."""
     reload_dirs: tuple[str, ...] = (".",)
@@ -141,15 +143,6 @@ def as_env(overrides: Mapping[str, Any]) -> dict[str, str]:
                 text = str(value)
         variables[f"WINDLASS_{name.upper()}"] = text
     return variables
-
-
-def configure_logging(level: str) -> None:
-    """Sends this process's log lines to stderr, unless the program has arranged its own logging."""
-    import logging
-
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
-    )
 
 
 def _given(mapping: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
@@ -350,6 +343,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "recycle_after_jobs": _count_or_off,
     "recycle_memory_mb": _count_or_off,
     "log_level": _one_of("debug", "info", "warning", "error"),
+    "log_format": _one_of("text", "json"),
     "service_enabled": _flag,
     "reload_dirs": _paths,
     "title": _text,

@@ -118,6 +118,10 @@ class PerformerLike(Protocol):
         """Tells a running attempt to stop."""
         ...
 
+    def close(self, patience_s: float) -> None:
+        """The process may end after this: what is still to be told is told now, so long at most."""
+        ...
+
 
 class DeskLike(Protocol):
     """What hears a pool and tells people; see ``notify/desk.py``."""

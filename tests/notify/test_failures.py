@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from windlass import JobFailed, PermanentError, SyncFailed, Windlass
-from windlass.notify.failures import TellingPerformer
 from windlass.testing import ManualClock, drain
+from windlass.worker.executor import Performer
 
 
 @pytest.fixture
@@ -73,4 +73,4 @@ def test_a_job_that_is_run_embedded_is_told_too(app: Windlass) -> None:
 
 def test_nobody_pays_where_nobody_listens(app: Windlass) -> None:
     app.on_event(SyncFailed)(print)
-    assert not isinstance(app.make_performer(None, print), TellingPerformer)
+    assert type(app.make_performer(None, print)) is Performer

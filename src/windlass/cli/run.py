@@ -26,12 +26,16 @@ def run(
     grace: Annotated[
         str | None, typer.Option(help='How long running jobs may go on after a stop: "30s".')
     ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(metavar="text|json", help="How it logs: for people, or one JSON object a line."),
+    ] = None,
     db: Db = None,
     app: App = None,
 ) -> None:
     """Run the service in the foreground, logging to stderr. Ctrl-C stops it gracefully, twice at once."""
     from windlass.service.process import run_foreground
 
-    opened = open_program(db, target or app, isolates=isolates, grace=grace)
+    opened = open_program(db, target or app, isolates=isolates, grace=grace, log_format=log_format)
     opened.close()
     run_foreground(opened.settings, reload=reload)

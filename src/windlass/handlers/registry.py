@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from windlass.context import Context, Service, current
 from windlass.errors import InvalidJob, RegistrationError
@@ -13,13 +13,14 @@ from windlass.fields import checked_name
 from windlass.handlers.handler import Handler
 from windlass.handlers.options import Options, read_options
 from windlass.scope import DATABASE, Providers, Scope, open_connection
-from windlass.signature import KEY, describe, is_generator
+from windlass.signature import KEY, describe, is_async, is_generator
 from windlass.store.protocol import Store
 
 if TYPE_CHECKING:
     from windlass.device.predicates import Predicate
     from windlass.duration import Duration
 
+F = TypeVar("F", bound=Callable[..., Any])
 
 class Registry:
     """What an app knows how to run. Filled while modules are imported; read-only afterwards.
@@ -34,6 +35,10 @@ class Registry:
         self.providers = Providers()
         self.start_callbacks: list[Callable[..., Any]] = []
         """What ``on_start`` registered, in order."""
+        self.error_hooks: list[Callable[..., Any]] = []
+        """What ``on_error`` registered, in order."""
+        self.observers: list[Any] = []
+        """What sees every attempt: see ``worker/observed.py``."""
         self.conditions: dict[str, Predicate] = {}
         """The app's own conditions, by name."""
         self._handlers: dict[str, Handler] = {}
@@ -76,6 +81,13 @@ class Registry:
         if not callable(fn):
             raise RegistrationError(f"expected on_start to get a function, got {fn!r:.80}")
         self.start_callbacks.append(fn)
+        return fn
+
+    def on_error(self, fn: F) -> F:
+        """Registers what hears of every attempt that fails, in the process where it does."""
+        if not callable(fn) or is_async(fn):
+            raise RegistrationError(f"expected on_error to get a plain function, got {fn!r:.80}")
+        self.error_hooks.append(fn)
         return fn
 
     def add_condition(

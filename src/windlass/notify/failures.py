@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from windlass.clock import monotonic
+from windlass.context import Resources
 from windlass.errors import StoreError
 from windlass.events import JobFailed
 from windlass.notify.notifier import Notifier
 from windlass.outcome import AnyOutcome, Completed, Failed
 from windlass.store.protocol import Claim
-from windlass.worker.executor import Performer
 
 log = logging.getLogger("windlass.notify")
 
@@ -19,28 +18,28 @@ _REFRESH_S = 5.0
 _MOST = 10_000
 
 
-class TellingPerformer(Performer):
+class FailureTelling:
     """Tells ``JobFailed`` when an attempt is the last one, once per job key, until a job of it completes.
 
     Used only where a callback wants to hear of it: others pay nothing. A job that was killed, for its timeout
     or with its process, had nobody to tell it: the dispatcher logs that.
     """
 
-    def __init__(self, notifier: Notifier, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         self._told: set[str] = set()
         self._refresh_at = 0.0
 
-    def perform(self, claim: Claim) -> AnyOutcome:
-        outcome = super().perform(claim)
-        self._note(claim, outcome)
-        return outcome
+    def begin(self, claim: Claim, resources: Resources) -> None:
+        """Nothing to tell yet."""
 
-    async def aperform(self, claim: Claim) -> AnyOutcome:
-        outcome = await super().aperform(claim)
+    def end(self, begun: None, claim: Claim, outcome: AnyOutcome, error: BaseException | None) -> None:
+        """Tells where it was the last one."""
+        del begun, error
         self._note(claim, outcome)
-        return outcome
+
+    def close(self, patience_s: float) -> None:
+        """Nothing is kept back."""
 
     def _note(self, claim: Claim, outcome: AnyOutcome) -> None:
         subject = f"job:{claim.key}"

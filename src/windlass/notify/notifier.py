@@ -128,6 +128,14 @@ class Notifier:
         if self._callbacks or self.people:
             register(registry, self, self._store, self._clock)
 
+    def observers(self) -> list[Any]:
+        """What is to see the attempts of this process, where somebody wants to hear of failed jobs."""
+        if not self.listens_for(JobFailed):
+            return []
+        from windlass.notify.failures import FailureTelling
+
+        return [FailureTelling(self)]
+
     # ── telling ────────────────────────────────────────────────────────────────────────────────
     def tell(self, event: Event, *, subject: str, urgent: bool = False) -> bool:
         """Tells it, unless its subject was told already and has not been cleared since; True where it did.

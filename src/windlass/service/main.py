@@ -21,8 +21,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from windlass import platform, systemd
-from windlass.config import configure_logging
 from windlass.errors import ConfigError, WindlassError
+from windlass.logs import configure_logging
 from windlass.redact import describe, message_of
 from windlass.service import START_FAILED, SUPERVISED
 from windlass.service.log import trim_log
@@ -142,7 +142,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
 
     app = load_app(target)
     settings = app.settings
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     if platform.state_folder(open_store(settings.database).path, create=False) != os.path.realpath(folder):
         raise ConfigError(
             f"the service was started for the database of {folder}, but {target} uses {settings.database}: "

@@ -390,7 +390,8 @@ def freeze_support() -> None:
 
 
 def _supervisor(folder: str, target: str, settings: Settings, *flags: str) -> list[str]:
-    arguments = [folder, f"{settings.grace:g}", *flags, "--"]
+    form = ["--json-log"] if settings.log_format == "json" else []
+    arguments = [folder, f"{settings.grace:g}", *form, *flags, "--"]
     if getattr(sys, "frozen", False):
         return [sys.executable, SUPERVISOR_FLAG, *arguments, sys.executable, DISPATCHER_FLAG, target, folder]
     script = str(Path(__file__).with_name("supervisor.py"))

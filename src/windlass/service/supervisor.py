@@ -3,7 +3,8 @@
 Run by its path rather than as a module, without ``site``, so that neither the package's public names nor
 anything installed beside it is loaded here:
 
-    python -S -P .../supervisor.py FOLDER GRACE [--detach] [--report FD] [--watch DIR]... -- COMMAND...
+    python -S -P .../supervisor.py FOLDER GRACE [--detach] [--json-log] [--report FD] [--watch DIR]...
+        -- COMMAND...
 
 COMMAND must write one line of JSON to its status pipe, ``{"ready": …}`` or ``{"error": "why"}``. SIGTERM and
 SIGINT stop it gracefully, a second one at once; SIGUSR1 replaces it gracefully by a new one.
@@ -37,6 +38,7 @@ _SETTLED_S = 1.0
 _WATCH_MS = 500
 _FAILED_STARTS_MAX = 5
 _KILLED_STARTS_MAX = 3
+_json_log = False
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD, signal.SIGALRM)
 
 
@@ -49,12 +51,15 @@ class Options:
         self.folder, self.grace = arguments[0], float(arguments[1])
         self.detach = False
         self.report_fd = -1
+        self.json_log = False
         self.watch: list[str] = []
         flags = iter(arguments[2:at])
         for flag in flags:
             match flag:
                 case "--detach":
                     self.detach = True
+                case "--json-log":
+                    self.json_log = True
                 case "--report":
                     self.report_fd = int(next(flags))
                 case "--watch":
@@ -311,9 +316,17 @@ def report(fd: int, line: bytes) -> None:
 def say(text: str) -> None:
     """One line to the service's log; a full disk or a closed terminal must not end the service."""
     try:
-        os.write(2, f"windlass: {text}\n".encode())
+        os.write(2, (_as_json(text) if _json_log else f"windlass: {text}\n").encode())
     except OSError:
         return
+
+
+def _as_json(text: str) -> str:
+    import json
+
+    # No time: this process reads no clock, and whoever collects lines stamps them.
+    told = {"level": "warning", "logger": "windlass.supervisor", "message": text, "process": os.getpid()}
+    return json.dumps(told) + "\n"
 
 
 def _error(text: str) -> str:
@@ -337,7 +350,9 @@ def _take(lock: FileLock) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Runs the service; see the top of the file."""
+    global _json_log
     options = Options(arguments)
+    _json_log = options.json_log
     if options.detach and os.fork():
         # Init, not the program that called start(), is to be the parent: it leaves no zombie behind.
         os._exit(0)

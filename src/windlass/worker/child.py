@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,12 +13,14 @@ from windlass.context import StopReason
 from windlass.store.protocol import Claim
 from windlass.worker.channel import TOKEN, Frames, Outbox, Result, decode_message, decode_result, frame
 from windlass.worker.given import Given
+from windlass.worker.isolate import FAREWELL_S
 from windlass.worker.process import Process
 
 _SIZE = 1 << 18
 BLOCKED_LOOP_S = 1.0
 """An async job that is over its timeout by this much is stuck in a blocking call."""
 _TELL_AGAIN_S = 0.1
+_EXIT_S = 0.1
 
 
 class Child:
@@ -338,6 +340,19 @@ class Child:
             return len(self.process.tokens_back.recv(4096, flags)) // TOKEN.size
         except BlockingIOError:
             return 0
+
+
+def part_from(children: Iterable[Child]) -> None:
+    """Lets those that have nothing to do end by themselves, so that they can pass on what others wait for.
+
+    A process that observes its jobs or reports their errors may have some left; others end at once.
+    """
+    idle = [child for child in children if child.is_idle]
+    for child in idle:
+        child.process.let_go()
+    until = monotonic() + FAREWELL_S + _EXIT_S
+    for child in idle:
+        child.process.wait(until - monotonic())
 
 
 def _receive(channel: socket.socket) -> bytes:

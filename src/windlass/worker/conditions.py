@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from windlass.clock import Clock, earliest, monotonic
 from windlass.constraints import Constraints, blocked_by, conditions, from_text
+from windlass.context.joblog import fields_of
 from windlass.errors import InvalidJob
 from windlass.facts import UNREAD, DeviceState, Fact, Files, Unknown
 from windlass.store.protocol import Claim, Lane, Store
@@ -159,7 +160,8 @@ class Conditions:
             if asked is None or job_id in self._told_to_stop or not asked.is_lost(now):
                 continue
             self._told_to_stop.add(job_id)
-            log.info("job %d (%s) is asked to stop: %s", job_id, claim.key, "; ".join(asked.faults))
+            faults = "; ".join(asked.faults)
+            log.info("job %d (%s) is asked to stop: %s", job_id, claim.key, faults, extra=fields_of(claim))
             found.append(claim)
         return found
 

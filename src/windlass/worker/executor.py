@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, KeysView
 from types import CoroutineType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from windlass.clock import Clock, SystemClock
 from windlass.context import Context, Resources, StopReason, enter, leave
 from windlass.errors import InvalidPayload
 from windlass.handlers import FILLED_IN, Handler, Registry, given_by
-from windlass.outcome import AnyOutcome, Completed
+from windlass.outcome import AnyOutcome, Completed, Failed, PermanentError, Retried
 from windlass.payload import MAX_BYTES
 from windlass.scope import Scope
 from windlass.store.protocol import Claim
 from windlass.worker.slots import LATE, is_late
 from windlass.worker.verdict import INSTRUCTIONS, judge, unknown, unreadable
+
+if TYPE_CHECKING:
+    from windlass.worker.hooks import Hooks
 
 _NOTHING = Completed(None)
 
@@ -27,8 +30,15 @@ _NOTHING = Completed(None)
 class Performer:
     """Runs jobs of one app in this process. Thread-safe: one attempt per thread or task at a time."""
 
-    def __init__(self, registry: Registry, resources: Resources, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        resources: Resources,
+        clock: Clock | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
         self._registry = registry
+        self._hooks = hooks
         self._resources = resources
         self._clock = clock or SystemClock()
         self._running: dict[int, Context] = {}
@@ -65,10 +75,10 @@ class Performer:
         try:
             plan = handler.plan
             if payload is not None and len(payload) > MAX_BYTES:
-                return unreadable(handler, claim, InvalidPayload())
+                return self._unreadable(handler, claim, InvalidPayload())
             values = plan.decode(payload)
         except BaseException as error:  # noqa: BLE001 - the types of a payload may run user code
-            return unreadable(handler, claim, error)
+            return self._unreadable(handler, claim, error)
         if claim.start_by_us is not None and is_late(claim, self._clock):
             return LATE
         ctx = Context(claim, self._resources)
@@ -88,7 +98,7 @@ class Performer:
         self._ended(ctx)
         if failure is None and result is None and not ctx.touched:
             return _NOTHING
-        return judge(handler, ctx, result, failure)
+        return self._judge(handler, ctx, result, failure)
 
     async def aperform(self, claim: Claim) -> AnyOutcome:
         """Runs the attempt of an async handler in the current task, within its timeout. Never raises.
@@ -104,10 +114,10 @@ class Performer:
             return await asyncio.to_thread(self.perform, claim)
         try:
             if claim.payload is not None and len(claim.payload) > MAX_BYTES:
-                return unreadable(handler, claim, InvalidPayload())
+                return self._unreadable(handler, claim, InvalidPayload())
             values = handler.plan.decode(claim.payload)
         except BaseException as error:  # noqa: BLE001 - the types of a payload may run user code
-            return unreadable(handler, claim, error)
+            return self._unreadable(handler, claim, error)
         if is_late(claim, self._clock):
             return LATE
         ctx = Context(claim, self._resources)
@@ -141,7 +151,36 @@ class Performer:
             if isinstance(failure, asyncio.CancelledError):
                 ctx.stop("shutdown")  # by whoever runs this task, unless we asked first
             task.uncancel()
-        return judge(handler, ctx, result, failure)
+        return self._judge(handler, ctx, result, failure)
+
+    def close(self, patience_s: float) -> None:
+        """The process may end after this: what others are to be told is told now, so long at most."""
+        if self._hooks is not None:
+            self._hooks.close(patience_s)
+
+    def _judge(
+        self, handler: Handler, ctx: Context, result: Any, failure: BaseException | None
+    ) -> AnyOutcome:
+        outcome = judge(handler, ctx, result, failure)
+        if isinstance(outcome, (Failed, Retried)):
+            if failure is None:
+                # An instruction may be returned, too; and what cannot be kept as a result was never raised.
+                failure = result if isinstance(result, INSTRUCTIONS) else PermanentError(outcome.error)
+            elif ctx.stop_reason == "timeout" and not isinstance(failure, INSTRUCTIONS):
+                failure = TimeoutError(outcome.error.partition("\n")[0]).with_traceback(failure.__traceback__)
+            self._failed(ctx.claim, outcome, failure)
+        return outcome
+
+    def _unreadable(self, handler: Handler, claim: Claim, error: BaseException) -> AnyOutcome:
+        outcome = unreadable(handler, claim, error)
+        if isinstance(outcome, (Failed, Retried)):
+            self._failed(claim, outcome, error)
+        return outcome
+
+    def _failed(self, claim: Claim, outcome: Failed | Retried, error: BaseException) -> None:
+        """An attempt has failed with this."""
+        if self._hooks is not None:
+            self._hooks.report(claim, outcome, error)
 
     def _call(self, handler: Handler, ctx: Context, values: tuple[Any, ...]) -> Any:
         plan = handler.plan

@@ -21,7 +21,7 @@ from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
 from windlass.worker.alone import Alone
-from windlass.worker.isolate import run_start_callbacks
+from windlass.worker.isolate import FAREWELL_S, run_start_callbacks
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
 from windlass.worker.stopped import stopped
@@ -103,6 +103,7 @@ class FuturePool:
             self._settle(held, Released("the service stopped"))
         for executor in self._own:
             executor.shutdown(wait=False, cancel_futures=True)
+        self._performer.close(FAREWELL_S)
         self._news.close()
 
     # ── placing ────────────────────────────────────────────────────────────────────────────────

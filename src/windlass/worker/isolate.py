@@ -34,6 +34,8 @@ from windlass.worker.eventloop import EventLoop
 from windlass.worker.gate import ProgressGate
 
 FLAG = "--windlass-isolate"
+FAREWELL_S = 0.4
+"""What an isolate that is no longer needed may take to pass on what it has to tell others."""
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -97,11 +99,11 @@ class Isolate:
 
     def load(self, target: str) -> None:
         """Finds the app, prepares its handlers and runs its start-up callbacks."""
-        from windlass.config import configure_logging
+        from windlass.logs import configure_logging
         from windlass.target import load_app
 
         app = load_app(target)
-        configure_logging(app.settings.log_level)
+        configure_logging(app.settings)
         app.prepare()
         self._progress = ProgressGate(self.send)
         self.performer = app.make_performer(self.service, self._progress.note)
@@ -123,6 +125,7 @@ class Isolate:
             self._refuse_fork()
             self._progress.flush(claim.job_id)
             jobs.sendall(_result(claim, took_us, outcome))
+        self.performer.close(FAREWELL_S)
         os._exit(0)
 
     def _next_token(self) -> bytes:

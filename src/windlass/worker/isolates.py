@@ -12,7 +12,7 @@ from windlass.context import StopReason
 from windlass.outcome import AnyOutcome, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.worker.alone import ALONE_MOST_S
-from windlass.worker.child import Child
+from windlass.worker.child import Child, part_from
 from windlass.worker.estimate import AHEAD_US, Estimates
 from windlass.worker.given import Given
 from windlass.worker.pool import Inbox
@@ -95,6 +95,7 @@ class IsolatePool:
 
     def kill(self) -> None:
         self._stopping = True
+        part_from(self._children)
         for child in self._children:
             self._bury(child, _let_go)
         self._children.clear()
@@ -247,8 +248,7 @@ class IsolatePool:
         if since is None or now < since + OVERDUE_S:
             return None if since is None else since + OVERDUE_S
         back = child.take_back()
-        slow = child.last
-        if slow is not None:
+        if (slow := child.last) is not None:
             self._estimates.forget(slow.claim.key)
         for claim in back:
             self._inbox.settled(claim, Released("recalled: what was to run before it takes long"))

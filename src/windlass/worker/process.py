@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from windlass import platform
@@ -64,6 +65,11 @@ class Process:
         if code is None:
             return "is running"
         return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+
+    def wait(self, patience_s: float) -> None:
+        """Until it has ended, so long at most."""
+        with suppress(subprocess.TimeoutExpired):  # it is killed, then
+            self._popen.wait(max(patience_s, 0.0))
 
     def memory_mb(self) -> float:
         """Its resident memory, or 0 where the system does not say."""

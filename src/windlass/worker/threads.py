@@ -12,12 +12,14 @@ from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
 from windlass.context import Service, StopReason
+from windlass.context.joblog import fields_of
 from windlass.outcome import AnyOutcome, Failed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
 from windlass.worker.alone import Alone
 from windlass.worker.estimate import AHEAD_US, Estimates
 from windlass.worker.eventloop import EventLoop
+from windlass.worker.isolate import FAREWELL_S
 from windlass.worker.isolates import OVERDUE_S, QUEUE_MOST
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
@@ -122,6 +124,7 @@ class ThreadPool:
         # A thread cannot be ended from outside: its job goes back, and its late result will be discarded.
         for claim in (*self._sync.values(), *self._async.values()):
             self._inbox.settled(claim, Released("the service stopped"))
+        self._performer.close(FAREWELL_S)
         self._sync.clear()
         self._async.clear()
         self._news.close()
@@ -199,7 +202,7 @@ class ThreadPool:
                 outcome = perform(claim)
             except BaseException as error:
                 # Nothing a handler does gets here; a fault of ours must not take thread and job with it.
-                log.exception("job %d could not be performed", claim.job_id)
+                log.exception("job %d could not be performed", claim.job_id, extra=fields_of(claim))
                 outcome = Failed(f"Windlass could not perform it: {type(error).__name__}: {error}")
             if outcome != LATE:
                 took_us = (clock() - began) // 1000

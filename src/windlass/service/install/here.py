@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from types import FrameType
 
 from windlass import platform
-from windlass.config import as_env, configure_logging
+from windlass.config import as_env
+from windlass.logs import configure_logging
 from windlass.service.embedded import embedded
 from windlass.service.log import open_log
 from windlass.store import open_store
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     app = load_app(target)
-    configure_logging(app.settings.log_level)
+    configure_logging(app.settings)
     with embedded(app):
         log.info("ready: %s, in one process", app.settings.database)
         ending.wait()
