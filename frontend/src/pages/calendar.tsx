@@ -1,6 +1,6 @@
 // The next days of all schedules, as the clocks of whoever looks show them.
 import type { JSX } from "preact";
-import type { Calendar, CalendarDay, CalendarEntry, ClockChange } from "../api.ts";
+import type { Calendar, CalendarDay, CalendarEntry, CalendarTime, ClockChange } from "../api.ts";
 import { duration } from "../core/format.ts";
 import { useLoad } from "../core/load.ts";
 import { goQuery, place } from "../core/router.ts";
@@ -35,33 +35,52 @@ export function CalendarView(): JSX.Element {
   );
 }
 
+/** What runs more often than this on a day is named below the others, without its times. */
+const OFTEN = 6;
+
 function Day({ day, today }: { day: CalendarDay; today: boolean }): JSX.Element {
   const date = new Date(`${day.day}T12:00:00Z`);
   const word = (options: Intl.DateTimeFormatOptions): string => date.toLocaleDateString("en-GB", { ...options, timeZone: "UTC" });
+  const often = day.entries.filter((entry) => entry.count > OFTEN);
+  const times = day.entries
+    .filter((entry) => entry.count <= OFTEN)
+    .flatMap((entry) => entry.times.map((time) => ({ ...time, schedule: entry.schedule })))
+    .sort((one, other) => one.at.localeCompare(other.at));
   return (
     <li class={`day${today ? " is-today" : ""}`}>
       <h2>
         <span>{today ? "Today" : word({ weekday: "short" })}</span> <span class="dim">{word({ day: "numeric", month: "short" })}</span>
       </h2>
       {day.changes.map((change) => <Change key={change.at} change={change} hours={day.hours} />)}
-      {day.entries.length === 0 ? <p class="dim">{today ? "Nothing more" : "Nothing"}</p> : (
-        <ul>{day.entries.map((entry) => <Entry key={entry.schedule} entry={entry} />)}</ul>
-      )}
+      {times.length > 0 && <ul>{times.map((time) => <Entry key={time.schedule + time.at} time={time} />)}</ul>}
+      {often.length > 0 && <ul class="often">{often.map((entry) => <Often key={entry.schedule} entry={entry} />)}</ul>}
+      {day.entries.length === 0 && <p class="dim">{today ? "Nothing more" : "Nothing"}</p>}
     </li>
   );
 }
 
-function Entry({ entry }: { entry: CalendarEntry }): JSX.Element {
-  const { times, count, more } = entry;
-  const notes = times.filter((time) => time.note);
+const at = (schedule: string): string => `schedules/${encodeURIComponent(schedule)}`;
+
+function Entry({ time }: { time: CalendarTime & { schedule: string } }): JSX.Element {
   return (
     <li class="entry">
-      <a href={`schedules/${encodeURIComponent(entry.schedule)}`}>
-        <span class="entry-time">{times[0]!.clock}</span>
-        <span class="entry-name">{entry.schedule}</span>
-        {count > 1 && <span class="entry-count" title={times.map((time) => time.clock).join(", ")}>{more ? `over ${count}` : count}×</span>}
+      <a href={at(time.schedule)} title={time.schedule}>
+        <span class="entry-time">{time.clock}</span>
+        <span class="cut">{time.schedule}</span>
       </a>
-      {notes.map((time) => <p key={time.at} class="clock-note"><Icon name="clock" size={13} />{time.note}</p>)}
+      {time.note && <p class="clock-note"><Icon name="clock" size={13} />{time.note}</p>}
+    </li>
+  );
+}
+
+function Often({ entry }: { entry: CalendarEntry }): JSX.Element {
+  const { schedule, count, more, times } = entry;
+  return (
+    <li class="entry">
+      <a href={at(schedule)} title={`${schedule}, first at ${times[0]!.clock}`}>
+        <span class="entry-time">{count}{more && "+"}×</span>
+        <span class="cut">{schedule}</span>
+      </a>
     </li>
   );
 }

@@ -101,7 +101,7 @@ function KeyLimits({ rows, onLimit }: { rows: KeyLimit[]; onLimit: (row: KeyLimi
       href={(row) => `jobs?key=${encodeURIComponent(row.key)}`}
       columns={[
         { title: "Job key", grow: true, cell: (row) => row.key },
-        { title: "Set by", cell: (row) => <span class="dim">{row.declared ? "the program" : "hand"}</span> },
+        { title: "Set by", cell: (row) => <span class="dim nowrap">{row.declared ? "the program" : "hand"}</span> },
         { title: "Running", align: "end", cell: (row) => <Used running={row.running} most={row.concurrency} /> },
         { title: "Limit", cell: (row) => <LimitText {...row} /> },
         {

@@ -64,7 +64,10 @@ function Detail({ data }: { data: ScheduleDetail }): JSX.Element {
         </Section>
       </div>
       <Section title="Last runs">
-        {runs.length === 0 ? <p class="dim">No run is kept.</p> : <RunTable runs={runs} />}
+        {runs.length === 0 ? <p class="dim">No run is kept.</p> : <RunTable runs={runs.slice(0, AT_FIRST)} />}
+        {runs.length > AT_FIRST && (
+          <p class="rest"><a href={`jobs?key=${encodeURIComponent(row.key)}`}>All jobs of {row.key}</a></p>
+        )}
       </Section>
     </>
   );

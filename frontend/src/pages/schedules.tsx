@@ -50,8 +50,8 @@ function List({ rows }: { rows: ScheduleRow[] }): JSX.Element {
       rowKey={(row) => row.name}
       href={(row) => `schedules/${encodeURIComponent(row.name)}`}
       columns={[
-        { title: "Schedule", grow: true, cell: (row) => row.name },
-        { title: "When", cell: (row) => <span class="rule">{row.problem ? "cannot be read" : row.rule}</span> },
+        { title: "Schedule", cell: (row) => row.name },
+        { title: "When", grow: true, cell: (row) => <span class="dim">{row.problem ? "cannot be read" : row.rule}</span> },
         { title: "Next", cell: (row) => <NextRun row={row} /> },
         { title: "Last runs", cell: (row) => <Runs runs={row.runs} /> },
         { title: "Actions", quiet: true, align: "end", cell: (row) => <span class="row-actions"><ScheduleActions row={row} /></span> },
@@ -71,10 +71,11 @@ export function Runs({ runs, width = 110, height = 20 }: { runs: ScheduleRun[]; 
   if (runs.length === 0) return <span class="dim">none kept</span>;
   const failed = runs.filter((run) => run.status === "FAILED").length;
   const last = runs[runs.length - 1]!;
+  const top = Math.max(...runs.map((run) => run.run_s ?? 0), 0.001);
   const label = `${plural(runs.length, "run")}, ${failed} failed; the last one ${last.status.toLowerCase()} in ${duration(last.run_s === null ? null : last.run_s * 1000)}`;
   return (
     <Spark
-      values={runs.map((run) => run.run_s ?? 0)}
+      values={runs.map((run) => (run.status === "FAILED" ? top : (run.run_s ?? 0)))}
       kinds={runs.map((run) => (run.status === "FAILED" ? "bad" : run.status === "COMPLETED" ? "good" : "idle"))}
       label={label}
       width={Math.min(width, runs.length * 8)}

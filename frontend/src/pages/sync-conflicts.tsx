@@ -7,7 +7,7 @@ import { post } from "../core/client.ts";
 import { plural } from "../core/format.ts";
 import { useLoad } from "../core/load.ts";
 import { Ago, Button, Empty } from "../ui/basics.tsx";
-import { Diff, Terminal } from "../ui/code.tsx";
+import { Diff } from "../ui/code.tsx";
 import { Loaded } from "../ui/page.tsx";
 import { Rest } from "./sync.tsx";
 
@@ -29,7 +29,6 @@ export function Conflicts({ resource }: { resource: string }): JSX.Element {
         <>
           <ul class="letters">{data.conflicts.map((one) => <Conflict key={one.id + one.seen} one={one} />)}</ul>
           <Rest shown={data.conflicts.length} total={data.total} />
-          <Terminal commands={data.commands} />
         </>
       )}
     </Loaded>
@@ -68,7 +67,7 @@ function Conflict({ one }: { one: SyncConflict }): JSX.Element {
           {SIDES.map((side) => <span key={side} role="columnheader">{TITLES[side]}</span>)}
         </div>
         {shown.map((field) => (
-          <FieldRow key={field.name} field={field} id={one.id} pick={picks[field.name]} onPick={(pick) => setPicks({ ...picks, [field.name]: pick })} />
+          <FieldRow key={field.name} field={field} one={one} pick={picks[field.name]} onPick={(pick) => setPicks({ ...picks, [field.name]: pick })} />
         ))}
       </div>
       {quiet.length > 0 && (
@@ -95,16 +94,17 @@ function choiceOf(pick: Pick): FieldChoice {
 
 interface FieldRowProps {
   field: SyncField;
-  id: string;
+  one: SyncConflict;
   pick: Pick | undefined;
   onPick: (pick: Pick) => void;
 }
 
-function FieldRow({ field, id, pick, onPick }: FieldRowProps): JSX.Element {
+function FieldRow({ field, one, pick, onPick }: FieldRowProps): JSX.Element {
   const decide = field.verdict === "contested";
   const own = typeof pick === "object";
-  const name = `${id} ${field.name}`;
-  const verdict = { contested: "both changed it", mine: "changed here, kept", theirs: "changed there, taken", same: field.key ? "key" : "" }[field.verdict];
+  const name = `${one.id} ${field.name}`;
+  const both = one.mine_deleted ? "changed there" : one.theirs_deleted ? "changed here" : "both changed it";
+  const verdict = { contested: both, mine: "changed here, kept", theirs: "changed there, taken", same: field.key ? "key" : "" }[field.verdict];
   const taken = field.verdict === "mine" || field.verdict === "theirs" ? field.verdict : pick;
   return (
     <div class={`side-row is-${field.verdict}`} role="row">
@@ -136,7 +136,7 @@ function FieldRow({ field, id, pick, onPick }: FieldRowProps): JSX.Element {
 }
 
 function Cell({ side, picked, children }: { side: Side; picked: boolean; children: ComponentChildren }): JSX.Element {
-  return <div role="cell" class={`side${picked ? " is-picked" : ""}`} data-label={TITLES[side]}>{children}</div>;
+  return <div role="cell" class={`cell-side${picked ? " is-picked" : ""}`} data-label={TITLES[side]}>{children}</div>;
 }
 
 /** A value; where it was another before, what of it is new. */

@@ -6,7 +6,7 @@ import { act, confirm } from "../core/act.ts";
 import { post } from "../core/client.ts";
 import { useLoad } from "../core/load.ts";
 import { Ago, Button, Empty } from "../ui/basics.tsx";
-import { Json, Raw, Terminal } from "../ui/code.tsx";
+import { Json, Raw } from "../ui/code.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Field } from "../ui/form.tsx";
 import { Loaded } from "../ui/page.tsx";
@@ -26,7 +26,6 @@ export function DeadLetters({ resource }: { resource: string }): JSX.Element {
         <>
           <ul class="letters">{data.dead.map((one) => <Letter key={one.id} one={one} onEdit={() => setEdited(one)} />)}</ul>
           <Rest shown={data.dead.length} total={data.total} />
-          <Terminal commands={data.commands} />
           {edited && <EditDialog one={edited} onClose={() => setEdited(undefined)} />}
         </>
       )}
@@ -38,7 +37,7 @@ const settle = (one: SyncDead, verb: string, done: string, body?: unknown): Prom
   act(() => post(`api/sync/dead/${one.id}/${verb}`, body), `${one.key} ${done}`);
 
 function Letter({ one, onEdit }: { one: SyncDead; onEdit: () => void }): JSX.Element {
-  const changed = one.fields.filter((field) => field.verdict !== "same" || field.key);
+  const changed = one.fields.filter((field) => field.key || (field.verdict !== "same" && field.mine?.kind !== "null"));
   const discard = async (): Promise<void> => {
     const sure = await confirm({ title: `Give up this change of ${one.key}?`, text: "The row stays as it is here, and is not sent before it is edited again.", action: "Discard", danger: true });
     if (sure) await settle(one, "discard", "is given up");
@@ -85,8 +84,8 @@ function Changed({ fields }: { fields: SyncField[] }): JSX.Element {
       {fields.map((field) => (
         <div key={field.name} class="side-row" role="row">
           <div class="side-name" role="rowheader"><span class="mono">{field.name}</span></div>
-          <div class="side" role="cell" data-label="Here"><Value value={field.mine} base={field.theirs} /></div>
-          <div class="side" role="cell" data-label="At the remote"><Value value={field.theirs} /></div>
+          <div class="cell-side" role="cell" data-label="Here"><Value value={field.mine} base={field.theirs} /></div>
+          <div class="cell-side" role="cell" data-label="At the remote"><Value value={field.theirs} /></div>
         </div>
       ))}
     </div>

@@ -21,6 +21,13 @@ const MARKS: Record<string, Mark> = {
 };
 const TABS = ["pending", "conflicts", "dead", "quarantine"] as const;
 type Tab = (typeof TABS)[number];
+/** Which commands of the terminal go with which tab. */
+const OF_TAB: Record<Tab, RegExp> = {
+  pending: /sync (status|pending|now|pause|resume) /,
+  conflicts: /sync (conflicts|resolve) /,
+  dead: /sync (dead|retry|edit|discard|revert) /,
+  quarantine: /sync (quarantine|now) /,
+};
 
 export function SyncPage({ resource }: { resource?: string }): JSX.Element {
   return resource === undefined ? <All /> : <One key={resource} name={resource} />;
@@ -124,17 +131,21 @@ function One({ name }: { name: string }): JSX.Element {
   const load = useLoad<SyncDetail>(`api/sync/${encodeURIComponent(name)}`);
   const row = load.data?.resource;
   return (
-    <Page title={name} up={{ href: "sync", text: "Sync" }} commands={load.data?.commands} actions={row && <SyncActions row={row} />}>
+    <Page title={name} up={{ href: "sync", text: "Sync" }} commands={load.data?.commands.filter((told) => OF_TAB[tabOf(load.data!.resource)].test(told.command))} actions={row && <SyncActions row={row} />}>
       <Loaded load={load}>{(data) => <Detail data={data} />}</Loaded>
     </Page>
   );
 }
 
+/** The tab that was asked for, or what most needs a person. */
+function tabOf(row: SyncResource): Tab {
+  const asked = place.value.query.get("tab") as Tab;
+  return TABS.includes(asked) ? asked : row.conflicts ? "conflicts" : row.failed ? "dead" : "pending";
+}
+
 function Detail({ data }: { data: SyncDetail }): JSX.Element {
   const row = data.resource;
-  const asked = place.value.query.get("tab") as Tab;
-  const first: Tab = row.conflicts ? "conflicts" : row.failed ? "dead" : "pending";
-  const tab = TABS.includes(asked) ? asked : first;
+  const tab = tabOf(row);
   const words: Record<Tab, [string, number]> = {
     pending: ["Pending", row.pending], conflicts: ["Conflicts", row.conflicts],
     dead: ["Rejected", row.failed], quarantine: ["Quarantine", row.quarantined],

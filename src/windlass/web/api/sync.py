@@ -79,6 +79,9 @@ def show(call: Call, resource: str) -> SyncDetail:
             does="Resume it" if told.paused else "Pause it",
             command=f"windlass sync {'resume' if told.paused else 'pause'} {name}",
         ),
+        Command(does="What is in quarantine", command=f"windlass sync quarantine {name}"),
+        *_of_conflicts(name),
+        *_of_dead(name),
     )
     if told.state == "broken":
         return SyncDetail(resource=told, commands=commands)
@@ -117,14 +120,7 @@ def conflicts(call: Call, resource: str) -> ConflictList:
     return ConflictList(
         conflicts=tuple(conflict_shape(each, sides[each.key], table) for each in found if each.key in sides),
         total=one.status().conflicts,
-        commands=(
-            Command(does="List conflicts", command=f"windlass sync conflicts {name}"),
-            Command(does="Keep what is here", command=f"windlass sync resolve {name} KEY mine"),
-            Command(does="Take what is there", command=f"windlass sync resolve {name} KEY theirs"),
-            Command(
-                does="Decide each column", command=f"windlass sync resolve {name} KEY --set COLUMN=VALUE"
-            ),
-        ),
+        commands=_of_conflicts(name),
     )
 
 
@@ -138,13 +134,7 @@ def dead(call: Call, resource: str) -> DeadList:
     return DeadList(
         dead=tuple(dead_shape(each, sides[each.key], table) for each in found if each.key in sides),
         total=one.status().failed,
-        commands=(
-            Command(does="List dead letters", command=f"windlass sync dead {name}"),
-            Command(does="Send one again", command=f"windlass sync retry {name} KEY"),
-            Command(does="Mend one", command=f"windlass sync edit {name} KEY --set COLUMN=VALUE"),
-            Command(does="Give one up", command=f"windlass sync discard {name} KEY"),
-            Command(does="Take the remote's row", command=f"windlass sync revert {name} KEY"),
-        ),
+        commands=_of_dead(name),
     )
 
 
@@ -247,6 +237,25 @@ def _letter(app: Windlass, text: str) -> tuple[Resource, Letter]:
     if not any(change is not None and change.status == "failed" for change in changes):
         raise _gone("dead letter", letter, "windlass sync dead")
     return one, letter
+
+
+def _of_conflicts(name: str) -> tuple[Command, ...]:
+    return (
+        Command(does="List conflicts", command=f"windlass sync conflicts {name}"),
+        Command(does="Keep what is here", command=f"windlass sync resolve {name} KEY mine"),
+        Command(does="Take what is there", command=f"windlass sync resolve {name} KEY theirs"),
+        Command(does="Decide each column", command=f"windlass sync resolve {name} KEY --set COLUMN=VALUE"),
+    )
+
+
+def _of_dead(name: str) -> tuple[Command, ...]:
+    return (
+        Command(does="List dead letters", command=f"windlass sync dead {name}"),
+        Command(does="Send one again", command=f"windlass sync retry {name} KEY"),
+        Command(does="Mend one", command=f"windlass sync edit {name} KEY --set COLUMN=VALUE"),
+        Command(does="Give one up", command=f"windlass sync discard {name} KEY"),
+        Command(does="Take the remote's row", command=f"windlass sync revert {name} KEY"),
+    )
 
 
 def _gone(what: str, letter: Letter, way_out: str) -> Problem:

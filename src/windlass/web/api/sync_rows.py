@@ -12,7 +12,8 @@ import msgspec
 from windlass.change import Column, Key, Row, Table
 from windlass.clock import from_us
 from windlass.redact import REDACTED, clean, is_secret_name
-from windlass.sync.sides import Sides
+from windlass.sync.merge import same
+from windlass.sync.sides import Sides, Whose
 from windlass.sync.views import DeadLetter, OpenConflict
 from windlass.sync.words import key_text, read_value, value_text
 from windlass.web.redacting import shown
@@ -79,7 +80,7 @@ def conflict_shape(one: OpenConflict, sides: Sides, table: Table) -> SyncConflic
         seen=fingerprint(sides),
         mine_deleted=sides.mine is None,
         theirs_deleted=sides.theirs is None,
-        fields=_fields(sides, table),
+        fields=_fields(sides, table, sides.columns(table.key)),
     )
 
 
@@ -87,7 +88,12 @@ def dead_shape(one: DeadLetter, sides: Sides, table: Table) -> SyncDead:
     """A dead letter with its row, here and there; of an operation, what it was given."""
     change = one.change
     mine = sides.mine if change.captured else change.data
-    fields = _fields(Sides(sides.theirs, mine, sides.theirs), table)
+    theirs = sides.theirs or {}
+    whose: dict[str, Whose] = {
+        name: "same" if name in theirs and same(value, theirs[name]) else "mine"
+        for name, value in (mine or {}).items()
+    }
+    fields = _fields(Sides(None, mine, sides.theirs), table, whose)
     return SyncDead(
         id=letter_id(one.resource, one.key, change.seq),
         resource=one.resource,
@@ -99,12 +105,11 @@ def dead_shape(one: DeadLetter, sides: Sides, table: Table) -> SyncDead:
         problem=_problem(one.problem),
         explicit=not change.captured,
         deleted=sides.mine is None,
-        fields=tuple(msgspec.structs.replace(field, base=None) for field in fields),
+        fields=fields,
     )
 
 
-def _fields(sides: Sides, table: Table) -> tuple[SyncField, ...]:
-    whose = sides.columns(table.key)
+def _fields(sides: Sides, table: Table, whose: Mapping[str, Whose]) -> tuple[SyncField, ...]:
     known = {column.name: column for column in table.columns}
     names = [name for name in known if name in whose] + [name for name in whose if name not in known]
     return tuple(
