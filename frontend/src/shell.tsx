@@ -88,7 +88,7 @@ function Navigation({ path }: { path: string }): JSX.Element {
   const top = path.split("/")[0];
   const told = session.value;
   return (
-    <div class="sidebar" id="navigation">
+    <header class="sidebar" id="navigation">
       <Brand />
       <nav aria-label="Pages" onKeyDown={(event) => event.key === "Escape" && (menu_open.value = false)}>
         {WAYS.map(({ title, ways }) => (
@@ -103,7 +103,7 @@ function Navigation({ path }: { path: string }): JSX.Element {
           </div>
         ))}
       </nav>
-      <footer>
+      <div class="sidebar-foot">
         <Live />
         {told?.read_only && <p class="dim">You may only look</p>}
         <p class="database" title={told?.database}>{told?.database.split("/").pop()}</p>
@@ -122,8 +122,8 @@ function Navigation({ path }: { path: string }): JSX.Element {
             <kbd>?</kbd>
           </button>
         </div>
-      </footer>
-    </div>
+      </div>
+    </header>
   );
 }
 

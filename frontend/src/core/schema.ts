@@ -141,8 +141,7 @@ function partOf(field: FieldPlan, given: string | boolean | Draft, wrong: Wrong,
   if (text === "" && kind !== "list") {
     if (nullable && required) return "null";
     if (!required) return undefined;
-    if ((kind === "text" || kind === "long") && !schema.minLength) return '""';
-    wrong[at] = "needed";
+    wrong[at] = kind === "text" || kind === "long" ? 'needed; as JSON it may be ""' : "needed";
     return undefined;
   }
   return scalarOf(field, text, wrong, at, indent);

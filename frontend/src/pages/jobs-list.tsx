@@ -58,6 +58,7 @@ export function JobList(props: JobListProps): JSX.Element {
     onTick({ ids, all: false });
   };
   return (
+    <>
     <div class="job-list" role="table" aria-label="Jobs" aria-rowcount={props.total_is_least ? -1 : props.total + 1}>
       <div role="rowgroup" class="job-head">
         <div role="row" aria-rowindex={1}>
@@ -82,8 +83,9 @@ export function JobList(props: JobListProps): JSX.Element {
           <Row key={row.id} row={row} index={first + index} ticked={ticked.all || ticked.ids.has(row.id)} onTick={tick} />
         ))}
       </div>
-      {more && <p class="job-more dim" role="status">Fetching more…</p>}
     </div>
+    {more && <p class="job-more dim" role="status">Fetching more…</p>}
+    </>
   );
 }
 
