@@ -5,6 +5,7 @@ from __future__ import annotations
 PARTS: tuple[str, ...] = (
     "api.audit",
     "api.jobs",
+    "api.overview",
     "api.queues",
     "api.schedules",
     "api.storage",

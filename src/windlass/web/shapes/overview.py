@@ -110,7 +110,6 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     queue: str
     waiting_since: datetime
-    waited_ms: float
     ready: Count
     """How many of this queue and key are ready."""
 
@@ -119,7 +118,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """All that the first page shows."""
 
     at: datetime
-    """When it was read."""
+    """The minute in which it was read."""
     range: Range
     bucket_s: int
     """How long one bucket of the series is."""

@@ -1,0 +1,149 @@
+"""How the work went over some span of time: the figures of all dispatchers, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+from weakref import WeakKeyDictionary
+
+from windlass.store.activity import Figures
+from windlass.store.protocol import Store
+from windlass.store.sketch import quantiles_us, to_counts, to_number
+
+Range = Literal["15m", "1h", "6h", "24h"]
+
+SPANS: dict[Range, tuple[int, int]] = {"15m": (15, 1), "1h": (60, 1), "6h": (72, 5), "24h": (96, 15)}
+"""How many buckets there are, and how many minutes each is long."""
+
+OUTCOMES = ("completed", "failed", "retried", "snoozed", "cancelled", "crashed", "other")
+_KEPT_MOST = 400
+"""Buckets remembered of a store: what is over does not change."""
+_LATE_MINUTES = 3
+"""So long after its end a bucket may still get figures."""
+_QUANTILES = (0.5, 0.95, 0.99)
+
+_Pair = tuple[str, str]
+"""Queue and key."""
+_Sum = tuple[tuple[int, ...], int, int]
+"""Outcomes, waits and runs."""
+_Bucket = dict[_Pair, _Sum]
+
+
+class Spread(NamedTuple):
+    """How long so many attempts took, in microseconds; None where there was none."""
+
+    number: int
+    p50_us: float | None
+    p95_us: float | None
+    p99_us: float | None
+
+
+class Part(NamedTuple):
+    """What became of one part of the work."""
+
+    outcomes: tuple[int, ...]
+    """As many as there are names in ``OUTCOMES``."""
+    waits: Spread
+    runs: Spread
+
+
+class Summary(NamedTuple):
+    """A span of time, and its parts."""
+
+    first_minute: int
+    minutes: int
+    """How long a bucket is."""
+    whole: Part
+    buckets: list[Part]
+    by_queue: dict[str, Part]
+    by_key: dict[str, Part]
+    last_minute: int
+    """How many attempts ended in the last minute that is over."""
+
+
+_kept: WeakKeyDictionary[Store, dict[tuple[int, int], _Bucket]] = WeakKeyDictionary()
+
+
+def summarize(store: Store, span: Range, now_minute: int) -> Summary:
+    """The figures of a span that ends with this minute."""
+    count, minutes = SPANS[span]
+    last = now_minute // minutes
+    first = last - count + 1
+    buckets = _buckets(store, first, last, minutes, now_minute)
+    by_queue: dict[str, _Adder] = {}
+    by_key: dict[str, _Adder] = {}
+    whole = _Adder()
+    series: list[Part] = []
+    for bucket in buckets:
+        here = _Adder()
+        for (queue, key), some in bucket.items():
+            here.add(some)
+            by_queue.setdefault(queue, _Adder()).add(some)
+            by_key.setdefault(key, _Adder()).add(some)
+        series.append(here.part())
+        whole.add((tuple(here.outcomes), here.waits, here.runs))
+    recent = _added(store.activity(now_minute - 1, now_minute - 1))
+    return Summary(
+        first * minutes, minutes, whole.part(), series,
+        {name: one.part() for name, one in by_queue.items()},
+        {name: one.part() for name, one in by_key.items()},
+        sum(sum(some[0]) for some in recent.values()),
+    )  # fmt: skip
+
+
+class _Adder:
+    def __init__(self) -> None:
+        self.outcomes = [0] * len(OUTCOMES)
+        self.waits = 0
+        self.runs = 0
+
+    def add(self, some: _Sum) -> None:
+        self.outcomes = [one + other for one, other in zip(self.outcomes, some[0], strict=True)]
+        self.waits += some[1]
+        self.runs += some[2]
+
+    def part(self) -> Part:
+        return Part(tuple(self.outcomes), _spread(self.waits), _spread(self.runs))
+
+
+def _spread(sketch: int) -> Spread:
+    counts = to_counts(sketch)
+    return Spread(sum(counts), *quantiles_us(counts, _QUANTILES))
+
+
+def _buckets(store: Store, first: int, last: int, minutes: int, now_minute: int) -> Sequence[_Bucket]:
+    """Each bucket's sums: those that are long over from memory, the others read in one go."""
+    kept = _kept.setdefault(store, {})
+    # A copy, since other threads forget what is old.
+    known = kept.copy()
+    missing = [number for number in range(first, last + 1) if (minutes, number) not in known]
+    found: dict[int, _Bucket] = {number: {} for number in missing}
+    if missing:
+        rows = store.activity(missing[0] * minutes, (last + 1) * minutes - 1)
+        by_bucket: dict[int, list[Figures]] = {}
+        for row in rows:
+            by_bucket.setdefault(row.minute // minutes, []).append(row)
+        for number in missing:
+            found[number] = _added(by_bucket.get(number, []))
+    for number in missing:
+        if (number + 1) * minutes + _LATE_MINUTES <= now_minute:
+            kept[minutes, number] = found[number]
+    whole = [
+        found[number] if number in found else known[minutes, number] for number in range(first, last + 1)
+    ]
+    for old in list(kept)[:-_KEPT_MOST]:
+        kept.pop(old, None)
+    return whole
+
+
+def _added(rows: Iterable[Figures]) -> _Bucket:
+    sums: _Bucket = {}
+    for row in rows:
+        pair = (row.queue, row.key)
+        outcomes, waits, runs = row[4:11], to_number(row.waits), to_number(row.runs)
+        if pair in sums:
+            before = sums[pair]
+            outcomes = tuple(one + other for one, other in zip(before[0], outcomes, strict=True))
+            waits, runs = waits + before[1], runs + before[2]
+        sums[pair] = (outcomes, waits, runs)
+    return sums
