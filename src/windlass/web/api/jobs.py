@@ -11,7 +11,7 @@ from msgspec import UNSET
 from windlass.app import Windlass
 from windlass.job import Job, JobStatus
 from windlass.payload import check_json
-from windlass.web.api.matching import bulk_step, find_page, suggest_values
+from windlass.web.api.matching import bulk_step, find_page
 from windlass.web.redacting import restored
 from windlass.web.routing import Call, Problem, Routes
 from windlass.web.shapes.jobs import (
@@ -43,7 +43,7 @@ def find(call: Call, query: JobQuery) -> JobPage:
 @routes.get("/api/jobs/suggest")
 def suggest(call: Call, query: SuggestQuery) -> Suggestions:
     """Job keys, queues or tags that begin as typed."""
-    return Suggestions(values=suggest_values(call.app, query))
+    return Suggestions(values=call.app.jobs.suggest(query.field, query.prefix, limit=query.limit))
 
 
 @routes.post("/api/jobs", status=201)

@@ -91,6 +91,8 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     total_is_least: bool
     """There are more than ``total``: counting stopped there."""
+    complete: bool
+    """False: looking stopped before the page was full; ``next`` goes on from there."""
     command: str
 
 
