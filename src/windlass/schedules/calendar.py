@@ -10,14 +10,15 @@ import msgspec
 
 from windlass.clock import from_us, to_wall_us
 from windlass.job import Job
-from windlass.schedule import Every, Rule, Spec, due
+from windlass.schedule import Cron, Daily, Every, Rule, Spec, due
 from windlass.schedule.daylight import ClockChange, clock_changes, clock_note
-from windlass.schedule.zones import moment_of
+from windlass.schedule.zones import moment_of, zone_named
 from windlass.store.timetable import Instant, ScheduleRow
 
 PER_DAY_MOST = 24
 """An hourly one is told in full, and of a denser one that it is dense."""
 _MISSED_MOST = 100
+_DAY_US = 86_400_000_000
 
 
 class DueTime(msgspec.Struct, frozen=True):
@@ -150,34 +151,40 @@ def _on_day(row: ScheduleRow, spec: Spec, now: Instant, begin_us: int, end_us: i
         skipped = max(-((next_us - begin_us) // rule.span_us), 0)
         first_us = next_us + skipped * rule.span_us
         count = max(-((first_us - end_us) // rule.span_us), 0)
-        times = [first_us + place * rule.span_us for place in range(min(count, PER_DAY_MOST))]
-        more = False
+        nominals = (first_us + place * rule.span_us for place in range(min(count, PER_DAY_MOST)))
+        times, more = [DueTime(from_us(nominal_us)) for nominal_us in nominals], False
     else:
-        whole = [next_us] if begin_us <= next_us < end_us else []
-        after_us = max(begin_us - 1, next_us)
-        rest, more = _times_within(rule, after_us, end_us) if next_us < end_us else ((), False)
-        times = [*whole, *rest][:PER_DAY_MOST]
+        times = [due_time(rule, next_us)] if begin_us <= next_us < end_us else []
+        rest, more = (
+            _times_within(rule, max(begin_us - 1, next_us), end_us) if next_us < end_us else ((), False)
+        )
+        more = more or len(times) + len(rest) > PER_DAY_MOST
+        times = [*times, *rest][:PER_DAY_MOST]
         count = len(times)
-        more = more or len(whole) + len(rest) > PER_DAY_MOST
-    if not times:
-        return None
-    return DayOfSchedule(row.name, tuple(due_time(rule, each) for each in times), count, more)
+    return DayOfSchedule(row.name, tuple(times), count, more) if times else None
 
 
 @lru_cache(maxsize=4096)
-def _times_within(rule: Rule, after_us: int, end_us: int) -> tuple[tuple[int, ...], bool]:
+def _times_within(rule: Rule, after_us: int, end_us: int) -> tuple[tuple[DueTime, ...], bool]:
     """The first nominal times of a rule of the wall clock in (after, end), and whether there are more.
 
     A calendar is drawn again with each change of anything, and the days to come stay as they are.
     """
-    times: list[int] = []
+    times: list[DueTime] = []
+    noted = isinstance(rule, Cron | Daily) and _is_changed(rule.zone, after_us, end_us)
     nominal_us = rule.next_after(after_us, after_us)
     while nominal_us is not None and nominal_us < end_us:
         if len(times) == PER_DAY_MOST:
             return tuple(times), True
-        times.append(nominal_us)
+        times.append(due_time(rule, nominal_us) if noted else DueTime(from_us(nominal_us)))
         nominal_us = rule.next_after(nominal_us, nominal_us)
     return tuple(times), False
+
+
+@lru_cache(maxsize=1024)
+def _is_changed(zone: str, after_us: int, end_us: int) -> bool:
+    """True where the clocks of a zone are changed about then."""
+    return next(clock_changes(after_us - _DAY_US, end_us + _DAY_US, zone_named(zone)), None) is not None
 
 
 def _midnight(day: date, zone: tzinfo) -> int:
