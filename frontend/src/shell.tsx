@@ -201,6 +201,7 @@ function ShutOut(): JSX.Element {
       <p>{shutOut.value?.message}</p>
       <p>This opens the dashboard with a new code:</p>
       <p><Cli command={shutOut.value?.wayOut ?? "windlass ui"} /></p>
+      <p><a href="enter" target="_self">Or come in with the token</a></p>
       <Button onClick={again}>Try again</Button>
     </main>
   );

@@ -49,9 +49,11 @@ export function useLoad<T>(path: string | null, query: Query = {}): Load<T> {
       abort.abort();
     };
   }, [url]);
+  // What was asked of another path is no answer to this one; of another query it may stay meanwhile.
+  const same = state.url === url || state.url?.split("?")[0] === path;
   return {
-    data: state.data,
-    error: state.error,
+    data: same ? state.data : undefined,
+    error: state.url === url ? state.error : undefined,
     stale: state.url !== url,
     reload: () => asker.current?.(),
   };
