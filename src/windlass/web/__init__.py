@@ -14,6 +14,8 @@ Only the command line imports this package, when it is asked to: ``import windla
 
 from __future__ import annotations
 
+from windlass.web.app import Dashboard, dashboard
 from windlass.web.routing import Call, Plain, Problem, Routes
+from windlass.web.sessions import Visitor
 
-__all__ = ["Call", "Plain", "Problem", "Routes"]
+__all__ = ["Call", "Dashboard", "Plain", "Problem", "Routes", "Visitor", "dashboard"]

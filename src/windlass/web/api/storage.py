@@ -21,8 +21,8 @@ from windlass.web.shapes.system import Backup, Finding, Storage
 
 routes = Routes("storage")
 
-FOLDER = "backups"
-"""In the state folder: where copies made from here lie."""
+SUFFIX = "-backups"
+"""Copies made from here lie beside the database, in ``<database>-backups``: the state folder may be deleted."""
 _FREE_LEAST = 100_000_000
 _BACKUPS_MOST = 50
 
@@ -56,7 +56,7 @@ def health(call: Call) -> Storage:
 @routes.post("/api/storage/backup", status=201)
 def backup(call: Call) -> Backup:
     """Makes a consistent copy beside the database, readable by its owner alone, while everything runs."""
-    folder = private_folder(private_folder(call.app.state_dir) / FOLDER)
+    folder = private_folder(_folder(call.app))
     now = clock.from_us(call.app.clock.wall_us())
     stem = Path(database_path(call.app)).stem
     name = f"{stem}-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z.db"
@@ -106,13 +106,17 @@ def findings(path: str) -> Iterator[Finding]:
 
 def backups(app: Windlass) -> list[Backup]:
     """The copies made from here, newest first."""
-    found = sorted((app.state_dir / FOLDER).glob("*.db"), key=lambda path: path.name, reverse=True)
+    found = sorted(_folder(app).glob("*.db"), key=lambda path: path.name, reverse=True)
     return [_backup(path) for path in found[:_BACKUPS_MOST]]
 
 
 def database_path(app: Windlass) -> str:
     """The file's absolute path."""
     return open_store(app.settings.database).path
+
+
+def _folder(app: Windlass) -> Path:
+    return Path(os.path.realpath(database_path(app)) + SUFFIX)
 
 
 def _backup(path: Path) -> Backup:
