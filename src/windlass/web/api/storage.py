@@ -22,7 +22,7 @@ from windlass.web.shapes.system import Backup, Finding, Storage
 routes = Routes("storage")
 
 SUFFIX = "-backups"
-"""Copies made from here lie beside the database, in ``<database>-backups``: the state folder may be deleted."""
+"""Copies made from here lie in ``<database>-backups``, since the state folder may be deleted."""
 _FREE_LEAST = 100_000_000
 _BACKUPS_MOST = 50
 
