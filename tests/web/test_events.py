@@ -40,9 +40,11 @@ class Page:
         self.cookie = cookie
         self.last_id: str | None = None
         self._channel: http.client.HTTPConnection | None = None
+        self._answer: http.client.HTTPResponse | None = None
 
     def open(self) -> None:
         """Connects, as often as it takes."""
+        self.close()
         headers = {"Cookie": self.cookie}
         if self.last_id is not None:
             headers["Last-Event-ID"] = self.last_id
@@ -54,6 +56,7 @@ class Page:
                 self._answer = self._channel.getresponse()
                 break
             except OSError:
+                self._channel.close()
                 assert time.monotonic() < deadline, "nobody answered"
                 time.sleep(0.01)
         assert self._answer.status == 200
@@ -62,6 +65,7 @@ class Page:
     def next(self) -> str:
         """The name of the next event; empty at the end of the stream."""
         event = ""
+        assert self._answer is not None
         for line in self._answer:
             name, _, value = line.decode().rstrip("\n").partition(": ")
             if name == "id":
@@ -73,6 +77,8 @@ class Page:
         return ""
 
     def close(self) -> None:
+        if self._answer is not None:
+            self._answer.close()
         if self._channel is not None:
             self._channel.close()
 
