@@ -16,7 +16,10 @@ from benchmarks import machine, report
 from benchmarks.model import OURS, RAW, Benchmark, Row
 from benchmarks.run import ROOT, measure
 
-NAMES = ("enqueue", "process", "wake", "footprint", "backlog", "startup", "sync", "device", "schedules")
+NAMES = (
+    *("enqueue", "process", "wake", "footprint", "backlog", "startup", "sync", "device", "schedules"),
+    "dashboard",
+)
 MODULES = [f"benchmarks.{name}" for name in NAMES]
 
 
