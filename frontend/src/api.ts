@@ -776,6 +776,7 @@ export interface QueueRow {
   scheduled: number;
   held: number;
   running: number;
+  is_least: boolean;
 }
 
 /** How to settle a conflict. What one side alone has changed is kept. */

@@ -271,11 +271,15 @@ class QueueManager:
     def __init__(self, source: Any, *, clock: Clock | None = None) -> None:
         self._give = _giver(source, clock or SystemClock())
 
-    def list(self) -> list[QueueState]:
-        """All queues that hold jobs, or are paused or limited."""
+    def list(self, *, count_to: int | None = None) -> list[QueueState]:
+        """All queues that hold jobs, or are paused or limited.
+
+        With ``count_to``, no queue is counted much further than that, and ``is_least`` says where there may
+        be more: to count a million takes a while.
+        """
         store = self._give()
         rates = {one.name: str(one.rate) for one in store.limits() if one.kind == "queue" and one.rate}
-        found = {state.queue: state for state in store.queues()}
+        found = {state.queue: state for state in store.queues(count_to)}
         for name, rate in rates.items():
             found[name] = msgspec.structs.replace(found.get(name, QueueState(queue=name)), rate=rate)
         return [found[name] for name in sorted(found)]

@@ -23,7 +23,7 @@ HELD, RUNNING, FINISHED = "windlass_jobs_held", "windlass_jobs_running", "windla
 BOND_OF_PARENT = "bond USING PRIMARY KEY (parent=?)"
 BOND_OF_CHILD = "bond USING COVERING INDEX windlass_dependencies_by_child (child=?)"
 BY_PARENT_ID, BY_CHILD_ID = ("parent USING INTEGER PRIMARY KEY", "child USING INTEGER PRIMARY KEY")
-WHOLE_INDEX_IS_WANTED = {"counts", "leases", "queues", "running", "odd"}
+WHOLE_INDEX_IS_WANTED = {"counts", "leases", "queues", "queues_at_least", "running", "odd"}
 """These count, or list what should not be there: the index holds nothing else."""
 
 DEADLINE = "windlass_jobs_deadline"
@@ -46,6 +46,11 @@ USES: dict[str, list[str]] = {
     "claim_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
     "count_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
+    "count_conditioned_queue": ["windlass_jobs_conditioned (alone=? AND queue=?)"],
+    "count_ready_queue": [f"{READY} (alone=? AND queue=?)"],
+    "next_conditioned_queue": ["windlass_jobs_conditioned (alone=? AND queue>?)"],
+    "next_ready_queue": [f"{READY} (alone=? AND queue>?)"],
+    "queues_at_least": [DUE_WALL, DUE_BOOT, "windlass_jobs_held", RUNNING],
     "count_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
     "counts": [READY, CONDITIONED, DUE_WALL, DUE_BOOT, HELD, RUNNING, FINISHED],
     "date_finished": [BY_ID],

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { KeyLimit, QueueList, QueueRow } from "../api.ts";
 import { act, confirm } from "../core/act.ts";
 import { post, send } from "../core/client.ts";
-import { number } from "../core/format.ts";
+import { atLeast, number } from "../core/format.ts";
 import { useLoad } from "../core/load.ts";
 import { Badge, Button, Empty, Section } from "../ui/basics.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -65,9 +65,9 @@ function Queues({ rows, onLimit }: { rows: QueueRow[]; onLimit: (row: QueueRow) 
       columns={[
         { title: "Queue", grow: true, cell: (row) => row.queue },
         { title: "State", cell: (row) => <Badge state={row.paused ? "held" : row.running ? "running" : "ready"}>{row.paused ? "paused" : "open"}</Badge> },
-        { title: "Ready", align: "end", cell: (row) => number(row.ready) },
-        { title: "Scheduled", align: "end", cell: (row) => number(row.scheduled) },
-        { title: "Held", align: "end", cell: (row) => number(row.held) },
+        { title: "Ready", align: "end", cell: (row) => <Tally row={row} count={row.ready} /> },
+        { title: "Scheduled", align: "end", cell: (row) => <Tally row={row} count={row.scheduled} /> },
+        { title: "Held", align: "end", cell: (row) => <Tally row={row} count={row.held} /> },
         { title: "Running", align: "end", cell: (row) => <Used running={row.running} most={row.concurrency} /> },
         { title: "Limit", cell: (row) => <LimitText {...row} /> },
         {
@@ -116,6 +116,11 @@ function KeyLimits({ rows, onLimit }: { rows: KeyLimit[]; onLimit: (row: KeyLimi
       ]}
     />
   );
+}
+
+/** Where there is little room, what is none is left out. */
+function Tally({ row, count }: { row: QueueRow; count: number }): JSX.Element {
+  return <span class={count ? undefined : "zero"}>{atLeast(count, row.is_least && count > 0)}</span>;
 }
 
 function Used({ running, most }: { running: number; most: number | null }): JSX.Element {

@@ -69,8 +69,8 @@ function Resources({ rows }: { rows: SyncResource[] }): JSX.Element {
       columns={[
         { title: "Resource", cell: (row) => row.resource },
         { title: "State", grow: true, cell: (row) => <State row={row} /> },
-        { title: "Pending", align: "end", cell: (row) => number(row.pending) },
-        { title: "Lag", align: "end", cell: (row) => <Ago at={row.oldest_pending} bare /> },
+        { title: "Pending", align: "end", cell: (row) => <span class={row.pending ? undefined : "zero"}>{number(row.pending)}</span> },
+        { title: "Lag", align: "end", cell: (row) => (row.oldest_pending ? <Ago at={row.oldest_pending} bare /> : <span class="zero">–</span>) },
         { title: "Conflicts", align: "end", cell: (row) => <Count row={row} count={row.conflicts} tab="conflicts" /> },
         { title: "Rejected", align: "end", cell: (row) => <Count row={row} count={row.failed} tab="dead" /> },
         { title: "Pulled", align: "end", cell: (row) => <Ago at={row.last_pull} /> },
@@ -91,7 +91,7 @@ function State({ row }: { row: SyncResource }): JSX.Element {
 }
 
 function Count({ row, count, tab }: { row: SyncResource; count: number; tab: Tab }): JSX.Element {
-  return count ? <a class="asks" href={at(row.resource, tab)}>{number(count)}</a> : <span class="dim">0</span>;
+  return count ? <a class="asks" href={at(row.resource, tab)}>{number(count)}</a> : <span class="zero">0</span>;
 }
 
 function SyncRuns({ row }: { row: SyncResource }): JSX.Element {

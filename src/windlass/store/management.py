@@ -48,8 +48,9 @@ class Management(Protocol):
         """Deletes jobs that are not RUNNING, with their history; the ids it deleted."""
         ...
 
-    def queues(self) -> list[QueueState]:
-        """All queues that have jobs or switches."""
+    def queues(self, count_to: int | None = None) -> list[QueueState]:
+        """All queues that have jobs or switches. With ``count_to``, no queue is counted much further than
+        that: where one has more, its counts are ``is_least``."""
         ...
 
     def set_queue(self, queue: str, *, paused: bool | None = None, concurrency: int | None = -1) -> None:

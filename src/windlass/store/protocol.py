@@ -209,18 +209,18 @@ class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue's switches and how much is in it."""
+    """A queue's switches and how much is in it, or, where it ``is_least``, at least is."""
 
     queue: str
     paused: bool = False
     concurrency: int | None = None
-    """How many may run at once."""
     rate: str | None = None
     """How many may start in which span, where the manager of queues tells it."""
     ready: int = 0
     scheduled: int = 0
     held: int = 0
     running: int = 0
+    is_least: bool = False
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -175,3 +175,11 @@ class Managing:
         settle(store, one, Quarantined("bad"))
         (queue,) = store.queues()
         assert (queue.ready, queue.scheduled, queue.held, queue.running) == (1, 1, 1, 1)
+        assert store.queues(count_to=10) == [queue]
+
+    def test_queues_are_counted_no_further_than_asked_for(self, store: Store) -> None:
+        for _ in range(5):
+            add(store, queue="mail")
+        add(store, queue="rare")
+        counted = {state.queue: (state.ready, state.is_least) for state in store.queues(count_to=3)}
+        assert counted == {"mail": (3, True), "rare": (1, False)}

@@ -141,18 +141,6 @@ class Managing(Role):
         self.ring()
         return sorted(deleted)
 
-    def queues(self) -> list[QueueState]:
-        found: dict[str, dict[str, Any]] = {}
-        with self._look() as connection:
-            for queue, paused, concurrency in connection.execute(
-                "SELECT queue, paused, concurrency FROM windlass_queues"
-            ):
-                found[queue] = {"paused": bool(paused), "concurrency": concurrency}
-            for queue, what, count in connection.execute(SQL["queues"]):
-                state = found.setdefault(queue, {})
-                state[what] = state.get(what, 0) + count
-        return [QueueState(queue=queue, **state) for queue, state in sorted(found.items())]
-
     def switches(self) -> dict[str, QueueState]:
         """The queues that someone paused or limited, without counting what is in them."""
         with self.database.read() as connection:

@@ -23,6 +23,7 @@ from windlass.store.sqlite.managing import Managing
 from windlass.store.sqlite.noticing import Noticing
 from windlass.store.sqlite.scheduling import Scheduling
 from windlass.store.sqlite.suggesting import Suggesting
+from windlass.store.sqlite.tallying import Tallying
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
@@ -32,7 +33,17 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 
 
 class SqliteStore(
-    Scheduling, Dispatching, Expiring, Managing, Flowing, Limiting, Noticing, Auditing, Listing, Suggesting
+    Scheduling,
+    Dispatching,
+    Expiring,
+    Managing,
+    Tallying,
+    Flowing,
+    Limiting,
+    Noticing,
+    Auditing,
+    Listing,
+    Suggesting,
 ):
     """Jobs in one SQLite file. Thread-safe. Opened at the first use; see the protocol for the verbs."""
 

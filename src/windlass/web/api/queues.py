@@ -15,13 +15,15 @@ from windlass.web.shapes.queues import KeyLimit, LimitChange, LimitLifted, Queue
 
 routes = Routes("queues")
 
+_COUNT_TO = 10_000
+
 
 @routes.get("/api/queues")
 def every(call: Call) -> QueueList:
     """All queues that hold jobs or are switched, and the limits of job keys."""
     limits = [limit for limit in call.app.limits.list() if limit.kind == "key"]
     return QueueList(
-        queues=tuple(map(_row, call.app.queues.list())),
+        queues=tuple(map(_row, call.app.queues.list(count_to=_COUNT_TO))),
         key_limits=tuple(map(_key_limit, limits)),
         commands=(
             Command(does="List queues", command="windlass queues list"),
@@ -76,13 +78,16 @@ def lift_key(call: Call, key: str) -> LimitLifted:
 
 
 def _one(app: Windlass, name: str) -> QueueRow:
-    return next((_row(one) for one in app.queues.list() if one.queue == name), QueueRow(queue=name))
+    return next(
+        (_row(one) for one in app.queues.list(count_to=_COUNT_TO) if one.queue == name), QueueRow(queue=name)
+    )
 
 
 def _row(state: QueueState) -> QueueRow:
     return QueueRow(
         queue=state.queue, paused=state.paused, concurrency=state.concurrency, rate=state.rate,
         ready=state.ready, scheduled=state.scheduled, held=state.held, running=state.running,
+        is_least=state.is_least,
     )  # fmt: skip
 
 

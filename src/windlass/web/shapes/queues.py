@@ -23,6 +23,8 @@ class QueueRow(msgspec.Struct, frozen=True, kw_only=True):
     scheduled: int = 0
     held: int = 0
     running: int = 0
+    is_least: bool = False
+    """It was not counted to the end: there may be more of each."""
 
 
 class KeyLimit(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,58 @@
+"""How much is in each queue, counted to the end or as far as somebody wants to wait for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from windlass.store.protocol import QueueState
+from windlass.store.sqlite.base import Role
+from windlass.store.sqlite.rows import shown
+from windlass.store.sqlite.statements import SQL
+
+_KINDS = ("ready", "conditioned")
+
+
+class Tallying(Role):
+    """The verb of the queues' counts."""
+
+    def queues(self, count_to: int | None = None) -> list[QueueState]:
+        found: dict[str, dict[str, Any]] = {}
+        with self.database.read() as connection, shown(connection):
+            for queue, paused, concurrency in connection.execute(
+                "SELECT queue, paused, concurrency FROM windlass_queues"
+            ):
+                found[queue] = {"paused": bool(paused), "concurrency": concurrency}
+            for queue, what, count in _counted(connection, count_to):
+                state = found.setdefault(queue, {})
+                state[what] = state.get(what, 0) + count
+        if count_to is not None:
+            _mark(found, count_to)
+        return [QueueState(queue=queue, **state) for queue, state in sorted(found.items())]
+
+
+def _counted(connection: sqlite3.Connection, count_to: int | None) -> Iterator[tuple[str, str, int]]:
+    if count_to is None:
+        yield from connection.execute(SQL["queues"])
+        return
+    for kind in _KINDS:
+        for alone in (0, 1):
+            queue = ""
+            # From queue to queue by the index: what is in them is not walked.
+            while row := connection.execute(SQL[f"next_{kind}_queue"], (alone, queue)).fetchone():
+                queue = row[0]
+                (count,) = connection.execute(SQL[f"count_{kind}_queue"], (alone, queue, count_to)).fetchone()
+                yield queue, "ready", count
+    yield from connection.execute(SQL["queues_at_least"], (count_to,))
+
+
+def _mark(found: dict[str, dict[str, Any]], count_to: int) -> None:
+    """What is not ready is counted over all queues, until there are so many: then any may have more."""
+    totals: Counter[str] = Counter()
+    for state in found.values():
+        totals.update({what: state.get(what, 0) for what in ("scheduled", "held", "running")})
+    is_cut = any(total >= count_to for total in totals.values())
+    for state in found.values():
+        state["is_least"] = is_cut or state.get("ready", 0) >= count_to
