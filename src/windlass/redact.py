@@ -97,6 +97,17 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME_ALONE.search(name[:200]) is not None
 
 
+def printable(text: str) -> str:
+    """The text with control characters escaped: a job's error must not steer the reader's terminal.
+
+    >>> printable("bell\\a")
+    'bell\\\\x07'
+    """
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else ascii(mark)[1:-1] for mark in text)
+
+
 def shown(value: Any) -> Any:
     """The same JSON value without secrets. What is called like one is hidden whatever it holds, but for
     numbers, truth values and nothing.

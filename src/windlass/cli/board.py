@@ -12,10 +12,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from windlass.cli.render import STYLES, counts_line, jobs_table, queues_table
+from windlass.cli.render import jobs_table, queues_table
 from windlass.clock import monotonic
 from windlass.job import FINAL, JobStatus
 from windlass.jobs import live_dispatchers
+from windlass.terminal.words import STYLES, counts_line
 
 if TYPE_CHECKING:
     from windlass.app import Windlass

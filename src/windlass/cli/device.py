@@ -10,12 +10,13 @@ import msgspec
 import typer
 
 from windlass.cli.options import App, Db, Json, open_app
-from windlass.cli.output import Output, printable
+from windlass.cli.output import Output
 from windlass.clock import from_us, monotonic, sleep
 from windlass.constraints import Condition, Constraints, conditions, from_text
 from windlass.errors import InvalidJob
 from windlass.facts import UNREAD, DeviceState, Fact, Idle, Unknown, Verdict
 from windlass.jobs import live_dispatchers
+from windlass.redact import printable
 
 if TYPE_CHECKING:
     from windlass.app import Windlass

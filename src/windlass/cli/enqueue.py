@@ -11,8 +11,9 @@ import typer
 
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, open_app
-from windlass.cli.output import Output, printable
+from windlass.cli.output import Output
 from windlass.errors import InvalidJob, InvalidPayload
+from windlass.redact import printable
 
 if TYPE_CHECKING:
     from windlass import job as kinds

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from windlass.blocking import blocked_lanes
 from windlass.cli.findings import Finding, jobs, note, ok, problem, warning
-from windlass.cli.output import printable
 from windlass.clock import SystemClock
 from windlass.job import JobStatus
 from windlass.jobs import live_dispatchers
 from windlass.platform import is_locked, state_folder
+from windlass.redact import printable
 from windlass.schedule import from_text
 from windlass.store.protocol import JobFilter
 from windlass.store.sqlite.inspecting import count_odd, count_owned

@@ -145,7 +145,7 @@ def why(job_id: JobId, db: Db = None, app: App = None, as_json: Json = False) ->
     def sentence() -> object:
         from rich.text import Text
 
-        from windlass.cli.output import printable
+        from windlass.redact import printable
 
         return Text(f"job {job_id}: {printable(answer.reason)}")
 
@@ -247,7 +247,7 @@ def _choose(
         raise typer.BadParameter(
             f"which jobs? Give ids, or filters such as --status FAILED, to {verb} all that match"
         )
-    from windlass.jobs import job_filter
+    from windlass.browsing import job_filter
 
     where = job_filter(status=status, key=key, queue=queue, tag=tag, unique=unique, held=held or None)
     chosen: list[int] = []

@@ -10,8 +10,8 @@ import typer
 
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, open_app
-from windlass.cli.output import Output, printable
-from windlass.redact import describe
+from windlass.cli.output import Output
+from windlass.redact import describe, printable
 
 if TYPE_CHECKING:
     from windlass.notify.channels import Channel

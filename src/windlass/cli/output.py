@@ -66,13 +66,6 @@ class Output:
         return Progress(*columns, console=self.err, transient=True, disable=not self.err.is_terminal)
 
 
-def printable(text: str) -> str:
-    """The text with control characters escaped: a job's error must not steer the reader's terminal."""
-    if text.isprintable():
-        return text
-    return "".join(mark if mark.isprintable() or mark in "\n\t" else ascii(mark)[1:-1] for mark in text)
-
-
 def _encoded(value: Any) -> bytes:
     return msgspec.json.encode(value, enc_hook=str)
 

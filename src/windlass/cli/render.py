@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,38 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from windlass.cli.output import printable
-from windlass.clock import SystemClock, from_us
 from windlass.duration import describe
-from windlass.job import Attempt, Job, JobStatus, Progress
+from windlass.job import Attempt, Job
 from windlass.limits import LimitState
+from windlass.redact import printable
 from windlass.store.flows import Relative
 from windlass.store.protocol import QueueState
-
-STYLES = {
-    JobStatus.PENDING: "yellow",
-    JobStatus.RUNNING: "cyan",
-    JobStatus.COMPLETED: "green",
-    JobStatus.FAILED: "red",
-    JobStatus.CANCELLED: "magenta",
-}
-_BAR = 12
-
-
-def status_text(job: Job) -> Text:
-    """The status, with the reason why a pending job waits where the row says so."""
-    text = Text(job.status.value, STYLES[job.status])
-    aside = ""
-    if job.status is JobStatus.PENDING:
-        if job.hold is not None:
-            aside = "waits" if job.awaits_others else "held"
-        elif job.run_at is not None:
-            aside = f"{'retry' if job.last_error else 'due'} {when(job.run_at)}"
-    elif job.status is JobStatus.RUNNING and job.cancel_requested:
-        aside = "asked to stop"
-    elif job.reason is not None and job.status is JobStatus.FAILED:
-        aside = job.reason
-    return text.append(f" {aside}", "dim") if aside else text
+from windlass.terminal.words import last_word, progress_text, status_text, when
 
 
 def jobs_table(jobs: Sequence[Job], *, title: str | None = None) -> RenderableType:
@@ -67,7 +41,7 @@ def jobs_table(jobs: Sequence[Job], *, title: str | None = None) -> RenderableTy
             str(job.priority),
             f"{job.attempts}/{job.max_attempts}",
             when(job.created_at),
-            _last_word(job),
+            last_word(job),
         )
     return table
 
@@ -77,7 +51,7 @@ def one_line(job: Job) -> Text:
     clock_time = job.updated_at.astimezone().strftime("%H:%M:%S")
     line = Text(f"{clock_time}  ", "dim").append(f"{job.id:>6}  ", "bold")
     line.append_text(status_text(job)).append(f"  {printable(job.key)}")
-    said = _last_word(job)
+    said = last_word(job)
     return line.append("  ").append_text(said) if said else line
 
 
@@ -176,58 +150,9 @@ def limits_table(limits: Sequence[LimitState]) -> RenderableType:
     return table
 
 
-def counts_line(counts: Mapping[JobStatus, int]) -> Text:
-    """``12 PENDING · 2 RUNNING · …``"""
-    parts = [
-        Text(f"{counts.get(status, 0):,} {status.value.lower()}", STYLES[status]) for status in JobStatus
-    ]
-    return Text(" · ", "dim").join(parts)
-
-
-def progress_text(progress: Progress) -> Text:
-    """A small bar, as far as the handler says."""
-    words = Text()
-    if progress.fraction is not None:
-        full = round(progress.fraction * _BAR)
-        words.append("━" * full, "cyan").append("━" * (_BAR - full), "dim")
-        words.append(f" {progress.done:g}/{progress.total:g}")
-    else:
-        words.append(f"{progress.done:g}")
-    return words.append(f" {printable(progress.message)}" if progress.message else "")
-
-
-def when(moment: datetime) -> str:
-    """The moment as seen from now: ``in 5m``, ``3s ago``; beyond a day, the local date and time."""
-    now = from_us(SystemClock().wall_us())
-    span_us = round((moment - now).total_seconds() * 1_000_000)
-    if abs(span_us) >= 86_400_000_000:
-        return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    if abs(span_us) < 1_000_000:
-        return "now"
-    return f"in {describe(span_us)}" if span_us > 0 else f"{describe(-span_us)} ago"
-
-
-def first_line(text: str, limit: int = 200) -> str:
-    """The first line that says something, safe to print."""
-    lines: Iterable[str] = (line.strip() for line in text.splitlines())
-    return printable(next((line for line in lines if line), ""))[:limit]
-
-
 def _relative(relative: Relative) -> str:
     status = "deleted" if relative.status is None else relative.status.value
     return f"{relative.id} {printable(relative.key or '')} {status}"
-
-
-def _last_word(job: Job) -> Text:
-    if job.status is JobStatus.RUNNING and job.progress is not None:
-        return progress_text(job.progress)
-    if job.hold is not None:
-        return Text(first_line(job.hold), "yellow")
-    if job.last_error is not None and job.status is not JobStatus.COMPLETED:
-        return Text(first_line(job.last_error), "red")
-    if job.result is not None:
-        return Text(_json(job.result)[:200], "dim")
-    return Text("")
 
 
 def _json(value: Any) -> str:

@@ -12,10 +12,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from windlass.cli.output import printable
-from windlass.cli.render import when
 from windlass.constraints import to_text
 from windlass.duration import describe
+from windlass.redact import printable
+from windlass.terminal.words import when
 
 if TYPE_CHECKING:
     from windlass.schedules import Schedule

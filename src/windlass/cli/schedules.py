@@ -10,7 +10,8 @@ import typer
 from windlass.cli.enqueue import read_payload
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, fail, open_app
-from windlass.cli.output import Output, printable
+from windlass.cli.output import Output
+from windlass.redact import printable
 
 if TYPE_CHECKING:
     from windlass.app import Windlass

@@ -112,7 +112,8 @@ def status(db: Db = None, app: App = None, as_json: Json = False) -> None:
         from rich.console import Group
         from rich.text import Text
 
-        from windlass.cli.render import counts_line, queues_table
+        from windlass.cli.render import queues_table
+        from windlass.terminal.words import counts_line
 
         return Group(_headline(opened, service), Text(), counts_line(counts), Text(), queues_table(queues))
 
@@ -124,7 +125,7 @@ def status(db: Db = None, app: App = None, as_json: Json = False) -> None:
 def _headline(opened: Windlass, service: ServiceStatus | None) -> Any:
     from rich.text import Text
 
-    from windlass.cli.output import printable
+    from windlass.redact import printable
 
     where = f"  {opened.settings.database}"
     if service is None:

@@ -13,8 +13,9 @@ import typer
 
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, fail, open_app, open_program
-from windlass.cli.output import Output, printable
+from windlass.cli.output import Output
 from windlass.errors import ConfigError
+from windlass.redact import printable
 from windlass.service.install import flow
 from windlass.service.install.asking import ask, linger_file, manager_here
 from windlass.service.install.plan import NotOurs, Plan, check, name_for

@@ -51,7 +51,7 @@ def sentence(as_json: bool, value: Any, text: str) -> None:
     def show() -> object:
         from rich.text import Text
 
-        from windlass.cli.output import printable
+        from windlass.redact import printable
 
         return Text(printable(text))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from windlass.cli.findings import Finding, note, ok, problem, warning
-from windlass.cli.output import printable
+from windlass.redact import printable
 
 if TYPE_CHECKING:
     from windlass.store.sqlite.store import SqliteStore

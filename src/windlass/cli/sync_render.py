@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from windlass.change import Key, Row
-from windlass.cli.output import printable
-from windlass.cli.render import first_line, when
 from windlass.cli.sync_now import Outcome
 from windlass.clock import from_us
+from windlass.redact import printable
 from windlass.store.ledger import Quarantined
 from windlass.sync.status import Status
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange
+from windlass.terminal.words import first_line, when
 
 _STATES = {"idle": "green", "pushing": "cyan", "pulling": "cyan", "paused": "magenta", "offline": "yellow"}
 _VALUE_MOST = 200

@@ -10,9 +10,10 @@ import typer
 
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, Yes, fail
-from windlass.cli.output import Output, printable
+from windlass.cli.output import Output
 from windlass.cli.sync_base import One, open_synced, sentence
 from windlass.errors import ConfigError
+from windlass.redact import printable
 
 if TYPE_CHECKING:
     from windlass.app import Windlass

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from windlass.cli.output import printable
-from windlass.cli.render import STYLES, first_line
+from windlass.redact import printable
+from windlass.terminal.words import STYLES, first_line
 
 if TYPE_CHECKING:
     from windlass.job import Job

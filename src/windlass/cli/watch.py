@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, fail, open_app
 from windlass.cli.output import Output
+from windlass.errors import StartFailed
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
@@ -29,12 +31,16 @@ def watch(
     app: App = None,
     as_json: Json = False,
 ) -> None:
-    """A live table of everything, or one job to its end (exit code 1 if it did not complete). Ctrl-C leaves.
+    """Everything, live, with keys to put things right; or one job to its end (exit code 1: not completed).
 
-    With --json, or where stdout is no terminal, each change is one line.
+    q leaves, ? shows the keys. Without the extra "terminal" it is a table, and Ctrl-C leaves. With --json, or
+    where stdout is no terminal, each change is one line.
     """
-    opened = open_app(db, app)
     output = Output(as_json=as_json)
+    if job_id is None and not as_json and output.out.is_terminal and find_spec("textual") is not None:
+        _window(db, app, key, queue, tag)
+        return
+    opened = open_app(db, app)
     if job_id is not None:
         _follow(opened, output, job_id)
     elif as_json or not output.out.is_terminal:
@@ -43,6 +49,21 @@ def watch(
         from windlass.cli.board import Board
 
         Board(opened, output.out, key=key, queue=queue, tag=tag).show()
+
+
+def _window(db: str | None, app: str | None, key: str | None, queue: str | None, tag: str | None) -> None:
+    from windlass.terminal.filtering import Wanted
+    from windlass.terminal.window import Window
+
+    note: str | None = None
+    try:
+        # What is synced is known to the program alone.
+        opened = open_app(db, app, handlers=True)
+    except StartFailed as error:
+        opened = open_app(db, None)
+        note = f"The program was not loaded, so what is synced is not shown: {error}"
+    wanted = Wanted(key=key, queue=queue, tag=tag)
+    Window(opened, wanted=wanted if wanted.text else None, note=note).run()
 
 
 def _follow(opened: Windlass, output: Output, job_id: int) -> None:
