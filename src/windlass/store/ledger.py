@@ -247,8 +247,10 @@ class Ledger(Protocol):
         """
         ...
 
-    def sweep(self, hold: Hold, *, max_share: float, limit: int = 500) -> list[Key]:
-        """The keys of shadows that a complete enumeration has not seen, at most ``limit``.
+    def sweep(self, hold: Hold, *, max_share: float, after: Key | None = None, limit: int = 500) -> list[Key]:
+        """The keys of shadows that a complete enumeration has not seen, in order, at most ``limit``.
+
+        ``after``: only those beyond that key; how many they are was looked at before, then.
 
         Raises:
             SweepRefused: they are more than ``max_share`` of all (and more than a handful).

@@ -289,11 +289,11 @@ class Pull:
             )
 
         try:
-            while keys := cycle.ledger.sweep(hold, max_share=share):
+            after: Key | None = None
+            while keys := cycle.ledger.sweep(hold, max_share=share, after=after):
                 effects = cycle.step(hold, keys, absent, over=self.done.over, state=self._state)
                 self._count(effects, ())
-                # From the first step on the share is settled: what is left is smaller.
-                share = 1.0
+                after = keys[-1]
         except SweepRefused as error:
             self.done.sweep_refused = str(error)
             # Without a validator: that nothing has changed there must not hide what is absent.

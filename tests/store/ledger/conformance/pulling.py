@@ -40,7 +40,9 @@ class Pulling:
             # The last page says that the enumeration is over, and belongs to it.
             ledger.write(hold, ledger.look("tasks").mark, [Effect("d")], state=PullState(generation=1))
             assert sorted(ledger.sweep(hold, max_share=0.5)) == ["e", "f"]
-            assert len(ledger.sweep(hold, max_share=0.5, limit=1)) == 1
+            assert ledger.sweep(hold, max_share=0.5, limit=1) == ["e"]
+            assert ledger.sweep(hold, max_share=0.5, after="e") == ["f"]
+            assert ledger.sweep(hold, max_share=0, after="f") == []
 
     def test_a_refused_row_was_told_of_all_the_same(self, ledger: Ledger, db: Any) -> None:
         installed(ledger, db)

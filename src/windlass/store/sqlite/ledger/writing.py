@@ -32,6 +32,8 @@ _ARRIVALS_KEPT = 500
 _LOG_MOST = 2 * LOG_LIMIT
 _A_HANDFUL = 10
 """So few absent rows are never a reason to ask."""
+_BEFORE_ALL = float("-inf")
+"""Every key comes after it: numbers come before texts, and texts before bytes."""
 
 
 class _Order(NamedTuple):
@@ -147,21 +149,29 @@ class Writing(LedgerRole):
     _log_tried = 0
     """The log's size when it was last copied into the database."""
 
-    def sweep(self, hold: Hold, *, max_share: float, limit: int = 500) -> list[Key]:
+    def sweep(self, hold: Hold, *, max_share: float, after: Key | None = None, limit: int = 500) -> list[Key]:
         """See the protocol."""
         with self.reading() as connection:
             found = self._held(connection, hold)
             generation = found.state.generation
-            absent = connection.execute(SQL["unseen_count"], (found.id, generation)).fetchone()[0]
-            if absent > _A_HANDFUL:
-                total = connection.execute(SQL["shadow_count"], (found.id,)).fetchone()[0]
-                if absent > max_share * total:
-                    raise SweepRefused(
-                        f"{hold.resource}: {absent} of {total} rows are absent from the remote, more than "
-                        f"the allowed share of {max_share:g}: nothing was deleted; if they are gone for "
-                        "good, allow a larger share once"
-                    )
-            return [row[0] for row in connection.execute(SQL["unseen"], (found.id, generation, limit))]
+            if after is None:
+                _refuse_too_many(connection, found, hold.resource, max_share)
+            beyond = _BEFORE_ALL if after is None else after
+            return [
+                row[0] for row in connection.execute(SQL["unseen"], (found.id, beyond, generation, limit))
+            ]
+
+
+def _refuse_too_many(connection: sqlite3.Connection, found: Resource, resource: str, share: float) -> None:
+    absent = connection.execute(SQL["unseen_count"], (found.id, found.state.generation)).fetchone()[0]
+    if absent <= _A_HANDFUL:
+        return
+    total = connection.execute(SQL["shadow_count"], (found.id,)).fetchone()[0]
+    if absent > share * total:
+        raise SweepRefused(
+            f"{resource}: {absent} of {total} rows are absent from the remote, more than the allowed share "
+            f"of {share:g}: nothing was deleted; if they are gone for good, allow a larger share once"
+        )
 
 
 def _unmoved(

@@ -1,1 +1,4 @@
-SELECT key FROM windlass_sync_shadows WHERE resource = ? AND generation < ? LIMIT ?
+SELECT key FROM windlass_sync_shadows
+WHERE resource = ? AND key > ? AND generation < ?
+ORDER BY key
+LIMIT ?
