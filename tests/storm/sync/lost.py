@@ -110,7 +110,8 @@ class Losses:
         if word in ("client", "ask"):
             return False
         known, stamp = self._base(edits, index, column), edit.values.get("stamp") or 0
-        was_deleted = edit.before is None
+        # Also where it is an edit of a row that was made here, and of which the server has heard nothing.
+        was_deleted = edit.before is None or self._never_left(edits[:index], edit.place)
         for write in self._since(self._writes.get(edit.place, []), edits, index, column):
             if write.replica == edit.replica:
                 continue
