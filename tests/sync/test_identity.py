@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import RFC_4122
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from windlass.change import Affinity, Column, Table
 from windlass.errors import ConfigError
-from windlass.sync.identity import new_key, uuid7
+from windlass.sync.identity import mutation_ids, new_key, uuid7
 from windlass.testing import ManualClock
 
 moments = st.integers(0, 2**48 * 1000 - 1)
@@ -27,6 +27,15 @@ def test_it_is_a_uuid_of_version_7(wall_us: int, chance: int) -> None:
     made = uuid7(wall_us, chance)
     assert (made.version, made.variant) == (7, RFC_4122)
     assert made.int >> 80 == wall_us // 1000
+
+
+def test_mutation_ids_are_random_uuids_each_once() -> None:
+    made = mutation_ids(500)
+    assert len(set(made)) == 500
+    for one in made:
+        assert UUID(one).hex == one
+        assert (UUID(one).version, UUID(one).variant) == (4, RFC_4122)
+    assert mutation_ids(0) == []
 
 
 @given(moments, moments, chances, chances)

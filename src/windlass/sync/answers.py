@@ -119,7 +119,7 @@ def answered(reply: Reply) -> str:
 
 def is_portal(reply: Reply) -> bool:
     """A page for people where JSON was asked for: a hotel's network answers so for any server."""
-    return reply.status // 100 == 2 and "html" in reply.headers.get("Content-Type", "").lower()
+    return reply.status // 100 == 2 and "html" in reply.headers.get("content-type", "").lower()
 
 
 class One(NamedTuple):
@@ -184,7 +184,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         """
         body = body_of(reply)
         found = body if where is None else where.of(body)
-        raw = cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else None
+        raw = cast("Mapping[str, Any]", found) if found is not None and isinstance(found, Mapping) else None
         return One(raw, None if self.version is None else self.version.of_reply(reply, raw))
 
     def fetched(self, remote_id: str, reply: Reply) -> Document:

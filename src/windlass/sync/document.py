@@ -27,7 +27,11 @@ def encode(document: Any, depth_max: int = 64) -> bytes:
     while level:
         below: list[Any] = []
         for value in level:
-            if type(value) is str or type(value) is int:  # nearly all
+            kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+            if kind is str or kind is int:  # nearly all
+                continue
+            if kind is dict:
+                below.extend(value.values())
                 continue
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidDocument(f"a document to be sent holds {value!r}, which JSON cannot hold")

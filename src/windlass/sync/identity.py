@@ -22,6 +22,16 @@ def uuid7(wall_us: int, chance: int) -> UUID:
     return UUID(int=value)
 
 
+def mutation_ids(count: int) -> list[str]:
+    """So many random UUIDs (version 4), without their hyphens."""
+    digits = secrets.token_hex(16 * count)
+    parts = [digits[begin : begin + 32] for begin in range(0, len(digits), 32)]
+    return [f"{one[:12]}4{one[13:16]}{_VARIANTS[one[16]]}{one[17:]}" for one in parts]
+
+
+_VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
+
 def new_key(table: Table, clock: Clock) -> str:
     """A key for a new row of a table whose keys the database does not make.
 

@@ -73,7 +73,10 @@ class Mapper:
         self.only_key = table.key[0] if len(table.key) == 1 else None
         """The key's column, where it is one."""
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
-        self._sent = [(column.name, self._fields[column.name], _giver(column)) for column in sent]
+        self._sent = [
+            (column.name, self._fields[column.name], _told_as_it_is(column), _giver(column))
+            for column in sent
+        ]
         self._taken: list[Taken] = [
             (self._fields[column.name], column.name, _kept_as_it_is(column), _taker(column))
             for column in sent
@@ -94,10 +97,10 @@ class Mapper:
             Unmappable: a column holds what cannot be told, or the program's own hook failed.
         """
         told = dict(extra or {})
-        for column, field, give in self._sent:
+        for column, field, plain, give in self._sent:
             if column in row:
                 value = row[column]
-                told[field] = None if value is None else give(value)
+                told[field] = value if value is None or type(value) in plain else give(value)
         if self._to_remote is None:
             return told
         return dict(_hooked(self._to_remote, told, "to_remote"))
@@ -281,6 +284,12 @@ def is_binary(column: Column) -> bool:
 def is_boolean(column: Column) -> bool:
     """True where a column's 0 and 1 are sent as false and true."""
     return column.declared in _BOOLEANS
+
+
+def _told_as_it_is(column: Column) -> frozenset[type]:
+    """The types whose values need no look before they are told."""
+    odd = is_binary(column) or is_boolean(column) or column.declared.startswith("JSON")
+    return frozenset() if odd else frozenset((str, int))
 
 
 def _giver(column: Column) -> Callable[[Any], Any]:

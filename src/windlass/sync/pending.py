@@ -60,7 +60,13 @@ def difference(row: Row | None, basis: Row | None) -> tuple[Operation, Row] | No
         return "insert", dict(row)
     if row == basis:
         return None
-    changed = {name: value for name, value in row.items() if not same(value, basis.get(name))}
+    # Most columns hold what they held, and are asked no further: equal and of one type is the same.
+    changed = {
+        name: value
+        for name, value in row.items()
+        if not ((known := basis.get(name)) is value or (known == value and type(known) is type(value)))
+        and not same(value, known)
+    }
     return ("update", changed) if changed else None
 
 

@@ -125,8 +125,11 @@ def seal_idle(standing: Standing, mutation_id: str, now_us: int) -> Effect:
         return Effect(key)
     op, data = found
     version = None if shadow is None else shadow.version
-    change = Change(key=key, op=op, data=data, created_at_us=now_us)
-    return Effect(key, sent=_replace(change, mutation_id=mutation_id, base_version=version, attempts=1))
+    sealed = Change(
+        key=key, op=op, data=data, created_at_us=now_us,
+        mutation_id=mutation_id, base_version=version, attempts=1,
+    )  # fmt: skip
+    return Effect(key, sent=sealed)
 
 
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────

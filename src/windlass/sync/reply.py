@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from itertools import chain
-from typing import Any, cast
+from typing import Any, TypeVar, cast, overload
 from urllib.parse import urljoin
 
 import msgspec
@@ -20,6 +20,7 @@ import msgspec
 from windlass.errors import BadResponse, RemoteError
 from windlass.redact import REDACTED, clean
 
+T = TypeVar("T")
 DEPTH_MAX = 64
 """The deepest nesting of a JSON body, unless ``Limits`` says otherwise."""
 AFTER_S_MAX = 86_400.0
@@ -58,6 +59,14 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._values[name.lower()]
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, /, default: str | T) -> str | T: ...
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Its value, or the default. (What ``Mapping`` has raises and catches where there is none.)"""
+        return self._values.get(key.lower(), default)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._values

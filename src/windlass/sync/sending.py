@@ -207,5 +207,7 @@ def item_url(collection: str, template: str, remote_id: str) -> str:
     """
     if remote_id in ("", ".", ".."):
         raise BadResponse(f"{shown(collection)}: an item whose id is {remote_id!r} has no address")
-    item = template.replace("{id}", quote(remote_id, safe=""))
+    # Letters and digits are written as they are: most ids are made of them.
+    is_plain = remote_id.isascii() and remote_id.isalnum()
+    item = template.replace("{id}", remote_id if is_plain else quote(remote_id, safe=""))
     return f"{collection}{item}" if item.startswith("?") else f"{collection.rstrip('/')}/{item}"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
-from uuid import uuid4
 
 from windlass.change import KEEP, Change, Effect, Key, Standing
 from windlass.store.ledger import Hold
 from windlass.sync import operations
 from windlass.sync.cycle import Cycle, Over, what_is_over
+from windlass.sync.identity import mutation_ids
 from windlass.sync.reconcile import Answer, Took, held, is_idle, seal_idle, settle, took_idle
 from windlass.sync.waiting import blocked
 
@@ -50,12 +50,13 @@ def seal_edits(
     look = ledger.look(cycle.name, keys)
     effects: dict[Key, Effect] = {}
     sealed: dict[Key, Sealed] = {}
-    for standing in look.standings:
+    mutations = mutation_ids(len(look.standings))
+    for standing, mutation_id in zip(look.standings, mutations, strict=True):
         key = standing.key
         if is_tired(key) or not is_idle(standing):
             effects[key] = operations.folded(standing, now_us)
             continue
-        effects[key] = effect = seal_idle(standing, uuid4().hex, now_us)
+        effects[key] = effect = seal_idle(standing, mutation_id, now_us)
         if isinstance(effect.sent, Change):
             sealed[key] = Sealed(standing, effect.sent, False)
     for key, why in blocked(cycle, [one.change for one in sealed.values()]).items():

@@ -184,6 +184,9 @@ class Batch:
                     written.append(self._columns(change, key))
             ended += [(resource, seq) for seq in effect.ended]
             written += [self._columns(change, key) for change in effect.explicit]
+        if not ended and self._connection.execute(SQL["queue_has"], (resource,)).fetchone() is None:
+            # Nothing is queued, so nothing is to be removed: plain edits that are sealed.
+            sealed, unsealed = [], []
         for name, values in (
             ("change_remove_sealed", sealed),
             ("change_remove_unsealed", unsealed),

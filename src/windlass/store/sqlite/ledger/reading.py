@@ -12,7 +12,7 @@ from windlass.store.sqlite.ledger.statements import SQL, chunks, keyed
 from windlass.store.sqlite.ledger.values import change_of, conflict_of, decode, key_of, key_text, shadow_of
 
 _READ_AHEAD = 4
-"""Entries of the journal read for each key wanted: one row may have been edited several times."""
+"""Entries of the journal read for each key wanted, where one for each is too few: rows are edited again."""
 
 
 class Reading(LedgerRole):
@@ -22,8 +22,13 @@ class Reading(LedgerRole):
         """See the protocol."""
         with self.reading() as connection:
             found = self.resource(connection, resource)
-            rows = connection.execute(SQL["journal_keys"], (found.id, limit * _READ_AHEAD, limit))
-            return [row[0] for row in rows]
+            keys: list[Key] = []
+            for entries in (limit, limit * _READ_AHEAD):
+                rows = connection.execute(SQL["journal_keys"], (found.id, entries, limit))
+                keys = [row[0] for row in rows]
+                if len(keys) == limit:
+                    break
+            return keys
 
     def has_news(self) -> list[str]:
         """See the protocol."""

@@ -21,7 +21,7 @@ SQL: dict[str, str] = {
 }
 """``SQL["due"]`` is the text of ``sql/due.sql``."""
 
-_SIZES = (1, 8, 64, 256, 1000)
+_SIZES = (1, 8, 64, 256, 512, 1000)
 """Lists are filled up to one of these lengths, so that few texts are prepared, and those again and again."""
 
 

@@ -196,11 +196,23 @@ _iso = lru_cache(maxsize=64)(iso)
 """Changes of one write are made at one moment."""
 
 
+def _id_from(mutation_id: str | None) -> str:
+    """An id for a change that has none yet: as random as its mutation id, and quicker had than in SQL."""
+    if mutation_id is None or len(mutation_id) != _DIGITS:
+        return ""
+    one = mutation_id
+    return f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}"
+
+
+_DIGITS = 32
+"""Of a UUID."""
+
+
 def columns_of(change: Change, *, resource: int, table: str, key: Key, now_us: int) -> tuple[Any, ...]:
-    """The parameters of ``sql/change_write.sql``, but for the id of a new one."""
+    """The parameters of ``sql/change_write.sql``, but for the id of a new one that is not sealed."""
     return (
         change.seq or None,
-        change.id,
+        change.id or _id_from(change.mutation_id),
         change.op,
         table,
         key_text(key),

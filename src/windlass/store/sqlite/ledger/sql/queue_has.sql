@@ -1,0 +1,1 @@
+SELECT 1 FROM sync_queue WHERE resource = ? LIMIT 1
