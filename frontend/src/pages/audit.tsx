@@ -49,7 +49,7 @@ function Entries({ rows }: { rows: AuditEntry[] }): JSX.Element {
       columns={[
         { title: "When", cell: (row) => <time class="nowrap" dateTime={row.at}>{clockTime(row.at)}</time> },
         { title: "Action", cell: (row) => <a class="mono" href={`audit?action=${encodeURIComponent(row.action)}`}>{row.action}</a> },
-        { title: "Subject", cell: (row) => <span class="mono subject">{row.subject ?? ""}</span> },
+        { title: "Subject", cell: (row) => <span class="mono cut subject" title={row.subject ?? undefined}>{row.subject ?? ""}</span> },
         { title: "Details", grow: true, hide: "phone", cell: (row) => <Details row={row} /> },
         { title: "Who", cell: (row) => <a href={`audit?who=${encodeURIComponent(row.who)}`}>{row.who}</a> },
         { title: "Outcome", align: "end", cell: (row) => <Badge state={row.outcome === "ok" ? "completed" : "failed"}>{row.outcome === "ok" ? "done" : row.outcome}</Badge> },

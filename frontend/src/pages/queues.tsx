@@ -130,7 +130,7 @@ function Used({ running, most }: { running: number; most: number | null }): JSX.
 
 function LimitText({ concurrency, rate }: Limits): JSX.Element {
   const words = [concurrency !== null && `${number(concurrency)} at once`, rate].filter(Boolean);
-  return words.length ? <span class="nowrap">{words.join(", ")}</span> : <span class="dim">none</span>;
+  return words.length ? <span class="nowrap">{words.join(", ")}</span> : <span class="zero">none</span>;
 }
 
 function LimitDialog({ subject, onClose }: { subject: Subject; onClose: () => void }): JSX.Element {

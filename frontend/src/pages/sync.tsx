@@ -193,7 +193,7 @@ function Warnings({ data }: { data: SyncDetail }): JSX.Element {
           <p>{row.sweep_refused}</p>
         </Callout>
       )}
-      {row.last_error && row.state !== "broken" && <Callout kind="warning" title="The last error"><p>{row.last_error}</p></Callout>}
+      {row.last_error && row.state !== "broken" && !(row.reason && row.last_error.includes(row.reason)) && <Callout kind="warning" title="The last error"><p>{row.last_error}</p></Callout>}
       {data.faults.map((fault) => <Callout key={fault} kind="warning" title="Edits may not be captured"><p>{fault}</p></Callout>)}
     </>
   );
@@ -211,7 +211,7 @@ function Pending({ data }: { data: SyncDetail }): JSX.Element {
           { title: "Key", cell: (one) => <span class="mono">{one.key}</span> },
           { title: "Change", cell: (one) => one.op },
           { title: "Made", cell: (one) => <Ago at={one.made_at} /> },
-          { title: "Sent", align: "end", cell: (one) => `${one.attempts}×` },
+          { title: "Sent", align: "end", cell: (one) => <span class={one.attempts ? undefined : "zero"}>{one.attempts}×</span> },
           { title: "Why it waits", grow: true, cell: (one) => <span title={one.columns.join(", ")}>{one.why}</span> },
         ]}
       />
