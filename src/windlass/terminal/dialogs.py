@@ -15,7 +15,10 @@ from textual.widgets import Input, Static
 
 from windlass.redact import printable
 
-_ELSEWHERE = ("app.focus", "screen.", "tab(", "next_tab", "quit", "help", "toggle", "select_cursor", "leave")
+_ELSEWHERE = (
+    "app.focus", "screen.", "tab(", "next_tab", "quit", "help", "toggle", "leave",
+    "select_cursor", "cursor_", "page_", "scroll_",
+)  # fmt: skip
 _EVERYWHERE = (
     ("", ""),
     ("1 … 6", "The tabs; [ and ] go to the one before and after"),

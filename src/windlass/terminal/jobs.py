@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("status", 17),
     Column("key", weight=2),
     Column("last word", least=70, weight=3),
-    Column("queue", 12, least=100),
+    Column("queue", 12, least=96),
     Column("runs", 6, right=True, least=90),
     Column("age", 4, right=True),
 )

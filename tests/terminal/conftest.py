@@ -1,0 +1,73 @@
+"""A program of its own for each test, and no settings of anybody else's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shelf import PROGRAM, TABLE, Shelf
+from windlass import PermanentError, Windlass
+from windlass.target import load_app
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WINDLASS_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def app(home: Path) -> Generator[Windlass]:
+    """Two handlers; no service runs."""
+    app = Windlass(home / "jobs.db")
+
+    @app.job
+    def greet(name: str, api_token: str = "") -> str:
+        return f"hello {name}"
+
+    @app.job
+    def refuse(reason: str) -> None:
+        raise PermanentError(reason)
+
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def shelf(home: Path) -> Shelf:
+    """The remote of the synced program."""
+    return Shelf(home)
+
+
+@pytest.fixture
+def synced(home: Path, shelf: Shelf) -> Generator[Windlass]:
+    """A program with one synced table, in which a conflict and a dead letter wait."""
+    (home / "notes_program.py").write_text(PROGRAM)
+    edit(home, TABLE)
+    app = load_app(f"{home}/notes_program.py:app")
+    assert isinstance(app, Windlass)
+    notes = app.sync["notes"]
+    shelf.put(1, title="tea", done=0, stars=1)
+    notes.pull()
+    edit(home, "UPDATE notes SET title = 'green tea' WHERE id = 1")
+    shelf.put(1, title="black coffee", stars=4)
+    edit(home, "INSERT INTO notes VALUES (9, 'a bad one', 0, 3)")
+    notes.push()
+    assert (len(notes.conflicts()), len(notes.dead())) == (1, 1)
+    yield app
+    app.close()
+
+
+def edit(home: Path, statement: str) -> None:
+    """The program's table, edited by another program."""
+    connection = sqlite3.connect(home / "notes.db")
+    with connection:
+        connection.execute(statement)
+    connection.close()

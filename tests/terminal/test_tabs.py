@@ -1,0 +1,144 @@
+"""The other tabs: queues, schedules, sync."""
+
+from __future__ import annotations
+
+from tests.cli.shelf import Shelf
+from tests.terminal.stage import Stage, play
+from windlass import Windlass
+
+
+def test_a_queue_is_paused_limited_and_resumed(app: Windlass) -> None:
+    app.enqueue("greet", {"name": "ada"}, queue="mail")
+
+    async def story(here: Stage) -> None:
+        await here.press("3")
+        await here.until(lambda: here.listed() == ["mail"], "the queue is listed")
+        await here.press("p")
+        await here.until_drawn("paused", "queue mail is paused")
+        await here.press("c", *"2", "enter")
+        await here.until(lambda: app.queues.list()[0].concurrency == 2, "the limit is set")
+        await here.press("v", *"50/s", "enter")
+        await here.until(lambda: app.queues.list()[0].rate == "50/s", "the rate is set")
+        await here.press("v", *"nonsense", "enter")
+        await here.until_drawn("rate")
+        await here.press("p")
+        await here.until(lambda: not app.queues.list()[0].paused, "it goes on")
+        await here.press("enter")
+        await here.until_drawn("1 job match queue:mail")
+
+    play(app, story)
+    assert app.queues.list()[0].rate == "50/s"
+    assert "queues.limits" in {entry.action for entry in app.audit.list().entries}
+
+
+def test_a_schedule_is_run_now_paused_and_looked_at(app: Windlass) -> None:
+    app.schedules.add("nightly", job="greet", payload={"name": "ada"}, cron="30 2 * * *", tz="Europe/Zurich")
+
+    async def story(here: Stage) -> None:
+        await here.press("4")
+        await here.until(lambda: here.listed() == ["nightly"], "it is listed")
+        await here.press("n")
+        await here.until(lambda: app.jobs.list(key="greet"), "its job is enqueued")
+        await here.press("n")
+        await here.until_drawn("is not over yet")
+        await here.press("p")
+        await here.until(lambda: app.schedules.list()[0].paused, "it is paused")
+        await here.press("enter")
+        await here.until_drawn("schedule nightly", "02:30:00", "PENDING", "windlass schedules show nightly")
+        await here.press("l")
+        await here.until_drawn("job 1  greet")
+        await here.press("escape", "escape", "p")
+        await here.until(lambda: not app.schedules.list()[0].paused, "it goes on")
+
+    play(app, story)
+
+
+def test_a_conflict_shows_three_sides_and_is_settled_after_a_second_yes(
+    synced: Windlass, shelf: Shelf
+) -> None:
+    notes = synced.sync["notes"]
+
+    async def story(here: Stage) -> None:
+        await here.press("5")
+        await here.until(lambda: here.listed(1)[:2] == ["conflict", "dead"], "both wait")
+        await here.press("tab", "enter")
+        await here.until_drawn("base", "mine", "theirs", "tea", "green tea", "black coffee")
+        await here.until_drawn("both sides have edited title")
+        await here.press("t")
+        await here.until_drawn("Take the remote's side?", "Lost of yours: title: green tea")
+        await here.press("n")
+        await here.until_gone("Take the remote's side?")
+        assert len(notes.conflicts()) == 1
+        await here.press("m")
+        await here.until_drawn("Keep your side?", "Lost of theirs: title: black coffee")
+        await here.press("y")
+        await here.until(lambda: not notes.conflicts(), "it is settled")
+        await here.until_drawn("it is settled")
+
+    play(synced, story)
+    notes.push()
+    # The server's own change of another column is kept.
+    assert shelf.documents["1"] == {"id": 1, "title": "green tea", "done": 0, "stars": 4}
+
+
+def test_a_conflict_that_was_edited_meanwhile_is_not_settled_unseen(synced: Windlass, shelf: Shelf) -> None:
+    notes = synced.sync["notes"]
+
+    async def story(here: Stage) -> None:
+        await here.press("5", "tab")
+        await here.until(lambda: here.listed(1)[:1] == ["conflict"], "it waits")
+        await here.press("enter")
+        await here.until_drawn("both sides have edited title")
+        await here.press("t")
+        await here.until_drawn("Take the remote's side?")
+        notes.resolve(1, "mine")
+        await here.press("y")
+        await here.until_drawn("has no conflict about 1")
+
+    play(synced, story)
+
+
+def test_a_dead_letter_tells_what_the_server_said_and_is_edited_or_given_up(
+    synced: Windlass, shelf: Shelf
+) -> None:
+    notes = synced.sync["notes"]
+
+    async def story(here: Stage) -> None:
+        await here.press("5", "tab")
+        await here.until(lambda: here.listed(1)[1:2] == ["dead"], "it waits")
+        await here.press("down", "enter")
+        await here.until_drawn("422 the title is bad", "Unprocessable", "a bad one", "[red]no[/red]")
+        await here.press("e", *"title=fine", "enter")
+        await here.until(lambda: not notes.dead(), "it is sent again")
+        await here.until_drawn("it is settled")
+
+    play(synced, story)
+    notes.push()
+    assert shelf.documents["9"]["title"] == "fine"
+
+
+def test_a_dead_letter_is_given_up_after_a_second_yes(synced: Windlass) -> None:
+    notes = synced.sync["notes"]
+
+    async def story(here: Stage) -> None:
+        await here.press("5", "tab")
+        await here.until(lambda: here.listed(1)[1:2] == ["dead"], "it waits")
+        await here.press("down", "enter", "x")
+        await here.until_drawn("Give this change up?")
+        assert len(notes.dead()) == 1
+        await here.press("y")
+        await here.until(lambda: not notes.dead(), "it is given up")
+
+    play(synced, story)
+
+
+def test_every_tab_says_so_where_there_is_nothing(app: Windlass) -> None:
+    async def story(here: Stage) -> None:
+        for key, said in (
+            ("2", "0 jobs"), ("3", "no queue holds jobs"), ("4", "there are no schedules"),
+            ("5", "nothing is synced"), ("6", "not running"), ("1", "0 pending"),
+        ):  # fmt: skip
+            await here.press(key)
+            await here.until_drawn(said)
+
+    play(app, story, size=(80, 24))
