@@ -155,7 +155,7 @@ def screens(arguments: list[str]) -> int:
 
 
 def lock(arguments: list[str]) -> int:
-    """Resolve pyproject.toml into requirements/ again (--upgrade takes newer versions)."""
+    """Resolve pyproject.toml and frontend/package.json into their locks again (--upgrade: newer versions)."""
     refuse([word for word in arguments if word != "--upgrade"], "lock")
     ensure_tools()
     # The oldest Python that Windlass runs on: the lock's markers cover the newer ones.
@@ -167,6 +167,8 @@ def lock(arguments: list[str]) -> int:
         command += ["--custom-compile-command", "python3 dev.py lock", *arguments]
         run(command, why=f"resolving {target}")
         say(f"wrote {target}")
+    run([sys.executable, "frontend/build.py", "--lock"], why="resolving frontend/package-lock.json")
+    say("wrote frontend/package-lock.json")
     return 0
 
 

