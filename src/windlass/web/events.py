@@ -25,6 +25,8 @@ from windlass.worker.listening import Ear
 
 log = logging.getLogger("windlass.web")
 
+LINGER_S = 0.02
+"""So long an event waits for what belongs to it."""
 GAP_S = 0.1
 """What is heard within this time is one event, so there are at most ten in a second."""
 HEARTBEAT_S = 15.0
@@ -170,8 +172,14 @@ class Listener:
             self._heard()
             while not self._wait(max(ear.next_look - monotonic(), 0.0), ear):
                 if ear.heard(monotonic()):
+                    # The log stirs before a commit, the bell rings after it, the version moves between them:
+                    # that is all one event.
+                    if self._wait(LINGER_S):
+                        return
+                    ear.heard(monotonic())
+                    ear.note()
                     self._heard()
-                    if self._wait(GAP_S):
+                    if self._wait(GAP_S - LINGER_S):
                         return
         finally:
             ear.close()

@@ -58,6 +58,10 @@ class Ear:
         self._plan(now)
         return moved
 
+    def note(self) -> None:
+        """Takes what is there now for known: before a look that is sure to see it."""
+        self._seen = self._store.version()
+
     def close(self) -> None:
         """Stops listening."""
         self._bell.close()
