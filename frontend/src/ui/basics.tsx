@@ -36,7 +36,7 @@ interface ButtonProps {
   pressed?: boolean;
 }
 
-/** Off while what it began still runs. */
+/** Off while what it began still runs, yet not disabled: that would take the focus from whoever has no mouse. */
 export function Button(props: ButtonProps): JSX.Element {
   const { children, onClick, kind = "plain", icon, label, action = false, type = "button", small, pressed } = props;
   const [busy, setBusy] = useState(false);
@@ -53,11 +53,12 @@ export function Button(props: ButtonProps): JSX.Element {
     <button
       type={type}
       class={`button is-${kind}${small ? " is-small" : ""}${children ? "" : " is-icon"}`}
-      disabled={props.disabled || only_look || busy}
+      disabled={props.disabled || only_look}
+      aria-disabled={busy || undefined}
       aria-label={label}
       aria-pressed={pressed}
       title={only_look ? "You may only look" : label}
-      onClick={onClick && ((event) => void click(event))}
+      onClick={onClick && ((event) => void (busy || click(event)))}
     >
       {icon && <Icon name={icon} />}
       {children}
