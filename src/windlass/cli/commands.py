@@ -49,6 +49,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("notify", "notify", "Try every channel; list what was told and is not over"),
             Command("watch", "watch", "A live table of everything, or one job to its end"),
             Command("ui", "ui", "Open the dashboard in a browser [--read-only] [--port]"),
+            Command("audit", "audit", "What was done through the dashboard, and by whom"),
         ),
     ),
     (

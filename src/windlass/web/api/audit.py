@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import msgspec
 
 from windlass.web.redacting import shown
@@ -19,4 +21,7 @@ def every(call: Call, query: AuditQuery) -> AuditPage:
         AuditEntry(**(msgspec.structs.asdict(entry) | {"details": shown(entry.details)}))
         for entry in found.entries
     ]
-    return AuditPage(entries=entries, next=found.next, command=None)
+    words = ["windlass audit"]
+    words += [f"--action {quote(query.action)}"] if query.action else []
+    words += [f"--who {quote(query.who)}"] if query.who else []
+    return AuditPage(entries=entries, next=found.next, command=" ".join(words))
