@@ -101,7 +101,7 @@ def fill(quick: bool = False) -> None:
         close_day.step(),
         nightly_report.step(),
     ).enqueue()
-    count_cargo.enqueue()
+    count_cargo.enqueue(holds=1_000)
     dispute()
 
 

@@ -97,7 +97,6 @@ function Standing({ job }: { job: JobDetail }): JSX.Element {
           <h2>Why it is not running</h2>
           <p class="standing-reason">{job.why.reason}</p>
           {job.why.until && <p class="dim"><Until at={job.why.until} /></p>}
-          {job.error && job.state === "retrying" && <p class="dim">Last time: {job.error}</p>}
         </div>
       </div>
     );

@@ -5,6 +5,7 @@ import type { HandlerRow, Handlers } from "../api.ts";
 import { plural } from "../core/format.ts";
 import { useLoad } from "../core/load.ts";
 import { place } from "../core/router.ts";
+import { planOf, type Schema } from "../core/schema.ts";
 import { Callout, Empty, Tag } from "../ui/basics.tsx";
 import { Loaded, Page } from "../ui/page.tsx";
 import { RunForm } from "./run-form.tsx";
@@ -58,7 +59,7 @@ function Choose({ handlers, known }: { handlers: HandlerRow[]; known: boolean })
 }
 
 function takes(handler: HandlerRow): JSX.Element | string {
-  const fields = Object.keys((handler.schema["properties"] ?? {}) as object);
+  const fields = planOf(handler.schema as Schema) ?? [];
   if (fields.length === 0) return "takes nothing";
-  return fields.length > 3 ? plural(fields.length, "field") : <span class="tags">{fields.map((name) => <Tag key={name}>{name}</Tag>)}</span>;
+  return fields.length > 3 ? plural(fields.length, "field") : <span class="tags">{fields.map(({ name }) => <Tag key={name}>{name}</Tag>)}</span>;
 }
