@@ -12,8 +12,10 @@ import pytest
 from tests.web.asking import Program, asking
 from windlass import Context, Windlass
 from windlass.redact import conceal
+from windlass.web.app import route_table
 
 CANARY = "canary-5b1f7e"
+KNOWN = "known-7c2d91"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -32,8 +34,8 @@ def app(tmp_path: Path) -> Iterator[Windlass]:
         return {"to": to, "token": CANARY}
 
     @app.job
-    def stay(ctx: Context) -> None:
-        ctx.progress(1, 4, SCRIPT)
+    def tell(ctx: Context) -> None:
+        ctx.progress(1, 4, f"{SCRIPT} token={CANARY}")
 
     yield app
     app.close()
@@ -53,7 +55,7 @@ def run(app: Windlass, ids: list[int]) -> None:
 
 def test_jobs_are_listed_page_by_page(app: Windlass, program: Program) -> None:
     app.enqueue_many("send", [{"to": str(number)} for number in range(7)], queue="mail")
-    app.enqueue("stay")
+    app.enqueue("tell")
 
     seen: list[int] = []
     after: dict[str, str] = {}
@@ -102,20 +104,41 @@ def test_a_job_is_told_with_all_that_is_known(app: Windlass, program: Program) -
 
 
 def test_no_secret_is_told_anywhere(app: Windlass, program: Program) -> None:
-    conceal("known-7c2d91")
-    app.enqueue("send", {"to": "ann"}, meta={"api_key": CANARY, "note": "known-7c2d91"})
+    conceal(KNOWN)
+    app.enqueue("send", {"to": "ann"}, meta={"api_key": CANARY, "note": KNOWN})
     app.enqueue("send", {"to": "nobody"}, max_attempts=1)
-    app.enqueue(
-        "other", {"password": CANARY, "deep": [{"authorization": {"scheme": CANARY}}], "x": "known-7c2d91"}
-    )
-    run(app, [1, 2])
+    deep = [{"authorization": {"scheme": CANARY}}]
+    app.enqueue("other", {"password": CANARY, "deep": deep, "x": KNOWN})
+    app.enqueue("tell")
+    run(app, [1, 2, 4])
     program.post("jobs", {"key": "other", "payload": {"secret": CANARY}}, status=201)
     program.post("jobs/3/copy", {"payload": {"password": CANARY, "token": CANARY}}, status=201)
+    program.post("jobs", {"key": "send", "payload": {"to": 7, "password": CANARY}}, status=422)
+    Path(app.service.folder, "service.log").write_text(f"token={CANARY} {KNOWN}\n", encoding="utf-8")
 
-    paths = ["audit", "jobs", *(f"jobs/{number}" for number in range(1, 6))]
-    told = [program.client.get(f"/api/{path}").text for path in paths]
-    assert all("[redacted]" in text for text in told if '"id"' in text)
-    assert not [text for text in told if CANARY in text or "known-7c2d91" in text]
+    paths = [route.path for route in route_table().routes if route.method == "GET" and "{" not in route.path]
+    paths += [f"/api/jobs/{number}" for number in range(1, 7)]
+    told = {path: program.client.get(path, params={"field": "key"}).text for path in paths}
+
+    assert [path for path, text in told.items() if CANARY in text or KNOWN in text] == []
+    hidden = [path for path, text in told.items() if "[redacted]" in text]
+    assert {"/api/audit", "/api/service", "/api/jobs/1", "/api/jobs/2", "/api/jobs/3", "/api/jobs/4"} <= {
+        *hidden
+    }
+
+
+def test_what_a_program_wrote_is_text(app: Windlass, program: Program) -> None:
+    app.enqueue("send", {"to": SCRIPT}, tags=[SCRIPT], unique=SCRIPT, idempotency_key=SCRIPT)
+    app.enqueue("send", {"to": "nobody"}, max_attempts=1)
+    run(app, [1, 2])
+
+    for path in ("/api/jobs", "/api/jobs/1", "/api/jobs/2", f"/api/{SCRIPT}", f"/{SCRIPT}.txt"):
+        told = program.client.get(path)
+        assert told.headers["content-type"] == "application/json"
+        assert told.headers["x-content-type-options"] == "nosniff"
+    for asked in (f"/enter?code={SCRIPT}", f"/api/x{SCRIPT}", f"/{SCRIPT}"):
+        told = program.client.get(asked, headers={"Accept": "text/html", "Authorization": ""})
+        assert SCRIPT not in told.text or "json" in told.headers["content-type"]
 
 
 def test_a_copy_is_a_new_job_and_keeps_what_was_hidden(app: Windlass, program: Program) -> None:

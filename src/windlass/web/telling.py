@@ -10,7 +10,7 @@ import msgspec
 from windlass import platform
 from windlass.app import Windlass
 from windlass.constraints import to_text
-from windlass.job import Job, JobStatus
+from windlass.job import Job, JobStatus, Progress
 from windlass.redact import clean
 from windlass.store.flows import Relative
 from windlass.web.redacting import shown, shown_text
@@ -218,9 +218,15 @@ def _row(job: Job) -> dict[str, Any]:
         "hold": None if job.hold is None else clean(job.hold),
         "reason": job.reason,
         "error": first_line(job.last_error),
-        "progress": job.progress,
+        "progress": _shown_progress(job.progress),
         "cancel_requested": job.cancel_requested,
     }
+
+
+def _shown_progress(progress: Progress | None) -> Progress | None:
+    if progress is None or progress.message is None:
+        return progress
+    return msgspec.structs.replace(progress, message=clean(progress.message, LINE_MOST))
 
 
 def _node(one: Relative, level: int) -> GraphNode:
