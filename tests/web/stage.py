@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.service.waiting import PATIENCE_S
+from tests.service.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = "tests.web.harbour:app"
@@ -35,6 +35,7 @@ class Stage:
         self.target = target
         self.environment = {"PYTHONPATH": str(ROOT), **environment, "HARBOUR_DB": str(self.database)}
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self._listener: threading.Thread | None = None
         self.origin = ""
         self.entry = ""
 
@@ -45,7 +46,7 @@ class Stage:
     def python(self, *arguments: str) -> str:
         """Runs a piece of the program in a process of its own."""
         done = subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=self._environment(), capture_output=True, text=True
+            [sys.executable, *arguments], cwd=ROOT, env=self.surroundings(), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -61,7 +62,9 @@ class Stage:
         self.entry = shown.stdout.readline().strip()
         assert self.entry, "the dashboard has ended"
         self.origin = self.entry[: self.entry.index("/", 8) + 1]
-        threading.Thread(target=shown.stdout.read, daemon=True).start()
+        # What is said later is nobody's concern, but must not fill the pipe.
+        self._listener = threading.Thread(target=shown.stdout.read, daemon=True)
+        self._listener.start()
 
     @property
     def port(self) -> int:
@@ -77,6 +80,10 @@ class Stage:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout:
+            if self._listener:
+                self._listener.join()
+            process.stdout.close()
 
     def close(self) -> None:
         """Ends all of them."""
@@ -88,13 +95,14 @@ class Stage:
         command = [sys.executable, "-m", "windlass.cli", *arguments, "--db", str(self.database)]
         log = (self.database.parent / f"{name}.log").open("a")
         process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment(), stdout=pipe, stderr=log, text=True
+            command, cwd=ROOT, env=self.surroundings(), stdout=pipe, stderr=log, text=True
         )
         log.close()
         self.processes[name] = process
         return process
 
-    def _environment(self) -> dict[str, str]:
+    def surroundings(self) -> dict[str, str]:
+        """The environment of its processes."""
         return {**os.environ, **self.environment}
 
 
@@ -137,6 +145,13 @@ class Visit:
         page.locator("main h1").wait_for()
         return page
 
+    def open(self, address: str) -> Page:
+        """One more tab, with the page at that address of the dashboard and its data."""
+        page = self.tab()
+        page.goto(self.stage.origin + address)
+        settled(page)
+        return page
+
     def tab(self) -> Page:
         """One more tab of this visitor."""
         page = self.context.new_page()
@@ -163,5 +178,8 @@ class Visit:
 def settled(page: Page) -> None:
     """Waits until a page shows its data, and nothing of it is on its way."""
     page.locator("main h1").wait_for()
-    page.wait_for_function("!document.querySelector('.skeleton, .is-stale')")
+    # Looked at from here: the pages' policy lets nobody evaluate texts in them.
+    until(
+        lambda: page.evaluate("!document.querySelector('.skeleton, .is-stale')"), patience_s=LOAD_MS / 1_000
+    )
     page.evaluate("document.fonts.ready")
