@@ -152,12 +152,12 @@ class Browsing:
         ids: Iterable[int] | None = None,
     ) -> tuple[int, bool]:
         """How many jobs an action with this filter is for, and whether there may be more: 100,000 are
-        counted."""
+        counted, for at most about a second."""
         where = job_filter(
             status=status, key=key, queue=queue, tag=tag, unique=unique, held=held, search=search,
             ids=_checked(ids),
         )  # fmt: skip
-        found = self._store.count(_narrowed(where, action), most=100_000)
+        found = self._store.count(_narrowed(where, action), most=100_000, patience_s=_STEP_S)
         return found.number, found.is_least
 
     def step(

@@ -60,8 +60,8 @@ class Listing(Protocol):
         """The ids of at most ``limit`` jobs that match, beyond ``after``."""
         ...
 
-    def count(self, where: JobFilter, *, most: int = 10_000) -> Counted:
-        """How many match, counted up to ``most``."""
+    def count(self, where: JobFilter, *, most: int = 10_000, patience_s: float = 0.03) -> Counted:
+        """How many match, counted up to ``most``, or for about so long where no index tells."""
         ...
 
     def sizes(self, *, most: int = 10_000) -> dict[str, Counted]:

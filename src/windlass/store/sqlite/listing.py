@@ -41,7 +41,6 @@ _STEP = 2_000
 _SIFTED = 500
 """… and where they do not lie side by side."""
 _LOOK_S = 0.05
-_COUNT_S = 0.03
 _LAST_ID = 2**63 - 1
 _ORDERS = ("id", "created_at", "updated_at", "priority", "finished_at")
 _CURSOR = re.compile(r"([ifo])(-?\d{1,19})\.(-?\d{1,19})", re.ASCII)
@@ -93,10 +92,10 @@ class Listing(Role):
             found, _, at = _collect(_walk(connection, where, not rising, start, limit), limit, _LOOK_S)
         return Ids([job_id for _, job_id in found], None if at is None else at[1])
 
-    def count(self, where: JobFilter, *, most: int = 10_000) -> Counted:
+    def count(self, where: JobFilter, *, most: int = 10_000, patience_s: float = 0.03) -> Counted:
         with self.database.read() as connection:
             if conditions(where, by_parts=parts(where) is not None):
-                found, _, at = _collect(_walk(connection, where, True, None, most), most, _COUNT_S)
+                found, _, at = _collect(_walk(connection, where, True, None, most), most, patience_s)
                 return Counted(len(found), at is not None)
             size = _size(connection, where, most + 1)
         return Counted(min(size, most), size > most)
