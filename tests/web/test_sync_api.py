@@ -11,7 +11,7 @@ import pytest
 
 from tests.sync.replicas import Collection, Wire
 from tests.web.asking import Program, asking
-from windlass import Windlass, merge
+from windlass import SyncError, Windlass, merge
 from windlass.testing import ManualClock
 
 COLUMNS = "id TEXT PRIMARY KEY, title TEXT, done INTEGER, stars REAL, password TEXT, photo BLOB"
@@ -280,3 +280,12 @@ def test_one_that_went_meanwhile_is_gone(rejected: Site) -> None:
     one = rejected.letter()
     rejected.tasks.revert("7")
     assert rejected.api.post(f"sync/dead/{one['id']}/retry", status=404)["code"] == "gone"
+
+
+def test_a_choice_upon_sides_that_are_not_so_any_more_is_refused_at_the_last_moment(disputed: Site) -> None:
+    seen = disputed.tasks.sides("1")["1"]
+    disputed.do("UPDATE tasks SET title = 'black tea'")
+    with pytest.raises(SyncError, match="edited meanwhile"):
+        disputed.tasks.resolve("1", "theirs", seen=seen)
+    disputed.tasks.resolve("1", "mine", seen=disputed.tasks.sides("1")["1"])
+    assert disputed.do("SELECT title FROM tasks") == [("black tea",)]
