@@ -35,6 +35,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("restart", "service", "Stop it gracefully and start it again"),
             Command("scale", "service", "Run jobs in more or fewer processes from now on"),
             Command("status", "service", "Is it running, and what is there to do?"),
+            Command("metrics", "metrics", "Print what /metrics tells, once [metrics]"),
             Command("service", "service_install", "Install it: started at login or boot; status, logs"),
         ),
     ),
