@@ -38,6 +38,22 @@ class Figures(NamedTuple):
     runs: bytes | None
 
 
+class Total(NamedTuple):
+    """All attempts of a queue and job key since the database was made."""
+
+    queue: str
+    key: str
+    outcomes: tuple[int, ...]
+    """How many ended how, in the order of ``OUTCOMES``."""
+    waits: tuple[int, ...]
+    """How many waited so long, by the buckets of ``windlass.store.sketch``."""
+    runs: tuple[int, ...]
+
+
+OUTCOMES = ("completed", "failed", "retried", "snoozed", "cancelled", "crashed", "other")
+"""The names of the columns in which attempts are counted, in their order."""
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """A job that failed for good, in short."""
 
@@ -74,6 +90,13 @@ class Activity(Protocol):
 
     def activity(self, first_minute: int, last_minute: int) -> Iterator[Figures]:
         """All figures of these minutes, both included, minute by minute."""
+        ...
+
+    def totals(self, last_minute: int) -> list[Total]:
+        """All figures since the beginning, up to and including that minute, added up by queue and key.
+
+        Beyond a thousand pairs of them, what is older than ``KEPT_MINUTES`` is under queue and key ``…``.
+        """
         ...
 
     def leases(self, *, owner: int | None = None, limit: int = 100) -> list[Lease]:

@@ -39,6 +39,28 @@ class Recording:
             store.seal([figures(minute)])
         assert min(one.minute for one in store.activity(0, 10**6)) == 100
 
+    def test_totals_count_on_when_their_minutes_are_gone(self, store: Store) -> None:
+        store.seal([figures(100, completed=3), figures(100, owner=2, completed=2)])
+        store.seal([figures(101, key="other"), figures(102, completed=1)])
+        before = sorted(store.totals(10**6))
+        told = [(one.key, one.outcomes[0], sum(one.runs)) for one in before]
+        assert told == [("other", 1, 1), ("work", 6, 6)]
+        assert [one.outcomes[0] for one in sorted(store.totals(101))] == [1, 5]
+        for minute in range(KEPT_MINUTES + 101, KEPT_MINUTES + 120, 2):
+            store.seal([figures(minute, key="late")])
+            assert [one for one in sorted(store.totals(10**6)) if one.key != "late"] == before
+        assert list(store.activity(0, KEPT_MINUTES)) == []
+
+    def test_of_too_many_queues_and_keys_the_old_figures_are_one(self, store: Store) -> None:
+        for block in range(3):
+            store.seal([figures(100 + block, key=f"{block}-{number}") for number in range(400)])
+        for minute in range(KEPT_MINUTES + 200, KEPT_MINUTES + 203):
+            store.seal([figures(minute, key="late")])
+        told = {(one.queue, one.key): one.outcomes[0] for one in store.totals(10**6)}
+        assert sum(told.values()) == 1203
+        assert len(told) == 1002
+        assert told["…", "…"] == 200
+
     def test_a_claim_says_how_long_its_jobs_had_been_ready(self, store: Store, clock: ManualClock) -> None:
         add(store)
         add(store, delay_us=5 * SECOND)

@@ -12,5 +12,7 @@ PARTS: tuple[str, ...] = (
     "api.sync",
     "api.system",
     "api.workers",
+    "health",
+    "metrics",
 )
 """Modules of ``windlass.web`` that have a table called ``routes``."""
