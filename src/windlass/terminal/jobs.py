@@ -8,7 +8,7 @@ import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from windlass.app import Windlass
 from windlass.browsing import Action
@@ -18,7 +18,7 @@ from windlass.redact import clean, printable
 from windlass.terminal.filtering import Wanted, read_filter
 from windlass.terminal.job import JobSheet, cancel, retry
 from windlass.terminal.listing import Column, Listing, Row
-from windlass.terminal.view import Ask, Tab
+from windlass.terminal.view import Ask, Line, Tab
 from windlass.terminal.words import age, last_word, status_text
 
 PAGE = 100
@@ -57,7 +57,7 @@ class JobsTab(Tab):
     ]
     DEFAULT_CSS = """
     JobsTab Input { height: 1; margin: 0 1; background: $panel; display: none; }
-    JobsTab #summary { height: 1; padding: 0 1; color: $text-muted; }
+    JobsTab #summary { color: $text-muted; }
     """
 
     def __init__(self, wanted: Wanted, *, id: str) -> None:
@@ -73,7 +73,7 @@ class JobsTab(Tab):
             placeholder="failed  key:send_mail  queue:mail  tag:x  held  words",
             compact=True,
         )
-        yield Static(id="summary")
+        yield Line(id="summary")
         yield Listing(*_COLUMNS)
 
     @property
@@ -97,7 +97,7 @@ class JobsTab(Tab):
             line.append(
                 "   esc: all jobs" if self.wanted.text else "   windlass enqueue KEY makes one", "dim"
             )
-        self.query_one("#summary", Static).update(line)
+        self.query_one("#summary", Line).say(line)
 
     def narrow(self, wanted: Wanted) -> None:
         """Shows these from now on."""

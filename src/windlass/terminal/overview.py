@@ -16,7 +16,7 @@ from windlass.job import Job, JobStatus
 from windlass.redact import clean, printable
 from windlass.terminal.job import JobSheet, retry
 from windlass.terminal.listing import Column, Listing, Row
-from windlass.terminal.view import Ask, Tab
+from windlass.terminal.view import Ask, Line, Tab
 from windlass.terminal.words import STYLES, age, last_word, progress_text, span, sparks, took, when
 
 _LATELY = 20
@@ -46,7 +46,6 @@ class OverviewTab(Tab):
     title = "Overview"
     BINDINGS = [Binding("r", "retry", "Retry")]
     DEFAULT_CSS = """
-    OverviewTab #counts { padding: 0 1; height: auto; }
     OverviewTab #figures { padding: 0 1; margin: 1 0; height: auto; }
     """
 
@@ -55,7 +54,7 @@ class OverviewTab(Tab):
         self._jobs: dict[int, Job] = {}
 
     def compose(self) -> ComposeResult:
-        yield Static(id="counts")
+        yield Line(id="counts")
         yield Static(id="figures")
         yield Listing(*_COLUMNS)
 
@@ -70,13 +69,17 @@ class OverviewTab(Tab):
 
     def show(self, found: Found) -> None:
         """See ``View``."""
-        counts = Text(no_wrap=True, overflow="ellipsis")
+        counts = Text()
         for status in JobStatus:
             number = found.counts.get(status, 0)
             counts.append(f"{number:,} ", STYLES[status] if number else "dim")
             counts.append(f"{status.value.lower()}   ", "" if number else "dim")
-        self.query_one("#counts", Static).update(counts)
+        self.query_one("#counts", Line).say(counts)
         self.query_one("#figures", Static).update(_figures(found.figures, self.size.width - 2))
+        self.grow_older(found)
+
+    def grow_older(self, found: Found) -> None:
+        """See ``View``."""
         # What runs, then what failed, then what ended well: each where people look for it.
         jobs = [*found.running, *found.failed, *found.ended]
         self._jobs = {job.id: job for job in jobs}

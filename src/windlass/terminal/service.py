@@ -110,6 +110,10 @@ class ServiceTab(Tab):
         if at_end:
             scroll.scroll_end(animate=False)
 
+    def grow_older(self, found: Found) -> None:
+        """See ``View``."""
+        self.query_one(Listing).fill([_row(*one) for one in found.dispatchers])
+
     def action_switch(self) -> None:
         """Starts the service; stops it once that is said twice."""
         if self._status is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from rich.console import RenderableType
 from rich.text import Text
 from textual.containers import Vertical
 from textual.screen import Screen
@@ -37,6 +36,27 @@ class View(Protocol):
         """Draws what it returned."""
         ...
 
+    def grow_older(self, found: Any) -> None:
+        """Draws again what is told as seen from now, such as ``3s ago``."""
+        ...
+
+
+class Line(Static):
+    """One line, drawn again only where it says something else: to lay the screen out anew costs most."""
+
+    DEFAULT_CSS = "Line { height: 1; padding: 0 1; }"
+
+    def __init__(self, text: Text | str = "", *, id: str | None = None) -> None:
+        super().__init__(text, id=id)
+        self._said = Text()
+
+    def say(self, text: Text) -> None:
+        """Says this from now on."""
+        text.no_wrap, text.overflow = True, "ellipsis"
+        if text != self._said or text.spans != self._said.spans:
+            self._said = text
+            self.update(text, layout=False)
+
 
 class Tab(Vertical, can_focus=True):
     """A view under one of the numbers at the top."""
@@ -62,6 +82,10 @@ class Tab(Vertical, can_focus=True):
         """See ``View``."""
         raise NotImplementedError
 
+    def grow_older(self, found: Any) -> None:
+        """See ``View``."""
+        self.show(found)
+
     def settle_focus(self) -> None:
         """The keys are for what is listed, and for the tab itself where nothing is."""
         focused = self.screen.focused
@@ -78,7 +102,7 @@ class Sheet(Screen[None]):
     Sheet { background: $background; }
     Sheet #name { height: 1; padding: 0 1; margin-bottom: 1; background: $panel; text-style: bold; }
     Sheet .facts { padding: 0 1; height: auto; }
-    Sheet #hint { height: 1; padding: 0 1; color: $text-muted; dock: bottom; margin-bottom: 1; }
+    Sheet #hint { color: $text-muted; dock: bottom; margin-bottom: 1; }
     """
 
     @property
@@ -99,18 +123,22 @@ class Sheet(Screen[None]):
         """See ``View``."""
         raise NotImplementedError
 
+    def grow_older(self, found: Any) -> None:
+        """See ``View``."""
+        self.show(found)
+
     def action_leave(self) -> None:
         """Back to where it was opened."""
         self.dismiss()
 
     def bottom(self) -> list[Widget]:
         """The last lines of every sheet."""
-        return [Static(hint(self.command), id="hint"), Footer(show_command_palette=False)]
+        return [Line(hint(self.command), id="hint"), Footer(show_command_palette=False)]
 
 
-def hint(command: str) -> RenderableType:
+def hint(command: str) -> Text:
     """The command that does the same, as the last line but one has it."""
-    return Text.assemble(("$ ", "dim"), (command, ""), no_wrap=True, overflow="ellipsis")
+    return Text.assemble(("$ ", "dim"), (command, ""))
 
 
 def window_of(widget: Widget) -> Window:

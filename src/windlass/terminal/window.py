@@ -29,10 +29,12 @@ from windlass.terminal.queues import QueuesTab
 from windlass.terminal.schedules import SchedulesTab
 from windlass.terminal.service import ServiceTab
 from windlass.terminal.sync import SyncTab
-from windlass.terminal.view import Sheet, Tab, View, hint
+from windlass.terminal.view import Line, Sheet, Tab, View, hint
 
 TICK_S = 1.0
 """So often what is known is drawn again: "3s ago" grows older."""
+SHEET_TICKS = 10
+"""A sheet is laid out anew for that: only with each tenth tick."""
 
 
 class Standing(NamedTuple):
@@ -47,10 +49,10 @@ class Window(App[None]):
     TITLE = "windlass"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #top { height: 1; padding: 0 1; background: $panel; }
-    #tabs { height: 1; padding: 0 1; margin: 1 0; }
+    #top { background: $panel; }
+    #tabs { margin: 1 0; }
     #body { height: 1fr; }
-    #hint { height: 1; padding: 0 1; color: $text-muted; }
+    #hint { color: $text-muted; }
     #trouble { height: auto; padding: 0 1; background: $error; color: $background; display: none; }
     Footer { background: $panel; }
     """
@@ -82,6 +84,7 @@ class Window(App[None]):
         self._beat: asyncio.Task[None] | None = None
         self._works: set[asyncio.Task[None]] = set()
         self._found: tuple[View, Any] | None = None
+        self._ticks = 0
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.ansi_theme_dark, self.ansi_theme_light = ANSI_DARK, ANSI_LIGHT
@@ -89,12 +92,12 @@ class Window(App[None]):
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────
     def compose(self) -> ComposeResult:
-        yield Static(id="top")
-        yield Static(id="tabs")
+        yield Line(id="top")
+        yield Line(id="tabs")
         yield Static(id="trouble")
         with ContentSwitcher(initial=self._first, id="body"):
             yield from self._views
-        yield Static(id="hint")
+        yield Line(id="hint")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -152,36 +155,39 @@ class Window(App[None]):
         if not self.is_running or not self.screen_stack:
             return
         line = self.screen_stack[0].query_one("#trouble", Static)
+        if trouble is not None:
+            line.update(Text(printable(trouble)))
         line.display = trouble is not None
-        line.update(Text(printable(trouble or "")))
 
     def _tick(self) -> None:
         if self._found is not None and self._found[0] is self.current and self.is_running:
             view, found = self._found
-            view.show(found)
+            self._ticks += 1
+            if isinstance(view, Tab) or self._ticks % SHEET_TICKS == 0:
+                view.grow_older(found)
 
     def _draw_top(self, standing: Standing | None) -> None:
         opened = self.opened
-        line = Text(no_wrap=True, overflow="ellipsis")
+        line = Text()
         line.append(printable(opened.settings.title or Path(str(opened.settings.database)).name), "bold")
         if standing is not None:
             if standing.dispatchers:
                 line.append("   ● ", "green").append(", ".join(standing.dispatchers))
             else:
                 line.append("   ○ ", "yellow").append("no service is running", "yellow")
-        self.screen_stack[0].query_one("#top", Static).update(line)
+        self.screen_stack[0].query_one("#top", Line).say(line)
 
     def _draw_frame(self) -> None:
         bottom = self.screen_stack[0]
         chosen = bottom.query_one("#body", ContentSwitcher).current
-        line = Text(no_wrap=True, overflow="ellipsis")
+        line = Text()
         for number, view in enumerate(self._views, 1):
             style = "bold reverse" if view.id == chosen else ""
             line.append(f" {number} {view.title} ", style).append(" ")
-        bottom.query_one("#tabs", Static).update(line)
+        bottom.query_one("#tabs", Line).say(line)
         top = self.screen
         if top.query("#hint"):
-            top.query_one("#hint", Static).update(hint(self.current.command))
+            top.query_one("#hint", Line).say(hint(self.current.command))
 
     # ── moving ─────────────────────────────────────────────────────────────────────────────────
     def action_tab(self, number: int) -> None:
