@@ -272,6 +272,18 @@ export interface Api {
     body: undefined;
     answer: Workers;
   };
+  /** 200 where jobs can be written and are run; 503 with the reasons where not. */
+  "GET /readyz": {
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
+  /** All metrics, in Prometheus' text format. */
+  "GET /metrics": {
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
 }
 
 /** One attempt: those that went wrong, and the present or last one. */
