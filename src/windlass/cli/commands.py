@@ -48,7 +48,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("schedules", "schedules", "List, show, next times, add, pause, resume, remove, run now"),
             Command("device", "device", "What jobs can wait for, as it is read now, and from which probe"),
             Command("notify", "notify", "Try every channel; list what was told and is not over"),
-            Command("watch", "watch", "A live table of everything, or one job to its end"),
+            Command("watch", "watch", "Everything, live, by keys [terminal]; or one job to its end"),
             Command("ui", "ui", "Open the dashboard in a browser [--read-only] [--port]"),
             Command("audit", "audit", "What was done through the dashboard, and by whom"),
         ),
