@@ -5,6 +5,7 @@ Without a file, it is printed. The types come from the OpenAPI document, so they
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -143,12 +144,15 @@ def _comment(text: str | None, indent: str) -> str:
 
 def main(arguments: list[str]) -> None:
     """Writes the file that is named, where it is not so already."""
+    parser = argparse.ArgumentParser(
+        prog="python -m windlass.web.typescript", description="Writes the API's shapes as TypeScript."
+    )
+    parser.add_argument("file", nargs="?", type=Path, help="where to; printed unless given")
+    target: Path | None = parser.parse_args(arguments).file
     text = typescript(document(route_table().routes))
-    if not arguments:
+    if target is None:
         sys.stdout.write(text)
-        return
-    target = Path(arguments[0])
-    if not target.exists() or target.read_text(encoding="utf-8") != text:
+    elif not target.exists() or target.read_text(encoding="utf-8") != text:
         target.write_text(text, encoding="utf-8")
 
 
