@@ -102,5 +102,5 @@ class Pulse:
         rung.set()
 
     async def _wait(self, most_s: float) -> None:
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # nobody wants anything: the rest is over
             await asyncio.wait_for(self._wanted.wait(), most_s)

@@ -111,7 +111,7 @@ class Window(App[None]):
     async def on_unmount(self) -> None:
         if self._beat is not None:
             self._beat.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):  # as was asked
                 await self._beat
         self._hands.shutdown(wait=True)
         self.pulse.close()
