@@ -49,7 +49,7 @@ class Periodic:
         # One moment for both questions: what comes due between two would be in neither answer.
         now = Instant.now(self._clock)
         if self._told_shift_us is None or abs(now.shift_us - self._told_shift_us) >= CLOCK_SET_US:
-            # After a restart of the machine these are all that is left: time that never passed would be missed.
+            # All that is left after a restart of the machine: time that never passed would be missed.
             self._store.retell_schedules(now)
             self._told_shift_us = now.shift_us
         busy: set[str] = set()
