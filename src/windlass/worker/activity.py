@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from windlass.clock import Clock
 from windlass.outcome import (
@@ -35,6 +36,17 @@ _ROWS_MOST = 100
 _PAIRS_MOST = 500
 """Queues and keys told apart in one minute; what comes beyond has the key ``…``."""
 _OTHERS = "…"
+
+_LANE = itemgetter(1, 7)
+"""The key and the queue of a claim."""
+_FEW = 4
+_Ended = tuple[str, str, type[Any], int | None]
+_T = TypeVar("_T", bound=Hashable)
+
+
+def _counted(some: Sequence[_T]) -> Iterable[tuple[_T, int]]:
+    """How often each of them is there: jobs that come many at a time are much alike, and this is quick."""
+    return [(one, 1) for one in some] if len(some) < _FEW else Counter(some).items()
 
 
 class _Row:
@@ -90,73 +102,72 @@ class Activity:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._minute = 0
-        self._of_key: dict[str, _Row] = {}
-        self._of_pair: dict[tuple[str, str], _Row] = {}
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._ended: list[_Ended] = []
         self._unwritten: list[_Row] = []
         self._written_at = 0.0
 
     def began(self, claims: Sequence[Claim], waited_us: Sequence[int | None]) -> None:
         """These were taken, after they had been ready for so long."""
-        of_key = self._of_key
-        for claim, us in zip(claims, waited_us, strict=True):
-            if us is None:
-                continue
-            row = of_key.get(claim.key)
-            if row is None or row.queue != claim.queue:
-                row = self._row(claim)
-            row.waits[us] += 1
-            if row.is_written:
-                row.is_written = False
-                self._unwritten.append(row)
+        for ((key, queue), us), count in _counted(list(zip(map(_LANE, claims), waited_us, strict=True))):
+            if us is not None:
+                self._row(key, queue).waits[us] += count
 
     def ended(self, claim: Claim, outcome: AnyOutcome, took_us: int | None) -> None:
         """An attempt is over, and took so long where that was measured."""
-        row = self._of_key.get(claim.key)
-        if row is None or row.queue != claim.queue:
-            row = self._row(claim)
-        if took_us is not None and type(outcome) is Completed:
-            row.completed[took_us] += 1
-        else:
-            kind = _KIND[type(outcome)]
-            row.others[kind] += 1
-            if took_us is not None and kind != _RELEASED:
-                row.runs[took_us] += 1
-        if row.is_written:
-            row.is_written = False
-            self._unwritten.append(row)
+        self._ended.append((claim.key, claim.queue, type(outcome), took_us))
 
     def look(self) -> None:
-        """Looks at the clock: what comes is counted in that minute."""
+        """Looks at the clock: what comes is counted in that minute, what came before in the one before."""
+        if self._ended:
+            self._count_ended()
         minute = self._clock.wall_us() // 60_000_000
         if minute != self._minute:
             self._minute = minute
-            self._of_key.clear()
-            self._of_pair.clear()
+            self._rows.clear()
 
-    def _row(self, claim: Claim) -> _Row:
-        pair = (claim.queue, claim.key)
-        if pair not in self._of_pair and len(self._of_pair) >= _PAIRS_MOST:
-            pair = (claim.queue, _OTHERS)
-        row = self._of_pair.get(pair)
+    def _count_ended(self) -> None:
+        ended, self._ended = self._ended, []
+        for (key, queue, outcome, took_us), count in _counted(ended):
+            row = self._row(key, queue)
+            if took_us is not None and outcome is Completed:
+                row.completed[took_us] += count
+                continue
+            kind = _KIND[outcome]
+            row.others[kind] += count
+            if took_us is not None and kind != _RELEASED:
+                row.runs[took_us] += count
+
+    def _row(self, key: str, queue: str) -> _Row:
+        """The row, which is about to grow."""
+        pair = (queue, key)
+        row = self._rows.get(pair)
+        if row is None and len(self._rows) >= _PAIRS_MOST:
+            pair = (queue, _OTHERS)
+            row = self._rows.get(pair)
         if row is None:
-            row = self._of_pair[pair] = _Row(self._minute, *pair)
-        self._of_key[claim.key] = row
+            row = self._rows[pair] = _Row(self._minute, *pair)
+        if row.is_written:
+            row.is_written = False
+            self._unwritten.append(row)
         return row
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────
     @property
     def is_written(self) -> bool:
         """Nothing waits to be written."""
-        return not self._unwritten
+        return not (self._unwritten or self._ended)
 
     def due(self, owner: int, now: float) -> list[Figures]:
         """What is to be written with the next commit; nothing where that was done less than a second ago."""
-        if not self._unwritten or now < self._written_at + _EVERY_S:
+        if self.is_written or now < self._written_at + _EVERY_S:
             return []
         return self.rest(owner)
 
     def rest(self, owner: int) -> list[Figures]:
         """What is to be written in any case."""
+        if self._ended:
+            self._count_ended()
         return [row.figures(owner) for row in self._unwritten[:_ROWS_MOST]]
 
     def written(self, count: int, now: float) -> None:
