@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
 class Registry:
     """What an app knows how to run. Filled while modules are imported; read-only afterwards.
 
