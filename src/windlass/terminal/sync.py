@@ -131,9 +131,8 @@ class SyncTab(Tab):
         elif isinstance(letter.whole, DeadLetter):
             self.window.open(LetterSheet(self._shown, letter.key, letter.seq))
         else:
-            self.window.notify(
-                printable(letter.why), title=f"{self._shown} {key_text(letter.key)}", markup=False
-            )
+            said = f"{self._shown} {key_text(letter.key)}: {letter.why}"
+            self.window.notify(printable(clean(said)), markup=False)
 
     def action_other(self) -> None:
         """From the tables to what waits in one, and back."""

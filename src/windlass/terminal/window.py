@@ -106,7 +106,7 @@ class Window(App[None]):
         self._beat = asyncio.create_task(self.pulse.beat(self.tell_trouble))
         self.set_interval(TICK_S, self._tick)
         if self._note:
-            self.notify(self._note, severity="warning", timeout=10)
+            self.notify(printable(self._note), severity="warning", timeout=10, markup=False)
 
     async def on_unmount(self) -> None:
         if self._beat is not None:
