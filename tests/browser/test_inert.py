@@ -17,7 +17,7 @@ SHOWN = {
     "a result": "jobs/{evil result}",
     "a progress message": "jobs/{evil progress}",
     "a key, a queue and a title": "jobs/{evil names}",
-    "the list": "jobs",
+    "the list": "jobs?status=FAILED",
     "the queues": "queues",
     "the overview": "",
     "a schedule": "schedules/spook",
@@ -37,7 +37,7 @@ def harmless(page: Page) -> None:
 def test_markup_in_what_people_wrote_is_text(visit: Visit, quay: Quay, address: str) -> None:
     page = visit.open(address.format(**quay.jobs))
     if address not in ELSEWHERE:
-        expect(page.locator("main")).to_contain_text(EVIL[:20])
+        expect(page.locator("main")).to_contain_text(EVIL[:18])
     harmless(page)
     # As a policy would hide what escaped, there must be nothing for it to forbid.
     assert visit.complaints == []
@@ -60,7 +60,7 @@ def test_markup_in_an_address_a_filter_and_a_form_is_text(visit: Visit, quay: Qu
         harmless(page)
     page.goto(f"{quay.origin}jobs/{quay.jobs['evil']}")
     settled(page)
-    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("button", name="Retry", exact=True).click()
     expect(page.locator(".toasts")).to_contain_text("runs again")
     page.get_by_role("button", name="Edit and run again").click()
     expect(page.get_by_role("dialog")).to_be_visible()
