@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,10 +23,11 @@ _LATE_MINUTES = 3
 """So long after its end a bucket may still get figures."""
 _QUANTILES = (0.5, 0.95, 0.99)
 
+_COUNTS = Struct(f"<{len(OUTCOMES)}Q")
 _Pair = tuple[str, str]
 """Queue and key."""
-_Sum = tuple[tuple[int, ...], int, int]
-"""Outcomes, waits and runs."""
+_Sum = list[int]
+"""Outcomes, waits and runs, each as one large integer: then they are added up at once."""
 _Bucket = dict[_Pair, _Sum]
 
 
@@ -81,29 +83,31 @@ def summarize(store: Store, span: Range, now_minute: int) -> Summary:
             by_queue.setdefault(queue, _Adder()).add(some)
             by_key.setdefault(key, _Adder()).add(some)
         series.append(here.part())
-        whole.add((tuple(here.outcomes), here.waits, here.runs))
+        whole.add(here.sums)
     recent = _added(store.activity(now_minute - 1, now_minute - 1))
     return Summary(
         first * minutes, minutes, whole.part(), series,
         {name: one.part() for name, one in by_queue.items()},
         {name: one.part() for name, one in by_key.items()},
-        sum(sum(some[0]) for some in recent.values()),
+        sum(sum(_outcomes(some[0])) for some in recent.values()),
     )  # fmt: skip
 
 
 class _Adder:
     def __init__(self) -> None:
-        self.outcomes = [0] * len(OUTCOMES)
-        self.waits = 0
-        self.runs = 0
+        self.sums: _Sum = [0, 0, 0]
 
     def add(self, some: _Sum) -> None:
-        self.outcomes = [one + other for one, other in zip(self.outcomes, some[0], strict=True)]
-        self.waits += some[1]
-        self.runs += some[2]
+        outcomes, waits, runs = self.sums
+        self.sums = [outcomes + some[0], waits + some[1], runs + some[2]]
 
     def part(self) -> Part:
-        return Part(tuple(self.outcomes), _spread(self.waits), _spread(self.runs))
+        outcomes, waits, runs = self.sums
+        return Part(_outcomes(outcomes), _spread(waits), _spread(runs))
+
+
+def _outcomes(number: int) -> tuple[int, ...]:
+    return _COUNTS.unpack(number.to_bytes(_COUNTS.size, "little"))
 
 
 def _spread(sketch: int) -> Spread:
@@ -140,10 +144,12 @@ def _added(rows: Iterable[Figures]) -> _Bucket:
     sums: _Bucket = {}
     for row in rows:
         pair = (row.queue, row.key)
-        outcomes, waits, runs = row[4:11], to_number(row.waits), to_number(row.runs)
-        if pair in sums:
-            before = sums[pair]
-            outcomes = tuple(one + other for one, other in zip(before[0], outcomes, strict=True))
-            waits, runs = waits + before[1], runs + before[2]
-        sums[pair] = (outcomes, waits, runs)
+        outcomes = int.from_bytes(_COUNTS.pack(*row[4:11]), "little")
+        some = sums.get(pair)
+        if some is None:
+            sums[pair] = [outcomes, to_number(row.waits), to_number(row.runs)]
+        else:
+            some[0] += outcomes
+            some[1] += to_number(row.waits)
+            some[2] += to_number(row.runs)
     return sums

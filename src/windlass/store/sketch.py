@@ -48,7 +48,7 @@ def to_number(sketch: bytes | None) -> int:
     """The sketch as one large integer, to be added to others."""
     if not sketch:
         return 0
-    return int.from_bytes(sketch[2:], "little") << (32 * _FIRST.unpack_from(sketch)[0])
+    return int.from_bytes(sketch[2:], "little") << 32 * (sketch[0] | sketch[1] << 8)
 
 
 def to_counts(number: int) -> tuple[int, ...]:
