@@ -35,6 +35,8 @@ CONDITIONED_SEEKS = ("(alone=? AND queue=? AND job_key=? AND constraints>?)", *L
 
 USES: dict[str, list[str]] = {
     "activity": ["windlass_activity USING PRIMARY KEY (minute>? AND minute<?)"],
+    "activity_total": ["windlass_activity_totals USING PRIMARY KEY (queue=? AND job_key=?)"],
+    "all_activity": ["windlass_activity USING PRIMARY KEY (minute<?)"],
     "attempts": ["windlass_attempts_by_job"],
     "audit": [],
     "audits": ["windlass_audit USING INTEGER PRIMARY KEY"],
@@ -45,6 +47,7 @@ USES: dict[str, list[str]] = {
     "close_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "claim_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
+    "count_activity_totals": [],
     "count_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "count_conditioned_queue": ["windlass_jobs_conditioned (alone=? AND queue=?)"],
     "count_ready_queue": [f"{READY} (alone=? AND queue=?)"],
@@ -132,6 +135,10 @@ USES: dict[str, list[str]] = {
     "notices": [],
     "odd": ["windlass_jobs_odd"],
     "oldest_in_lane": [BY_ID, f"{CONDITIONED} {ONE_LANE}"],
+    "old_activity": [
+        "windlass_activity USING PRIMARY KEY (minute<?)",
+        "SEARCH windlass_activity",
+    ],
     "open_notice": [],
     "other_boots": [f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
     "promote_boot": [BY_ID, f"{DUE_BOOT} (boot_id=? AND run_at_boot<?)"],
@@ -140,6 +147,7 @@ USES: dict[str, list[str]] = {
     "publish_device": [],
     "prune_doomed": [f"{FINISHED} (status=? AND finished_at<?)", BOND_OF_PARENT, BY_CHILD_ID],
     "put_activity": [],
+    "put_activity_total": [],
     "put_limit": [],
     "queues": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING],
     "reclaim": [BY_ID],
@@ -171,9 +179,9 @@ USES: dict[str, list[str]] = {
 
 NO_TABLE = re.compile(
     r"json_each|VIRTUAL TABLE|SCAN (gone|again)$|SUBQUERY|CONSTANT ROW|\(subquery"
-    r"|windlass_(devices|limits|queues|notifications|schedules)"
+    r"|windlass_(devices|limits|queues|notifications|schedules|activity_totals)"
 )
-"""What may be walked: what the statement was given or has made, and tables of a few rows."""
+"""What may be walked: what the statement was given or has made, and tables of a thousand rows at most."""
 
 OFTEN = [
     *("claim_conditioned_lane", "first_conditioned_lane"),
