@@ -100,10 +100,12 @@ def dispute(quay: Quay) -> None:
     )
     shelf.checks.append(lambda _, fields: None if fields.get("depth_m") else "a berth needs a depth")
     berths.pull()
-    quay.do("UPDATE berths SET ship = 'Berta', depth_m = 8.25 WHERE id IN ('1', '2')")
+    quay.do("UPDATE berths SET ship = 'Berta', depth_m = 8.25 WHERE id IN ('1', '2', '3')")
     shelf.edit("berths", "1", ship="Carla", lit=0)
     shelf.edit("berths", "2", ship=EVIL)
-    quay.do("INSERT INTO berths (id, name) VALUES ('9', 'New mole')")
+    # What nobody settles: the pages show it whatever was done on them before.
+    shelf.edit("berths", "3", ship="Carla")
+    quay.do("INSERT INTO berths (id, name) VALUES ('9', 'New mole'), ('10', 'Old mole')")
     berths.push()
     berths.pull()
 
