@@ -105,9 +105,10 @@ def test_an_exception_is_told_without_secrets(lines: Lines) -> None:
     "value", [object(), {1: {2, 3}}, float("nan"), 10**30, "\ud800", b"\xff", [object()]],
     ids=["object", "set", "nan", "large", "surrogate", "bytes", "list"],
 )  # fmt: skip
-def test_no_line_is_lost_for_what_has_no_json(lines: Lines, value: object) -> None:
-    logging.getLogger("shop").info("with %s", value, extra={"given": value})
-    (told,) = lines.told()
+def test_no_line_is_lost_for_what_has_no_json(value: object) -> None:
+    # Formatted here rather than logged: what captures the log of a test cannot keep a lone surrogate.
+    record = logging.makeLogRecord({"name": "shop", "msg": "with %s", "args": (value,), "given": value})
+    told = json.loads(JsonFormatter().format(record))
     assert told["message"].startswith("with ")
     assert "given" in told
 
