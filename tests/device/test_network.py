@@ -140,6 +140,12 @@ def test_a_bus_that_dies_leaves_the_connection_known_and_its_cost_in_doubt(
         assert "NetworkManager cannot be asked" in reason
         assert connected.told[-1] == {}
 
+        # A change of the routes asks for the bus again. That nobody answers there is no news.
+        namespace.ip("route del default")
+        unmetered.until_blocked("network", "there is no default route")
+        namespace.ip("route add default via 192.0.2.1 dev out")
+        unmetered.until_blocked("network", "NetworkManager cannot be asked")
+
 
 @pytest.mark.parametrize(("registered", "holds"), [(1, True), (5, False)])
 def test_a_modem_says_whether_it_roams(namespace: Namespace, bus: PrivateBus, registered: int, holds: bool):

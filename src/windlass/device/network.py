@@ -60,6 +60,7 @@ class _Manager:
         self.doubt = ""
         self.told = _Told()
         self.patience_s: float | None = None
+        self._has_answered = False
         self._open()
 
     def descriptors(self) -> list[int]:
@@ -89,8 +90,11 @@ class _Manager:
         except ModuleNotFoundError:
             self.doubt, self.patience_s = NO_JEEPNEY.format(service="NetworkManager"), None
             return
-        except (FileNotFoundError, ConnectionRefusedError):
-            self.doubt = ""  # no bus: nobody here could know
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            if self._has_answered:
+                self._lost(error)  # a bus that has ended: what it said may not be so any more
+            else:
+                self.doubt = ""  # no bus: nobody here could know
             return
         except OSError as error:
             self._lost(error)
@@ -115,6 +119,7 @@ class _Manager:
         manager = bus.properties(_NM, _NM_PATH, _NM)
         if manager is None:
             return
+        self._has_answered = True
         told = _Told(manager.get("Connectivity") == _PORTAL, _METERED.get(manager.get("Metered", 0)))
         path = manager.get("PrimaryConnection", _NO_OBJECT)
         primary = None if path == _NO_OBJECT else bus.properties(_NM, path, f"{_NM}.Connection.Active")
