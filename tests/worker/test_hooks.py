@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -204,9 +205,32 @@ def test_who_leaves_waits_for_the_hooks_but_not_for_ever(tmp_path: Path) -> None
     workshop.performer.close(0.01)
     assert not heard.is_set()
     go_on.set()
+    assert heard.wait(PATIENCE_S)
+    heard.clear()
+    workshop.perform("fail")
     workshop.performer.close(PATIENCE_S)
     assert heard.is_set()
     workshop.close()
+
+
+def test_a_program_that_stops_running_jobs_leaves_no_thread_of_its_hooks(tmp_path: Path) -> None:
+    others = set(threading.enumerate())
+    app = Windlass(tmp_path / "app.db")
+
+    @app.job(max_attempts=1)
+    def fail() -> None:
+        raise PermanentError("no")
+
+    ear = app.on_error(Ear())
+    for turn in (1, 2):
+        with app.running(threads=1):
+            fail.enqueue()
+            ear.wait_for(turn)
+    app.close()
+    deadline = monotonic() + PATIENCE_S
+    while left := {one for one in threading.enumerate() if one.name == "windlass-error-hook"} - others:
+        assert monotonic() < deadline
+        left.pop().join(0.1)
 
 
 def test_only_plain_functions_can_be_hooks(app: Windlass) -> None:

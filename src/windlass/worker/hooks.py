@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from windlass.clock import monotonic
@@ -104,18 +105,22 @@ class Hooks:
                 caller.call(failed)
 
     def close(self, patience_s: float) -> None:
-        """Waits, so long at most, until the hooks have heard of all there was."""
+        """Waits, so long at most, until the hooks have heard of all there was, and ends their threads."""
+        with self._lock:
+            callers, self._callers = self._callers or [], None
         until = monotonic() + patience_s
-        for caller in self._callers or ():
-            caller.wait(until)
+        for caller in callers:
+            caller.close(until)
 
     def _opened(self) -> list[_Caller]:
         # At the first failure: most processes never need to look for installed packages.
-        if self._callers is None:
+        callers = self._callers
+        if callers is None:
             with self._lock:
                 if self._callers is None:
                     self._callers = [_Caller(hook) for hook in (*self._own, *_installed())]
-        return self._callers
+                callers = self._callers
+        return callers
 
 
 class _Caller:
@@ -124,7 +129,7 @@ class _Caller:
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
         self._name = f"{getattr(hook, '__module__', '?')}.{getattr(hook, '__qualname__', repr(hook))}"
-        self._waiting: queue.Queue[FailedAttempt] = queue.Queue(_WAITING_MOST)
+        self._waiting: queue.Queue[FailedAttempt | None] = queue.Queue(_WAITING_MOST)
         self._complain_at = 0.0
         threading.Thread(target=self._serve, name="windlass-error-hook", daemon=True).start()
 
@@ -140,14 +145,16 @@ class _Caller:
                     self._name, _WAITING_MOST,
                 )  # fmt: skip
 
-    def wait(self, until: float) -> None:
+    def close(self, until: float) -> None:
         with self._waiting.all_tasks_done:
             while self._waiting.unfinished_tasks and (left := until - monotonic()) > 0:
                 self._waiting.all_tasks_done.wait(left)
+        with suppress(queue.Full):  # it hangs, and its thread is left behind
+            self._waiting.put_nowait(None)
 
     def _serve(self) -> None:
-        while True:
-            self._call(self._waiting.get())
+        while (failed := self._waiting.get()) is not None:
+            self._call(failed)
             self._waiting.task_done()
 
     def _call(self, failed: FailedAttempt) -> None:
