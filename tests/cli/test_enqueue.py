@@ -91,6 +91,14 @@ def test_the_database_flag_wins_over_the_configuration(cli: Command, app: Windla
     other.close()
 
 
+def test_a_database_that_it_had_to_make_is_named(shell: Command, tmp_path: Path) -> None:
+    """Who forgot --app would wait for a job that no service sees."""
+    other = tmp_path / "other.db"
+    first, again = (shell("enqueue", "greet", "--db", str(other)) for _ in range(2))
+    assert f"{other} is a new file" in first.err.replace("\n", "")
+    assert "new file" not in again.err
+
+
 def test_wait_returns_the_result_and_tells_failure_by_its_exit_code(shell: Command, app: Windlass) -> None:
     assert shell("start").code == 0
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -73,6 +74,7 @@ def enqueue(
     """Enqueue one job. Where the program is known (--app, windlass.toml), its handler checks the payload."""
     fields = read_payload(payload or [])
     opened = open_app(db, app, handlers=True, create=True)
+    is_new = not os.path.exists(opened.settings.database)
     job = opened.enqueue(
         key,
         fields,
@@ -91,6 +93,8 @@ def enqueue(
         durability="fast" if fast else None,
     )
     output = Output(as_json=as_json)
+    if is_new:
+        output.note(f"{opened.settings.database} is a new file: --db, --app, windlass.toml name others")
     if wait:
         if not as_json:
             output.note(_told(job), "dim")

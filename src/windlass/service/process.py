@@ -52,14 +52,13 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     """Why the last start failed, until one succeeds."""
     log: str
-    """The file all processes of the service log to, when it was started in the background."""
+    """The file all its processes log to, when started in the background."""
 
 
 class ServiceControl:
     """``app.service``: the background service of one database, whoever started it.
 
-    ``settings`` is asked when first needed. ``target`` is where the service finds the program, or a function
-    that tells; ``start`` may be given another.
+    ``settings`` is asked when first needed; ``target``: where the service finds the program, or who tells.
     """
 
     def __init__(

@@ -298,10 +298,7 @@ class Store(Activity, Audits, Conditioned, Flows, Limits, Listing, Management, N
         ...
 
     def reclaim(self, owner: int, limit: int = 500, *, keep: Sequence[int] = ()) -> int:
-        """Takes back at most ``limit`` RUNNING jobs of a dead dispatcher, but those to ``keep``.
-
-        Their attempts are unspent, and their next runs alone.
-        """
+        """Takes back at most ``limit`` jobs of a dead dispatcher, not ``keep``: unspent, next alone."""
         ...
 
     def cancellations(self, owner: int) -> dict[int, StopReason]:

@@ -1,7 +1,6 @@
 """``RestRemote``: a JSON API as a remote, by configuration.
 
-What differs between APIs is a value here (``cursors``, ``paginate``, ``places``, the tables of ``answers``);
-where one is odder than that, a subclass overrides ``request_of`` or ``verdict``.
+What differs between APIs is a value here; for odder ones, a subclass overrides ``request_of`` or ``verdict``.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class RestRemote:
     version: Version | Field | Header | None = None
     """What tells versions of rows; None: the remote has none, and its rows are overwritten unseen."""
     deleted: Field | Callable[[Mapping[str, Any]], bool] | None = None
-    """What makes a row a tombstone: a field that is true, or not empty; or a function of the row."""
+    """What makes a row a tombstone: a field that is true or not empty, or a function."""
     rows: str | None = None
     """Where the list is in a page; None: the body is it."""
     row: str | None = None

@@ -41,11 +41,10 @@ class Dispatcher:
     """Runs the jobs of a store through a pool until it is stopped.
 
     ``job_keys`` is what its workers know; None means every key. ``sources`` make jobs by themselves.
-    ``tap`` may put itself between the pool and the dispatcher, to hear along.
-    ``on_message`` hears what workers send out.
-    ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping when a worker asks
-    for it. All hooks are called on the dispatcher's thread. ``open_device``: how the device is looked at, by
-    default this machine without conditions of the app's own.
+    ``tap`` may put itself between the pool and the dispatcher, to hear along. ``on_message`` hears what
+    workers send out. ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping
+    when a worker asks for it; all on the dispatcher's thread. ``open_device``: how the device is looked at,
+    by default this machine without conditions of the app's own.
     """
 
     def __init__(
