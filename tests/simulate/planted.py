@@ -15,7 +15,7 @@ import msgspec
 from windlass.schedule import Every, Firing, Spec, due, from_text, rules
 from windlass.schedule.wall import next_reading
 from windlass.store.protocol import NewJob
-from windlass.store.sqlite.scheduling import Scheduling
+from windlass.store.relational.scheduling import Scheduling
 from windlass.store.timetable import Instant, ScheduleRow
 from windlass.worker import periodic
 from windlass.worker.periodic import Periodic

@@ -12,8 +12,8 @@ import pytest
 
 from windlass.job import JobStatus
 from windlass.store.protocol import JobFilter, NewJob
-from windlass.store.sqlite import managing
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational import managing
+from windlass.store.relational.statements import SQL
 from windlass.store.sqlite.store import SqliteStore
 
 BY_ID = "background_service_jobs USING INTEGER PRIMARY KEY"

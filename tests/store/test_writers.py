@@ -212,7 +212,7 @@ def test_those_whose_commit_is_interrupted_are_told_that_its_outcome_is_unknown(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """J1, J2: the leader has taken three others along and is interrupted in the middle of their commit."""
-    insert_on = store._insert_on
+    insert_on = store.insert_on
 
     def insert_and_interrupt(connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
         if threading.current_thread() is threading.main_thread():
@@ -229,7 +229,7 @@ def test_those_whose_commit_is_interrupted_are_told_that_its_outcome_is_unknown(
             until(lambda: len(store._waiting) == 1)
             followers.extend(in_thread(lambda: add(store)) for _ in range(3))
             until(lambda: len(store._waiting) == 4)
-            monkeypatch.setattr(store, "_insert_on", insert_and_interrupt)
+            monkeypatch.setattr(store, "insert_on", insert_and_interrupt)
             other.execute("ROLLBACK")
 
         behind = in_thread(come_behind_the_main_thread)

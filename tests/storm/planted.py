@@ -13,9 +13,9 @@ from typing import Any
 
 from windlass.clock import iso
 from windlass.store.protocol import Inserted
-from windlass.store.sqlite.dispatching import Dispatching
+from windlass.store.relational.dispatching import Dispatching
+from windlass.store.relational.statements import SQL
 from windlass.store.sqlite.producing import Producing
-from windlass.store.sqlite.statements import SQL
 from windlass.worker import lease, upkeep
 
 FENCE = "attempts = ? AND lease_token = ? AND status = 'RUNNING'"

@@ -23,7 +23,7 @@ from windlass.notify.notifier import Notifier
 from windlass.notify.status import Attempt, Board, Status
 from windlass.outcome import AnyOutcome, Crashed, Failed
 from windlass.store.protocol import Claim
-from windlass.store.sqlite.settling import CRASHES_ALLOWED
+from windlass.store.relational.settling import CRASHES_ALLOWED
 from windlass.worker.pool import Inbox
 
 log = logging.getLogger("windlass.notify")

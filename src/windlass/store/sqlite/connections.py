@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from windlass.errors import StoreError, UnsafeDatabase
+from windlass.store.sqlite.doorbell import Bells
 from windlass.store.sqlite.faults import primary, translated
 from windlass.store.sqlite.guard import Guard
 from windlass.store.sqlite.logpin import LogPin
@@ -65,6 +66,7 @@ class Connections:
     ) -> None:
         self.path = os.path.realpath(path)
         self.state_dir = Path(self.path + "-windlass")
+        self.bells = Bells(self.state_dir)
         self.busy_timeout_s = busy_timeout_s
         self._vet = vet
         """Refuses a file that must not be touched, before its first conversion to a write-ahead log."""
@@ -134,6 +136,16 @@ class Connections:
                 yield connection
         finally:
             self._take_back(connection)
+
+    @contextmanager
+    def show(self) -> Generator[sqlite3.Connection]:
+        """As ``read``, for showing: a text that is not UTF-8 is shown by its bytes, until its job is held."""
+        with self.read() as connection:
+            texts, connection.text_factory = connection.text_factory, _shown
+            try:
+                yield connection
+            finally:
+                connection.text_factory = texts
 
     def _take_back(self, connection: sqlite3.Connection) -> None:
         with self._pool_lock:
@@ -280,6 +292,10 @@ class Connections:
         connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
         # A first read opens the log, so that there is one to identify.
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _close_dead(connection: sqlite3.Connection) -> None:

@@ -38,6 +38,9 @@ _SIZE_LOOK = 256
 class Database(Connections):
     """The file, its one writing connection at a time, and its log."""
 
+    refusals: tuple[type[Exception], ...] = (sqlite3.Error, ValueError, OverflowError)
+    """What is raised for a value that the driver or SQLite refuses."""
+
     def __init__(
         self,
         path: str | os.PathLike[str],

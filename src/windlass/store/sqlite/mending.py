@@ -7,11 +7,38 @@ bytes that are no UTF-8 are kept in the row as ``\\xff``.
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import Any, TypeVar
 
+from windlass.store.relational.base import Role
 from windlass.store.sqlite.database import Database
 
 _HELD_MOST = 100
+_T = TypeVar("_T")
+
+
+class Mending(Role):
+    """What to do where such a row is met."""
+
+    database: Database
+
+    def despite_bad_text(self, do: Callable[[], _T]) -> _T:
+        try:
+            return do()
+        except sqlite3.OperationalError as error:
+            if not is_undecodable(error):
+                raise
+        # Not above: the error's traceback keeps cursors open, and they an old view that nobody may write on.
+        hold_undecodable(self.database, self.now()[1])
+        return do()
+
+    def until_bad_text(self, rows: Iterable[Any], before: Sized) -> Iterator[Any]:
+        try:
+            yield from rows
+        except sqlite3.OperationalError as error:
+            # What was accepted so far is on its way and stays claimed: the next turn meets the bad row again.
+            if not before or not is_undecodable(error):
+                raise
 
 
 def is_undecodable(error: sqlite3.Error) -> bool:

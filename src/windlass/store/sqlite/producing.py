@@ -12,15 +12,12 @@ from typing import Any
 from windlass.clock import Clock, sleep, stopwatch_ns
 from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.protocol import Durability, Inserted, NewJob
-from windlass.store.sqlite import flowing
-from windlass.store.sqlite.base import Role
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.inserting import Inserting
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.joining import check_file, joined
-from windlass.store.sqlite.rows import moment
 from windlass.store.sqlite.sealing import Sealer
-from windlass.store.sqlite.statements import SQL
-from windlass.store.sqlite.succession import Meeting, deadline_of
 
 log = logging.getLogger("windlass.store")
 
@@ -30,16 +27,15 @@ _ROW_BYTES = 300
 """What one more row of a commit adds, beside its payload …"""
 _LONG, _LONG_BYTES = 2000, 4500
 """… and one whose payload is this long, because it needs a page of its own."""
-_AT_ONCE = (None, None, None)
-_PLAIN = (None,) * 7
-"""What most jobs have of what is seldom wanted."""
 _PATIENCE, _PATIENCE_NS = 4, 1_000_000
 """A leader waits for company for this part of a commit's time, and never for longer than a millisecond."""
 _COMPANY_NAP_S = 0.00005
 
 
-class Producing(Role):
+class Producing(Inserting):
     """The producers' verbs."""
+
+    database: Database
 
     def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__(database, clock)
@@ -72,7 +68,7 @@ class Producing(Role):
             return self._insert_together(company)
         try:
             with self.database.write(full=full) as writer:
-                inserted = self._insert_on(writer, jobs)
+                inserted = self.insert_on(writer, jobs)
         finally:
             self._hand_over()
         self._after_commit(full=full)
@@ -87,14 +83,14 @@ class Producing(Role):
             finally:
                 # The connection is the store's own: what the block set on it ends with it.
                 connection.row_factory, connection.text_factory = None, str
-        self.bells.ring()
+        self.database.bells.ring()
 
     def _insert_inside(self, connection: Any, jobs: Sequence[NewJob]) -> list[Inserted]:
         if not self.database.owns(connection):
             check_file(connection, self.database.path)
         apart = len(jobs) > 1 or bool(jobs[0].after or jobs[0].unique)
         with joined(connection, self.database.path, apart=apart):
-            return self._insert_on(connection, jobs)
+            return self.insert_on(connection, jobs)
 
     def _insert_together(self, ticket: _Ticket) -> list[Inserted]:
         self._wait_for_turn(ticket)
@@ -158,7 +154,7 @@ class Producing(Role):
     def _commit(self, tickets: Sequence[_Ticket]) -> None:
         try:
             with self.database.write(full=any(ticket.full for ticket in tickets)) as connection:
-                results = [self._insert_on(connection, ticket.jobs) for ticket in tickets]
+                results = [self.insert_on(connection, ticket.jobs) for ticket in tickets]
         except StoreError as error:
             for ticket in tickets:
                 # One instance each: they are raised, with tracebacks of their own, on several threads.
@@ -190,79 +186,26 @@ class Producing(Role):
             successor.turn.release()
 
     def _after_commit(self, *, full: bool) -> None:
-        self.bells.ring()
+        self.database.bells.ring()
         if not full:
             self._sealer.soon()
         # With no service to do it, or one that is behind, the log is ours to move: just before it would grow,
         # because a commit that extends the file takes twice as long as one that writes in it.
         self._written += _COMMIT_BYTES
-        limit = 4 * LOG_LIMIT if self.bells.has_worker else LOG_LIMIT
+        limit = 4 * LOG_LIMIT if self.database.bells.has_worker else LOG_LIMIT
         if self._written > limit or self.database.log_bytes_seen > limit:
             self._written = 0
             try:
-                self.database.checkpoint(force=not self.bells.has_worker)
+                self.database.checkpoint(force=not self.database.bells.has_worker)
             except StoreError as error:
                 # The jobs are committed: their caller must not be told otherwise.
                 log.warning("the log could not be copied into the database: %s", error)
 
-    def _insert_on(self, connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
-        now_us, now = self.now()
-        inserted: list[Inserted] = []
-
-        def put(statement: str, job: NewJob) -> int | None:
-            return self._put(connection, statement, job, now_us, now)
-
-        for given in jobs:
-            bonds = flowing.bonds_of(connection, given, inserted) if given.after or given.follows else None
-            job = given if bonds is None else flowing.bound(given, bonds)
-            payload = job.payload
-            if payload is not None:
-                self._written += len(payload) if len(payload) < _LONG else len(payload) + _LONG_BYTES
-            self._written += _ROW_BYTES
-            if job.unique is not None:
-                done = Meeting(connection, job, put, self.clock, now).enqueue()
-            else:
-                made = self._put(connection, None, job, now_us, now)
-                done = _kept(connection, job, now) if made is None else Inserted(made, True, now)
-            if bonds is not None and done.created:
-                done = done._replace(hold=flowing.bind(connection, done.job_id, bonds, now))
-            inserted.append(done)
-        return inserted
-
-    def _put(
-        self, connection: sqlite3.Connection, statement: str | None, job: NewJob, now_us: int, now: str
-    ) -> int | None:
-        """Inserts a row, by the named statement or that of its kind; None where another is in the way."""
-        run_at, run_at_boot, boot_id = self._due(job, now_us)
-        row = (
-            job.key, job.payload, job.priority, job.max_attempts, now, now, job.queue,
-            run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta,
-        )  # fmt: skip
-        more = (
-            job.unique, job.title, job.constraints, deadline_of(job, now_us),
-            job.hold, job.waits_for, job.unique_next,
-        )  # fmt: skip
-        if statement is None and more == _PLAIN:
-            cursor = connection.execute(SQL["insert"], row)
-        else:
-            cursor = connection.execute(SQL[statement or "insert_more"], (*row, *more))
-        return cursor.lastrowid if cursor.rowcount == 1 else None
-
-    def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:
-        if job.delay_us and job.waits_for:
-            # Counted from its release: until then it is kept where no boot is.
-            return None, job.delay_us, None
-        if job.delay_us:
-            return now_us + job.delay_us, self.clock.boot_us() + job.delay_us, self.clock.boot_id()
-        if job.run_at_us is not None and job.run_at_us > now_us:
-            return job.run_at_us, None, None
-        return _AT_ONCE
-
-
-def _kept(connection: sqlite3.Connection, job: NewJob, now: str) -> Inserted:
-    """The job that has its idempotency key."""
-    row = connection.execute(SQL["find_idempotent"], (job.key, job.idempotency_key)).fetchone()
-    return Inserted(row[0], False, row[1] if moment(row[1]) else now, "kept")
+    def insert_on(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
+        for job in jobs:
+            size = len(job.payload or "")
+            self._written += _ROW_BYTES + (size if size < _LONG else size + _LONG_BYTES)
+        return super().insert_on(connection, jobs)
 
 
 class _Ticket:

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Literal
 
 from windlass.clock import Clock, SystemClock
 from windlass.errors import StoreUnavailable, UnsafeDatabase
+from windlass.store.relational.auditing import Auditing
+from windlass.store.relational.dispatching import Dispatching
+from windlass.store.relational.expiring import Expiring
+from windlass.store.relational.flowing import Flowing
+from windlass.store.relational.limiting import Limiting
+from windlass.store.relational.listing import Listing
+from windlass.store.relational.managing import Managing
+from windlass.store.relational.noticing import Noticing
+from windlass.store.relational.scheduling import Scheduling
+from windlass.store.relational.suggesting import Suggesting
+from windlass.store.relational.tallying import Tallying
 from windlass.store.sqlite import migrate
-from windlass.store.sqlite.auditing import Auditing
 from windlass.store.sqlite.database import Database
-from windlass.store.sqlite.dispatching import Dispatching
 from windlass.store.sqlite.doorbell import FifoBell
-from windlass.store.sqlite.expiring import Expiring
 from windlass.store.sqlite.faults import translated
-from windlass.store.sqlite.flowing import Flowing
-from windlass.store.sqlite.limiting import Limiting
-from windlass.store.sqlite.listing import Listing
-from windlass.store.sqlite.managing import Managing
-from windlass.store.sqlite.noticing import Noticing
-from windlass.store.sqlite.scheduling import Scheduling
-from windlass.store.sqlite.suggesting import Suggesting
-from windlass.store.sqlite.tallying import Tallying
+from windlass.store.sqlite.mending import Mending
+from windlass.store.sqlite.producing import Producing
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
@@ -33,6 +35,8 @@ QUICK_CHECK_BYTES = 256 * 1024 * 1024
 
 
 class SqliteStore(
+    Mending,
+    Producing,
     Scheduling,
     Dispatching,
     Expiring,
@@ -73,7 +77,7 @@ class SqliteStore(
         if ledger is None:
             from windlass.store.sqlite.ledger.ledger import SqliteLedger
 
-            ledger = self._ledger = SqliteLedger(self.database, self.clock, self.bells)
+            ledger = self._ledger = SqliteLedger(self.database, self.clock, self.database.bells)
         return ledger
 
     _ledger: Ledger | None = None
@@ -82,7 +86,7 @@ class SqliteStore(
         return self.database.version()
 
     def bell(self, kind: Literal["work", "watch"]) -> FifoBell:
-        return self.bells.listen(kind, self.path + "-wal", self.database.version)
+        return self.database.bells.listen(kind, self.path + "-wal", self.database.version)
 
     def connect(self) -> sqlite3.Connection:
         return self.database.connect()
@@ -102,7 +106,7 @@ class SqliteStore(
     def commit(self, connection: sqlite3.Connection) -> None:
         """Commits it durably, and says so only if the log is the one that others read; then rings."""
         self.database.commit(connection)
-        self.bells.ring()
+        self.database.bells.ring()
 
     def migrate(self) -> list[str]:
         return migrate.migrate(self.database)
@@ -146,7 +150,7 @@ class SqliteStore(
 
     def close(self) -> None:
         self._sealer.finish()
-        self.bells.close()
+        self.database.bells.close()
         self.database.reset()
 
 

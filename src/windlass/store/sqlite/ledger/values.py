@@ -12,7 +12,7 @@ import msgspec
 
 from windlass.change import Affinity, Change, Conflict, Key, Row, Shadow
 from windlass.clock import iso, to_wall_us
-from windlass.store.sqlite.rows import moment
+from windlass.store.relational.rows import moment
 
 _ENCODER = msgspec.json.Encoder()
 _BYTES, _FLOAT = "$bytes", "$float"

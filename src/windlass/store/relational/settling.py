@@ -5,8 +5,6 @@ The row is looked up by id, attempt and token first: who does not find it no lon
 
 from __future__ import annotations
 
-import sqlite3
-
 from windlass.clock import Clock
 from windlass.outcome import (
     DEADLINE_MISSED,
@@ -22,7 +20,8 @@ from windlass.outcome import (
     StopReason,
 )
 from windlass.store.protocol import Settlement
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.statements import SQL
 
 CRASHES_ALLOWED = 3
 """A job under which this many processes died alone is FAILED: the next would die, too."""
@@ -36,7 +35,7 @@ _Owned = tuple[int, int | None, int, str | None]
 class Settler:
     """Settles the attempts of one turn, inside its transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, clock: Clock, now_us: int, now: str) -> None:
+    def __init__(self, connection: Connection, clock: Clock, now_us: int, now: str) -> None:
         self._connection = connection
         self._clock = clock
         self.now_us = now_us

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from windlass.job import Job
 from windlass.store.protocol import Inserted, NewJob
-from windlass.store.sqlite.producing import Producing
-from windlass.store.sqlite.rows import COLUMNS, job_of
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.inserting import Inserting
+from windlass.store.relational.rows import COLUMNS, job_of
+from windlass.store.relational.statements import SQL
 from windlass.store.timetable import CLOCK_SET_US, Instant, ScheduleRow
 
 _WALKED = 256
@@ -25,7 +25,7 @@ class _Late(Exception):
     """Someone else was faster: nothing is written."""
 
 
-class Scheduling(Producing):
+class Scheduling(Inserting):
     """The timetable's verbs."""
 
     def schedules(self) -> list[ScheduleRow]:
@@ -83,7 +83,7 @@ class Scheduling(Producing):
     ) -> list[Inserted] | None:
         try:
             with self.database.write(full=True) as connection:
-                made = self._insert_on(connection, jobs)
+                made = self.insert_on(connection, jobs)
                 last = made[-1].job_id if made else None
                 if not all(one.created for one in made) or not _write(connection, row, replaces, last):
                     raise _Late
@@ -108,9 +108,7 @@ class Scheduling(Producing):
         return dropped
 
 
-def _write(
-    connection: sqlite3.Connection, row: ScheduleRow, replaces: int | None, job: int | None = None
-) -> bool:
+def _write(connection: Connection, row: ScheduleRow, replaces: int | None, job: int | None = None) -> bool:
     values: dict[str, Any] = {
         "name": row.name, "job_key": row.job_key, "payload": row.payload, "spec": row.spec,
         "paused": row.paused, "next_at": row.next_at_us, "next_at_boot": row.next_boot_us,

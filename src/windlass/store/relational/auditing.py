@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from windlass.clock import from_us
 from windlass.store.audits import AUDITS_KEPT, AuditEntry
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.rows import object_of
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.base import Role
+from windlass.store.relational.rows import object_of
+from windlass.store.relational.statements import SQL
 
 _LAST_ID = 2**63 - 1
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from windlass.clock import iso, to_wall_us
 from windlass.store.conditions import DeviceRow
 from windlass.store.protocol import Lane
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.mending import hold_undecodable, is_undecodable
-from windlass.store.sqlite.rows import moment
-from windlass.store.sqlite.statements import SQL
-
-_T = TypeVar("_T")
+from windlass.store.relational.base import Role
+from windlass.store.relational.engine import Connection, Cursor
+from windlass.store.relational.rows import moment
+from windlass.store.relational.statements import SQL
 
 
 class Laning(Role):
     """What a dispatcher asks about lanes."""
 
     def lanes(self) -> list[Lane]:
-        return self._despite_bad_text(self._lanes)
+        return self.despite_bad_text(self._lanes)
 
     def _lanes(self) -> list[Lane]:
         found: list[Lane] = []
@@ -36,9 +32,7 @@ class Laning(Role):
                 step = row
         return found
 
-    def head(
-        self, connection: sqlite3.Connection, lane: Lane, before_us: int | None, limit: int
-    ) -> sqlite3.Cursor:
+    def head(self, connection: Connection, lane: Lane, before_us: int | None, limit: int) -> Cursor:
         """A cursor on the best jobs of a lane."""
         alone, queue, key, constraints = lane
         if constraints is None:
@@ -76,13 +70,3 @@ class Laning(Role):
         with self.database.read() as connection:
             rows = connection.execute(SQL["devices"]).fetchall()
         return [DeviceRow(owner=owner, state=state, read_at_us=read_at) for owner, state, read_at in rows]
-
-    def _despite_bad_text(self, do: Callable[[], _T]) -> _T:
-        try:
-            return do()
-        except sqlite3.OperationalError as error:
-            if not is_undecodable(error):
-                raise
-        # Not above: the error's traceback keeps cursors open, and they an old view that nobody may write on.
-        hold_undecodable(self.database, self.now()[1])
-        return do()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -112,20 +109,6 @@ def _moment_of(wall_us: Any) -> datetime | None:
         return from_us(wall_us) if isinstance(wall_us, int) else None
     except (OverflowError, ValueError, OSError):
         return None
-
-
-@contextmanager
-def shown(connection: sqlite3.Connection) -> Generator[None]:
-    """For showing: a text that is not UTF-8 is shown by its bytes, until a dispatcher holds its job."""
-    texts, connection.text_factory = connection.text_factory, _shown
-    try:
-        yield
-    finally:
-        connection.text_factory = texts
-
-
-def _shown(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def moment(text: Any) -> datetime | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from windlass.store.protocol import QueueState
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.rows import shown
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.base import Role
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.statements import SQL
 
 _KINDS = ("ready", "conditioned")
 
@@ -20,7 +19,7 @@ class Tallying(Role):
 
     def queues(self, count_to: int | None = None) -> list[QueueState]:
         found: dict[str, dict[str, Any]] = {}
-        with self.database.read() as connection, shown(connection):
+        with self.database.show() as connection:
             for queue, paused, concurrency in connection.execute(
                 "SELECT queue, paused, concurrency FROM windlass_queues"
             ):
@@ -33,7 +32,7 @@ class Tallying(Role):
         return [QueueState(queue=queue, **state) for queue, state in sorted(found.items())]
 
 
-def _counted(connection: sqlite3.Connection, count_to: int | None) -> Iterator[tuple[str, str, int]]:
+def _counted(connection: Connection, count_to: int | None) -> Iterator[tuple[str, str, int]]:
     if count_to is None:
         yield from connection.execute(SQL["queues"])
         return

@@ -8,7 +8,6 @@ put it is from another rate, or from foreign hands.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any, Literal
@@ -19,8 +18,9 @@ from windlass.clock import Clock
 from windlass.rate import Rate
 from windlass.store.limits import Limit, LimitKind
 from windlass.store.protocol import Lane
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.base import Role
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.statements import SQL
 
 _PLENTY = 1 << 31
 _Subject = tuple[Literal["queue", "key"], str]
@@ -113,7 +113,7 @@ class _Bound:
 class Gate:
     """What a claim may take, as the limits stand in its transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, rows: Iterable[Any], clock: Clock, extra: int) -> None:
+    def __init__(self, connection: Connection, rows: Iterable[Any], clock: Clock, extra: int) -> None:
         self._connection = connection
         self._extra = extra
         # Read under the write lock: whoever claimed before us did so at an earlier moment.
@@ -205,13 +205,13 @@ class Gate:
         return [bound for bound in found if bound is not None]
 
 
-def gate(connection: sqlite3.Connection, clock: Clock, extra: int) -> Gate | None:
+def gate(connection: Connection, clock: Clock, extra: int) -> Gate | None:
     """What a claim may take; None where nothing is paused or limited."""
     rows = connection.execute(SQL["limits"]).fetchall()
     return Gate(connection, rows, clock, extra) if rows else None
 
 
-def _count_running(connection: sqlite3.Connection) -> Counter[_Subject]:
+def _count_running(connection: Connection) -> Counter[_Subject]:
     found: Counter[_Subject] = Counter()
     for queue, key, count in connection.execute(SQL["running"]):
         found["queue", queue] += count

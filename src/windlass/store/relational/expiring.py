@@ -6,9 +6,9 @@ import json
 
 from windlass.outcome import DEADLINE_MISSED
 from windlass.store.protocol import Expiry
-from windlass.store.sqlite import flowing, succession
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational import flowing, succession
+from windlass.store.relational.base import Role
+from windlass.store.relational.statements import SQL
 
 
 class Expiring(Role):

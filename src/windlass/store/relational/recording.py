@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from windlass.clock import from_us
 from windlass.store.activity import KEPT_MINUTES, Failed, Figures, Lease, LongestWait, Total
 from windlass.store.protocol import Lane
-from windlass.store.sqlite.laning import Laning
-from windlass.store.sqlite.rows import moment, shown
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.laning import Laning
+from windlass.store.relational.rows import moment
+from windlass.store.relational.statements import SQL
 from windlass.store.totals import Adding, add_up, from_long_bytes, to_long_bytes
 
 _LANES_MOST = 200
@@ -51,7 +51,7 @@ class Recording(Laning):
             return list(map(Lease._make, connection.execute(SQL["leases"], (owner, limit))))
 
     def failures(self, limit: int = 500) -> list[Failed]:
-        with self.database.read() as connection, shown(connection):
+        with self.database.show() as connection:
             rows = connection.execute(SQL["failures"], (limit,)).fetchall()
         return [
             Failed(
@@ -92,7 +92,7 @@ class Recording(Laning):
         )  # fmt: skip
 
 
-def _forget(connection: sqlite3.Connection, minute: int) -> None:
+def _forget(connection: Connection, minute: int) -> None:
     """Deletes figures of before that minute, and adds them to the totals."""
     old = connection.execute(SQL["old_activity"], (minute,)).fetchall()
     if not old:
@@ -128,7 +128,7 @@ def waited_us(now_us: int, since: str) -> int | None:
     return None if found is None else now_us - int(found.timestamp() * 1e6)
 
 
-def _oldest(connection: sqlite3.Connection, lane: Lane) -> tuple[str, int] | None:
+def _oldest(connection: Connection, lane: Lane) -> tuple[str, int] | None:
     """When the oldest job of a lane became ready, and its id: that of each priority is the first by id."""
     found: tuple[str, int] | None = None
     below = _HIGHEST

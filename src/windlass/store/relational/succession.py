@@ -13,7 +13,6 @@ passes it on in the same transaction:
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,9 +22,10 @@ from windlass.clock import Clock, to_wall_us
 from windlass.errors import InvalidJob
 from windlass.outcome import Committed
 from windlass.store.protocol import Inserted, NewJob, Settlement
-from windlass.store.sqlite import flowing
-from windlass.store.sqlite.rows import moment
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational import flowing
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.rows import moment
+from windlass.store.relational.statements import SQL
 
 WAITS = "it runs once the jobs with its unique key that came before it have completed"
 FOLLOWS = "it runs once the job that has its unique key is over"
@@ -47,7 +47,7 @@ class Met(NamedTuple):
 class Meeting:
     """One enqueue under a unique key, in the transaction of its insert."""
 
-    def __init__(self, connection: sqlite3.Connection, job: NewJob, put: Put, clock: Clock, now: str) -> None:
+    def __init__(self, connection: Connection, job: NewJob, put: Put, clock: Clock, now: str) -> None:
         assert job.unique is not None
         self._connection = connection
         self._job = job
@@ -200,7 +200,7 @@ def deadline_of(job: NewJob, now_us: int) -> int | None:
 
 
 def follow(
-    connection: sqlite3.Connection,
+    connection: Connection,
     settlements: Sequence[Settlement],
     not_settled: Iterable[Settlement],
     now: str,
@@ -221,7 +221,7 @@ def follow(
     )
 
 
-def ended(connection: sqlite3.Connection, job_ids: Iterable[int], now: str) -> bool:
+def ended(connection: Connection, job_ids: Iterable[int], now: str) -> bool:
     """Passes on the keys of those of the jobs that are over, in the transaction that ended them; True where
     someone got one."""
     if not _anyone_in_line(connection):
@@ -237,7 +237,7 @@ def ended(connection: sqlite3.Connection, job_ids: Iterable[int], now: str) -> b
     return freed
 
 
-def key_of(connection: sqlite3.Connection, job_id: int) -> str | None:
+def key_of(connection: Connection, job_id: int) -> str | None:
     """The unique key of an unfinished job that somebody is in line for."""
     if not _anyone_in_line(connection):
         return None
@@ -249,12 +249,12 @@ def key_of(connection: sqlite3.Connection, job_id: int) -> str | None:
     return None if row is None else row[0]
 
 
-def deleted(connection: sqlite3.Connection, key: str, now: str) -> None:
+def deleted(connection: Connection, key: str, now: str) -> None:
     """The job that had the key was deleted: it is as if it had never been."""
     _next_of(connection, key, 0, "COMPLETED", now)
 
 
-def retried(connection: sqlite3.Connection, job_id: int, now: str) -> None:
+def retried(connection: Connection, job_id: int, now: str) -> None:
     """The job has its key again: those behind it wait for it, as before."""
     key = key_of(connection, job_id)
     first = None if key is None else connection.execute(SQL["line_first"], (key,)).fetchone()
@@ -262,11 +262,11 @@ def retried(connection: sqlite3.Connection, job_id: int, now: str) -> None:
         connection.execute(SQL["line_hold"], (WAITS, now, key, job_id))
 
 
-def _anyone_in_line(connection: sqlite3.Connection) -> bool:
+def _anyone_in_line(connection: Connection) -> bool:
     return connection.execute(SQL["line_any"]).fetchone() is not None
 
 
-def _next_of(connection: sqlite3.Connection, key: str, job_id: int, status: str, now: str) -> bool:
+def _next_of(connection: Connection, key: str, job_id: int, status: str, now: str) -> bool:
     if connection.execute(SQL["find_unique"], (key,)).fetchone() is not None:
         return False
     first = connection.execute(SQL["line_first"], (key,)).fetchone()
@@ -281,7 +281,7 @@ def _next_of(connection: sqlite3.Connection, key: str, job_id: int, status: str,
     return False
 
 
-def _hold_back(connection: sqlite3.Connection, key: str, job_id: int, status: str, now: str) -> None:
+def _hold_back(connection: Connection, key: str, job_id: int, status: str, now: str) -> None:
     reason = (
         f"job {job_id}, after which it was to run, is {status}: retry that one, or this one to run it anyway"
     )

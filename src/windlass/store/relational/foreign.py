@@ -7,11 +7,11 @@ wrongly as text), and what cannot be a job is held with a reason. One such row s
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from windlass.job import JobStatus
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.statements import SQL
 
 _ATTEMPTS_MOST = 1_000_000_000
 
@@ -43,7 +43,7 @@ def unreadable(
     return None
 
 
-def rewrite_created_at(connection: sqlite3.Connection, job_id: int) -> str | None:
+def rewrite_created_at(connection: Connection, job_id: int) -> str | None:
     """Writes a time of another spelling in ours; why that cannot be done, or None."""
     if connection.execute(SQL["rewrite_created_at"], (job_id,)).rowcount:
         return None

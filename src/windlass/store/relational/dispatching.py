@@ -5,8 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import secrets
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from windlass.clock import Clock
@@ -21,18 +20,15 @@ from windlass.store.protocol import (
     Turn,
     WalState,
 )
-from windlass.store.sqlite import flowing, limiting, succession
-from windlass.store.sqlite.database import Database
-from windlass.store.sqlite.foreign import oddity, rewrite_created_at, unreadable
-from windlass.store.sqlite.mending import is_undecodable
-from windlass.store.sqlite.recording import Recording, waited_us
-from windlass.store.sqlite.settling import STOP_REASONS, Settler
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational import flowing, limiting, succession
+from windlass.store.relational.engine import Connection, Engine
+from windlass.store.relational.foreign import oddity, rewrite_created_at, unreadable
+from windlass.store.relational.recording import Recording, waited_us
+from windlass.store.relational.settling import STOP_REASONS, Settler
+from windlass.store.relational.statements import SQL
 
 _FINISHED = ("COMPLETED", "FAILED", "CANCELLED")
 _LAST_ID = 2**63 - 1
-_CANNOT_STORE = (sqlite3.Error, ValueError, OverflowError)
-"""A value that the driver or the database refuses."""
 
 
 class _Refused(Exception):
@@ -42,7 +38,7 @@ class _Refused(Exception):
 class Dispatching(Recording):
     """The dispatchers' verbs."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Engine, clock: Clock) -> None:
         super().__init__(database, clock)
         self._surpluses: dict[tuple[str, int], tuple[int, int]] = {}
 
@@ -84,7 +80,7 @@ class Dispatching(Recording):
         request: ClaimRequest | None = None,
         progress: Sequence[ProgressNote] = (),
     ) -> Turn:
-        return self._despite_bad_text(lambda: self._safe_turn(settlements, request, progress))
+        return self.despite_bad_text(lambda: self._safe_turn(settlements, request, progress))
 
     def _safe_turn(
         self,
@@ -113,13 +109,13 @@ class Dispatching(Recording):
         with self.database.write(full=full) as connection:
             settler = Settler(connection, self.clock, now_us, now)
             if one_by_one:
-                _settle_apart(connection, settler, settlements, turn)
+                _settle_apart(connection, settler, settlements, turn, self.database.refusals)
             else:
                 try:
                     for note in progress:
                         self.progress_on(connection, note)
                     _settle(connection, settler, settlements, turn)
-                except _CANNOT_STORE as error:
+                except self.database.refusals as error:
                     raise _Refused from error
             not_settled = [*turn.stale, *(one for one, _ in turn.unsettled)]
             freed = flowing.follow(connection, settlements, not_settled, self.clock, (now_us, now)) > 0
@@ -131,7 +127,7 @@ class Dispatching(Recording):
         return turn._replace(more=more, freed=freed, slot_in_us=slot_in_us)
 
     def _claim(
-        self, connection: sqlite3.Connection, request: ClaimRequest, moment: tuple[int, str], turn: Turn
+        self, connection: Connection, request: ClaimRequest, moment: tuple[int, str], turn: Turn
     ) -> int | None:
         now_us, now = moment
         ready_at, ready_us = "", None
@@ -144,7 +140,7 @@ class Dispatching(Recording):
         # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
         best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
         token = secrets.randbits(62) + 1
-        for row in _until_undecodable(best, turn):
+        for row in self.until_bad_text(best, turn.claimed):
             (
                 _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority,
                 dated, constraints, since,
@@ -240,7 +236,7 @@ class Dispatching(Recording):
         return {row[0]: STOP_REASONS.get(row[1], "cancelled") for row in rows}
 
     def hold_odd(self, limit: int = 100) -> int:
-        return self._despite_bad_text(lambda: self._hold_odd(limit))
+        return self.despite_bad_text(lambda: self._hold_odd(limit))
 
     def _hold_odd(self, limit: int) -> int:
         with self.database.read() as connection:
@@ -304,9 +300,7 @@ class Dispatching(Recording):
         return owned
 
 
-def _settle(
-    connection: sqlite3.Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
-) -> None:
+def _settle(connection: Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn) -> None:
     alike: dict[int, Settlement] = {}
     lease: tuple[int, int] | None = None
     for settlement in settlements:
@@ -329,7 +323,7 @@ def _settle(
 
 
 def _complete_alike(
-    connection: sqlite3.Connection, settler: Settler, alike: dict[int, Settlement], turn: Turn
+    connection: Connection, settler: Settler, alike: dict[int, Settlement], turn: Turn
 ) -> None:
     """Jobs of one claim that ended without a result: they differ in their ids alone."""
     if not alike:
@@ -344,23 +338,18 @@ def _complete_alike(
 
 
 def _settle_apart(
-    connection: sqlite3.Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
+    connection: Connection,
+    settler: Settler,
+    settlements: Sequence[Settlement],
+    turn: Turn,
+    refusals: tuple[type[Exception], ...],
 ) -> None:
     # Each under a savepoint: one that the database refuses leaves the others alone.
     for settlement in settlements:
         connection.execute("SAVEPOINT settle")
         try:
             _settle(connection, settler, [settlement], turn)
-        except _CANNOT_STORE as error:
+        except refusals as error:
             connection.execute("ROLLBACK TO settle")
             turn.unsettled.append((settlement, error))
         connection.execute("RELEASE settle")
-
-
-def _until_undecodable(rows: Iterable[Any], turn: Turn) -> Iterator[Any]:
-    try:
-        yield from rows
-    except sqlite3.OperationalError as error:
-        # What was accepted so far is on its way and stays claimed: the next turn meets the bad row again.
-        if not turn.claimed or not is_undecodable(error):
-            raise

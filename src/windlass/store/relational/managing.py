@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,10 +11,11 @@ from windlass.clock import from_us
 from windlass.errors import InvalidJob
 from windlass.job import Attempt, Job, JobStatus
 from windlass.store.protocol import JobFilter, QueueState
-from windlass.store.sqlite import flowing, succession, walking
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.rows import COLUMNS, job_of, moment, shown
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational import flowing, succession, walking
+from windlass.store.relational.base import Role
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.rows import COLUMNS, job_of, moment
+from windlass.store.relational.statements import SQL
 
 _STEP = 500
 """Jobs changed in one transaction at most."""
@@ -165,8 +165,8 @@ class Managing(Role):
         self.ring()
 
     @contextmanager
-    def _look(self) -> Generator[sqlite3.Connection]:
-        with self.database.read() as connection, shown(connection):
+    def _look(self) -> Generator[Connection]:
+        with self.database.show() as connection:
             yield connection
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -18,9 +17,10 @@ from windlass.errors import InvalidJob
 from windlass.job import Job, JobStatus
 from windlass.store.listing import SORTED_MOST, Counted, Ids, Page
 from windlass.store.protocol import JobFilter
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.rows import COLUMNS, job_of, shown
-from windlass.store.sqlite.walking import (
+from windlass.store.relational.base import Role
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.rows import COLUMNS, job_of
+from windlass.store.relational.walking import (
     JOBS,
     TALLIED,
     Clause,
@@ -75,7 +75,7 @@ class Listing(Role):
                 f"expected order to be one of {', '.join(_ORDERS)}, with a leading - to turn it, "
                 f"got {order!r:.80}"
             )
-        with self.database.read() as connection, shown(connection):
+        with self.database.show() as connection:
             if column in ("updated_at", "priority"):
                 return _sorted_page(connection, where, order, limit, _position(after, "o"))
             kind = "f" if column == "finished_at" else "i"
@@ -129,9 +129,7 @@ def _collect(walk: _Walk, limit: int, patience_s: float) -> tuple[list[_At], int
 
 
 # ── walks ────────────────────────────────────────────────────────────────────────────────────────
-def _walk(
-    connection: sqlite3.Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
-) -> _Walk:
+def _walk(connection: Connection, where: JobFilter, falling: bool, start: _At | None, limit: int) -> _Walk:
     """By id: from the index of each part where they are few, or through the table.
 
     Through the table means by its own key: any other index would be read as a whole and put in order.
@@ -151,7 +149,7 @@ def _walk(
 
 
 def _walk_table(
-    connection: sqlite3.Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
+    connection: Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
 ) -> _Walk:
     asked = conditions(where, by_parts=False)
     size = _STEP if asked else limit + 1
@@ -173,7 +171,7 @@ def _walk_table(
 
 
 def _walk_gathered(
-    connection: sqlite3.Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
+    connection: Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
 ) -> _Walk:
     turn, beyond = ("DESC", "<") if falling else ("ASC", ">")
     edges = [*bounds(where), *([Clause(f"id {beyond} ?", (start[1],))] if start else [])]
@@ -185,7 +183,7 @@ def _walk_gathered(
 
 
 def _walk_ended(
-    connection: sqlite3.Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
+    connection: Connection, where: JobFilter, falling: bool, start: _At | None, limit: int
 ) -> _Walk:
     """By when they ended: the index has that order for each status, and the streams are merged."""
     if where.held:
@@ -215,7 +213,7 @@ def _walk_ended(
         at = some_at[-1]
 
 
-def _sift(connection: sqlite3.Connection, some_at: list[_At], asked: list[Clause]) -> _Walk:
+def _sift(connection: Connection, some_at: list[_At], asked: list[Clause]) -> _Walk:
     """Those of the some_at of which all holds that is asked, in their order."""
     if not asked:
         yield _Step(some_at, 0, some_at[-1] if some_at else (0, 0))
@@ -231,7 +229,7 @@ def _sift(connection: sqlite3.Connection, some_at: list[_At], asked: list[Clause
 
 
 # ── the rest ─────────────────────────────────────────────────────────────────────────────────────
-def _size(connection: sqlite3.Connection, where: JobFilter, most: int) -> int:
+def _size(connection: Connection, where: JobFilter, most: int) -> int:
     """How many are in the parts, counted up to ``most``."""
     some = parts(where)
     edges = bounds(where)
@@ -244,14 +242,12 @@ def _size(connection: sqlite3.Connection, where: JobFilter, most: int) -> int:
     return connection.execute(text, (*whole.values, most)).fetchone()[0]
 
 
-def _length(connection: sqlite3.Connection, part: Part, most: int) -> int:
+def _length(connection: Connection, part: Part, most: int) -> int:
     text = f"SELECT count(*) FROM ({part.ids} LIMIT ?)"  # noqa: S608
     return connection.execute(text, (*part.clause.values, most)).fetchone()[0]
 
 
-def _sorted_page(
-    connection: sqlite3.Connection, where: JobFilter, order: str, limit: int, start: _At | None
-) -> Page:
+def _sorted_page(connection: Connection, where: JobFilter, order: str, limit: int, start: _At | None) -> Page:
     """In an order that no index has: all that match are put in order each time, so they must be few."""
     found, looked, at = _collect(_walk(connection, where, True, None, SORTED_MOST), SORTED_MOST, 2 * _LOOK_S)
     if at is not None:
@@ -271,7 +267,7 @@ def _sorted_page(
     return Page(_read(connection, some), f"o0.{offset + limit}" if more else None, looked, complete=True)
 
 
-def _read(connection: sqlite3.Connection, ids: list[int]) -> list[Job]:
+def _read(connection: Connection, ids: list[int]) -> list[Job]:
     text = f"SELECT {COLUMNS} FROM {JOBS} WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
     jobs = {row[0]: job_of(row) for row in connection.execute(text, (json.dumps(ids),))}
     return [jobs[job_id] for job_id in ids if job_id in jobs]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from windlass.store.notices import Notice
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.base import Role
+from windlass.store.relational.statements import SQL
 
 
 class Noticing(Role):

@@ -10,7 +10,6 @@ Who has no part in any of this pays one look into an empty table for each transa
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,8 +21,9 @@ from windlass.job import JobStatus
 from windlass.outcome import Completed
 from windlass.store.flows import ParentResult, Relative, Tally
 from windlass.store.protocol import Inserted, NewJob, Settlement
-from windlass.store.sqlite.base import Role
-from windlass.store.sqlite.statements import SQL
+from windlass.store.relational.base import Role
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.statements import SQL
 
 _STATUSES = JobStatus.__members__
 
@@ -77,7 +77,7 @@ class Bonds(NamedTuple):
 
 
 # ── enqueue ──────────────────────────────────────────────────────────────────────────────────────
-def bonds_of(connection: sqlite3.Connection, job: NewJob, inserted: Sequence[Inserted]) -> Bonds:
+def bonds_of(connection: Connection, job: NewJob, inserted: Sequence[Inserted]) -> Bonds:
     """For whom it waits, of jobs that were there and of those that were inserted just before it.
 
     Raises:
@@ -112,7 +112,7 @@ def bound(job: NewJob, bonds: Bonds) -> NewJob:
     return msgspec.structs.replace(job, waits_for=bonds.waits_for, hold=bonds.hold)
 
 
-def bind(connection: sqlite3.Connection, child: int, bonds: Bonds, now: str) -> str | None:
+def bind(connection: Connection, child: int, bonds: Bonds, now: str) -> str | None:
     """Writes down for whom the job that was just inserted waits; why it is held, or None."""
     rows = ((parent, child, position) for position, parent in enumerate(bonds.parents))
     connection.executemany(SQL["flow_bind"], rows)
@@ -123,13 +123,13 @@ def bind(connection: sqlite3.Connection, child: int, bonds: Bonds, now: str) -> 
 
 
 # ── what becomes of parents ──────────────────────────────────────────────────────────────────────
-def any_flow(connection: sqlite3.Connection) -> bool:
+def any_flow(connection: Connection) -> bool:
     """Does any job wait for another, or did it?"""
     return bool(connection.execute(SQL["flow_any"]).fetchone()[0])
 
 
 def follow(
-    connection: sqlite3.Connection,
+    connection: Connection,
     settlements: Sequence[Settlement],
     not_settled: Iterable[Settlement],
     clock: Clock,
@@ -149,9 +149,7 @@ def follow(
     return release(connection, completed, clock, now)
 
 
-def release(
-    connection: sqlite3.Connection, completed: Collection[int], clock: Clock, now: tuple[int, str]
-) -> int:
+def release(connection: Connection, completed: Collection[int], clock: Clock, now: tuple[int, str]) -> int:
     """Counts parents that have just completed off their children; how many children wait for no other."""
     if not completed:
         return 0
@@ -165,24 +163,24 @@ def release(
     return sum(free for (free,) in connection.execute(SQL["flow_release"], values).fetchall())
 
 
-def lament(connection: sqlite3.Connection, ended: Collection[int], now: str) -> None:
+def lament(connection: Connection, ended: Collection[int], now: str) -> None:
     """Says, in the children of those of these jobs that failed or were cancelled, why they are held."""
     if ended:
         bereft = connection.execute(SQL["flow_bereft"], (json.dumps(list(ended)),)).fetchall()
         _reword(connection, [child for (child,) in bereft], now, anyway=False)
 
 
-def heirs(connection: sqlite3.Connection, job_ids: Collection[int]) -> list[int]:
+def heirs(connection: Connection, job_ids: Collection[int]) -> list[int]:
     """Who waits for one of these jobs, of those that have not completed."""
     return [child for (child,) in connection.execute(SQL["flow_heirs"], (json.dumps(list(job_ids)),))]
 
 
-def statuses(connection: sqlite3.Connection, job_ids: Collection[int]) -> dict[int, str]:
+def statuses(connection: Connection, job_ids: Collection[int]) -> dict[int, str]:
     """Where these jobs stand."""
     return dict(connection.execute(SQL["flow_stand"], (json.dumps(list(job_ids)),)).fetchall())
 
 
-def revive(connection: sqlite3.Connection, before: dict[int, str], job_ids: Sequence[int], now: str) -> None:
+def revive(connection: Connection, before: dict[int, str], job_ids: Sequence[int], now: str) -> None:
     """Makes jobs that are to run again wait for their parents, and their children for them.
 
     ``before`` is where they stood.
@@ -198,7 +196,7 @@ def revive(connection: sqlite3.Connection, before: dict[int, str], job_ids: Sequ
 
 
 # ── the end of a row ─────────────────────────────────────────────────────────────────────────────
-def remove(connection: sqlite3.Connection, job_ids: Collection[int]) -> list[int]:
+def remove(connection: Connection, job_ids: Collection[int]) -> list[int]:
     """Deletes jobs with all that is kept of them, but those that run or have children that are not over.
 
     Who waits for one of them, and can only be over by now, never gets past it.
@@ -214,15 +212,13 @@ def remove(connection: sqlite3.Connection, job_ids: Collection[int]) -> list[int
     return removed
 
 
-def _reword(
-    connection: sqlite3.Connection, children: Collection[int], now: str, *, anyway: bool = True
-) -> None:
+def _reword(connection: Connection, children: Collection[int], now: str, *, anyway: bool = True) -> None:
     if children:
         values = {"children": json.dumps(list(children)), "now": now, "anyway": anyway}
         connection.execute(SQL["flow_reword"], values)
 
 
-def _relatives(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> list[Relative]:
+def _relatives(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Relative]:
     return [
         Relative(
             id=job_id,
