@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overlo
 
 import msgspec
 
-from windlass.bridge import asynchronous
+from windlass.bridge import Spawn, asynchronous
 from windlass.clock import Clock, from_us
 from windlass.constraints import from_text
 from windlass.context import Context, current
@@ -17,6 +17,7 @@ from windlass.fields import checked_name
 from windlass.flow import Step
 from windlass.handlers import Handler, Registry
 from windlass.job import Job, JobStatus
+from windlass.joining import here, join
 from windlass.options import PLAIN, EnqueueOptions, Options, new_job
 from windlass.payload import check_json
 from windlass.store import open_store
@@ -112,14 +113,22 @@ class Client:
         if connection is None and (ctx := current()) is not None:
             # Inside ctx.transaction() the write lock is ours already: a second connection would wait for it.
             connection = ctx.open_connection_to(store)
+        if connection is None:
+            told = self._insert(store, jobs, durability, None)
+            if self.submitted is not None:
+                self.submitted()
+        else:
+            joined = join(connection)
+            told = joined.run(lambda driver: self._insert(store, jobs, durability, driver))
+            joined.after_commit(store.ring)
+        return told
+
+    def _insert(self, store: Store, jobs: list[NewJob], durability: Durability, connection: Any) -> list[Job]:
         inserted = store.insert(jobs, durability=durability, connection=connection)
         seen: Store | None = None
         if any(row.disposition != "created" for row in inserted):
             seen = store if connection is None else open_store(connection)
-        told = [self._told(job, row, seen) for job, row in zip(jobs, inserted, strict=True)]
-        if self.submitted is not None and connection is None:
-            self.submitted()
-        return told
+        return [self._told(job, row, seen) for job, row in zip(jobs, inserted, strict=True)]
 
     def _told(self, job: NewJob, row: Inserted, seen: Store | None) -> Job:
         if seen is not None and row.disposition != "created":
@@ -166,8 +175,8 @@ class Call(Generic[P]):
             self._template = new_job(self._handler.key, None, self._handler, self._options)
         return msgspec.structs.replace(self._template, payload=payload)
 
-    def _joins(self, *_: Any, **__: Any) -> bool:
-        return self._options.connection is not None
+    def _joins(self, *_: Any, **__: Any) -> bool | Spawn:
+        return here(self._options.connection)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Writes the job and returns it; when this returns, the job is as safe as its durability says.
@@ -241,9 +250,9 @@ class JobDecorator:
         return self._register(fn)
 
 
-def joins(*_: Any, connection: Any = None, **__: Any) -> bool:
-    """True for the arguments of an enqueue on a caller's connection, which may be bound to its thread."""
-    return connection is not None
+def joins(*_: Any, connection: Any = None, **__: Any) -> bool | Spawn:
+    """Where an enqueue with these arguments runs: a caller's connection may be bound to its thread."""
+    return here(connection)
 
 
 def _deadline(job: NewJob, created_at: datetime) -> datetime | None:

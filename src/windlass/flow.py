@@ -12,11 +12,12 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from windlass.bridge import asynchronous
+from windlass.bridge import Spawn, asynchronous
 from windlass.clock import monotonic, sleep
 from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
 from windlass.job import Job, JobStatus
+from windlass.joining import here
 from windlass.options import Options
 from windlass.store.flows import Relative, Tally
 from windlass.store.protocol import Durability, JobFilter, NewJob, Store
@@ -53,8 +54,8 @@ class Work:
         """This, and then that: its first steps wait for the last ones here, and get their results."""
         return chain(self, work)
 
-    def _joins(self, *_: Any, connection: Any = None, **__: Any) -> bool:
-        return connection is not None
+    def _joins(self, *_: Any, connection: Any = None, **__: Any) -> bool | Spawn:
+        return here(connection)
 
     def enqueue(self, *, connection: Any = None, durability: Durability | None = None) -> Flow:
         """Writes all of its jobs in one commit, or inside the caller's transaction on ``connection``.

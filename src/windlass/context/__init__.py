@@ -3,7 +3,7 @@
 Invariants:
 
 * One ``Context`` belongs to one attempt. What it opened is given back when the attempt ends, however it ends.
-* User code holds the write lock nowhere but in ``ctx.transaction()``, and there for two seconds at most.
+* User code holds our write lock nowhere but in ``ctx.transaction()``, and there for two seconds at most.
 * The job's completion and the handler's writes in that transaction are one commit, fenced by the
   attempt's token.
 """
@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from windlass.context.context import (
     Context,
-    Resources,
-    Service,
     Stopped,
     StopReason,
     current,
     enter,
     leave,
 )
+from windlass.context.resources import Resources, Service
 from windlass.context.results import Results, decoder_of, is_results, load_results
 from windlass.context.tempdirs import sweep_tempdirs, temp_root
 

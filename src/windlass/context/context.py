@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from windlass.context.resources import Resources, Service
 from windlass.context.results import Results, decoder_of, load_results
-from windlass.context.transaction import HandlerTransaction
+from windlass.context.transaction import HandlerTransaction, JoinedTransaction
 from windlass.job import Job
+from windlass.joining import entered
 from windlass.outcome import Completed, StopReason
 from windlass.payload import encode_result
 from windlass.redact import clean
@@ -31,46 +33,6 @@ if TYPE_CHECKING:
     from windlass.context.saying import Saying
 
 MESSAGE_LENGTH_MAX = 500
-"""How long ``ctx.transaction()`` may hold the write lock, in seconds."""
-
-
-class Service(Protocol):
-    """The background service, as a handler or start-up callback sees it."""
-
-    def on(self, name: str, callback: Callable[[Any], Any]) -> None:
-        """Calls ``callback(data)`` for each message of that name that programs send to the service."""
-        ...
-
-    def send(self, name: str, data: Any = None) -> None:
-        """Sends a message to the programs that listen."""
-        ...
-
-    def stop(self) -> None:
-        """Asks the whole service to stop, as ``app.service.stop()`` does."""
-        ...
-
-
-class Resources(Protocol):
-    """What a worker process lends to the attempts it runs."""
-
-    @property
-    def store(self) -> Store:
-        """The database."""
-        ...
-
-    @property
-    def service(self) -> Service:
-        """The service, as handlers see it."""
-        ...
-
-    @property
-    def transaction_limit_s(self) -> float:
-        """How long ``ctx.transaction()`` may hold the write lock."""
-        ...
-
-    def report_progress(self, claim: Claim, progress: str) -> None:
-        """Passes on the JSON text ``[done, total, message]``; must not block for long."""
-        ...
 
 
 class Stopped(BaseException):
@@ -116,7 +78,7 @@ class Context:
         self._stop_reason: StopReason | None = None
         self._db: Any = None
         self._tempdir: Path | None = None
-        self._transaction: HandlerTransaction | None = None
+        self._transaction: HandlerTransaction | JoinedTransaction | None = None
         self.committed = False
         """``transaction()`` has committed: the job is COMPLETED, whatever follows."""
         # The rest is made when first asked for: an unset slot costs nothing on the way in.
@@ -318,11 +280,13 @@ class Context:
         return self.open_connection if store is self._resources.store else None
 
     @contextmanager
-    def transaction(self) -> Generator[Any]:
+    def transaction(self, connection: Any = None) -> Generator[Any]:
         """A write transaction whose commit also completes the job: both happen, or neither.
 
         Yields the connection. Keep it short: other writers wait, and after two seconds it is rolled
         back. What the handler does after it is done no matter what: later exceptions are only logged.
+        With a ``connection`` of SQLAlchemy or Django, or a session, to the same database, it is a transaction
+        of that one, and nobody watches its time.
 
         Raises:
             StaleAttempt: the job was reclaimed meanwhile; nothing was written.
@@ -333,7 +297,11 @@ class Context:
             raise RuntimeError("ctx.transaction() has already completed this job: it can be used once")
         if self._transaction is not None or (self._db is not None and self._db.in_transaction):
             raise RuntimeError("a transaction is already open on ctx.db: commit or roll it back first")
-        held = HandlerTransaction(self._resources.store, self.db, self._resources.transaction_limit_s)
+        store = self._resources.store
+        if connection is not None:
+            held = JoinedTransaction(store, connection)
+        else:
+            held = HandlerTransaction(store, self.db, self._resources.transaction_limit_s)
         self._transaction = held
         try:
             with held:
@@ -346,6 +314,10 @@ class Context:
             self._transaction = None
             if held.closed:
                 self._db = None
+
+    def atransaction(self, connection: Any) -> AbstractAsyncContextManager[Any]:
+        """The same for ``async with``, on an ``AsyncSession`` or ``AsyncConnection`` of SQLAlchemy."""
+        return entered(connection, self.transaction(connection))
 
     # ── files ──────────────────────────────────────────────────────────────────────────────────
     @property

@@ -1,4 +1,5 @@
-"""The one transaction in which user code may hold the write lock, and the watch that ends it.
+"""The one transaction in which user code may hold the write lock, and the watch that ends it; and completion
+in a transaction of the handler's own.
 
 Whoever overruns is stopped from outside: a statement that runs is interrupted, the connection refuses
 further writes, the transaction is rolled back. The order matters. Were it rolled back first, the handler's
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from windlass.errors import StaleAttempt, TransactionTooLong
+from windlass.joining import join
 from windlass.store.protocol import Settlement, Store
 
 _OPCODES_BETWEEN_LOOKS = 10_000
@@ -54,11 +56,7 @@ class HandlerTransaction:
             raise RuntimeError(
                 "the handler ended ctx.transaction() itself: leave that to the end of the block"
             )
-        if not self._store.complete_on(self.connection, settlement):
-            raise StaleAttempt(
-                f"attempt {settlement.attempt} of job {settlement.job_id} no longer owns it: "
-                "its writes were rolled back, and another attempt goes on"
-            )
+        _complete(self._store, self.connection, settlement)
         self._store.commit(self.connection)
 
     def __exit__(
@@ -103,4 +101,44 @@ class HandlerTransaction:
         return TransactionTooLong(
             f"ctx.transaction() held the write lock for more than {self._limit_s:g} s and was rolled back: "
             "do slow work before it, and only the writes inside"
+        )
+
+
+class JoinedTransaction:
+    """A transaction of the handler's session or connection, in which its job is completed, untimed."""
+
+    closed = False
+    """It is never closed by us."""
+
+    def __init__(self, store: Store, connection: Any) -> None:
+        self.connection = connection
+        self._store = store
+        self._joined = join(connection)
+
+    def __enter__(self) -> Self:
+        self._around = self._joined.transaction()
+        self._around.__enter__()
+        return self
+
+    def complete(self, settlement: Settlement) -> None:
+        """Settles the attempt; the end of the block commits.
+
+        Raises:
+            StaleAttempt: the attempt no longer owns its job.
+        """
+        self._joined.run(lambda driver: _complete(self._store, driver, settlement))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._around.__exit__(kind, error, trace)
+        if error is None:
+            self._store.ring()
+
+
+def _complete(store: Store, connection: Any, settlement: Settlement) -> None:
+    if not store.complete_on(connection, settlement):
+        raise StaleAttempt(
+            f"attempt {settlement.attempt} of job {settlement.job_id} no longer owns it: "
+            "its writes were rolled back, and another attempt goes on"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from windlass.clock import Clock, SystemClock
 from windlass.errors import StoreUnavailable, UnsafeDatabase
+from windlass.store.protocol import Settlement
 from windlass.store.relational.auditing import Auditing
 from windlass.store.relational.dispatching import Dispatching
 from windlass.store.relational.expiring import Expiring
@@ -24,6 +25,7 @@ from windlass.store.sqlite import migrate
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.doorbell import FifoBell
 from windlass.store.sqlite.faults import translated
+from windlass.store.sqlite.joining import check_file, joined
 from windlass.store.sqlite.mending import Mending
 from windlass.store.sqlite.producing import Producing
 
@@ -107,6 +109,13 @@ class SqliteStore(
         """Commits it durably, and says so only if the log is the one that others read; then rings."""
         self.database.commit(connection)
         self.database.bells.ring()
+
+    def complete_on(self, connection: sqlite3.Connection, settlement: Settlement) -> bool:
+        if self.database.owns(connection):
+            return super().complete_on(connection, settlement)
+        check_file(connection, self.path)
+        with joined(connection, self.path, apart=True):
+            return super().complete_on(connection, settlement)
 
     def migrate(self) -> list[str]:
         return migrate.migrate(self.database)
