@@ -101,20 +101,25 @@ def test_what_is_remembered_of_the_past_is_what_was_written(app: Windlass, clock
         clock.advance("1m")
 
 
-def test_failures_are_grouped_by_key_and_first_line(app: Windlass, api: Program, clock: ManualClock) -> None:
-    for text in ("ValueError: one\n  here", "ValueError: one\n  there", "two"):
+def test_failures_that_are_alike_make_one_group_and_the_newest_is_told(
+    app: Windlass, api: Program, clock: ManualClock
+) -> None:
+    for text in ("ValueError: one\n  here", "ValueError: one\n  there", "no /a/1.jpg", "two", "no /a/2.jpg"):
         app.enqueue("work")
         settle(app.store, claim(app.store)[0], Failed(text))
         clock.advance(1)
     app.enqueue("work")
     settle(app.store, claim(app.store)[0], Completed())
     told = api.get("overview")
-    assert [(one["message"], one["count"], one["last_job_id"]) for one in told["failures"]] == [
-        ("ValueError: one", 2, 2),
-        ("two", 1, 3),
+    assert [
+        (one["message"], one["count"], one["last_job_id"], one["varies"]) for one in told["failures"]
+    ] == [
+        ("no /a/2.jpg", 2, 5, True),
+        ("ValueError: one", 2, 2, False),
+        ("two", 1, 4, False),
     ]
-    assert told["failures_looked_at"] == 3
-    assert told["counts"]["failed"] == {"value": 3, "is_least": False}
+    assert told["failures_looked_at"] == 5
+    assert told["counts"]["failed"] == {"value": 5, "is_least": False}
 
 
 def test_the_longest_waits_come_first(app: Windlass, api: Program, clock: ManualClock) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import groupby
 
 from windlass.clock import from_us
 from windlass.figures import OUTCOMES, Part, Spread, Summary, summarize
 from windlass.store.activity import Failed, LongestWait
 from windlass.store.protocol import Store
+from windlass.web.alike import by_likeness
 from windlass.web.routing import Call, Routes
 from windlass.web.shapes.overview import (
     Count,
@@ -114,23 +114,18 @@ def _groups(parts: Mapping[str, Part]) -> list[Group]:
 
 
 def _failures(failed: list[Failed]) -> list[Failure]:
-    """By key and first line; of each group the newest is told."""
-
-    def kind(one: Failed) -> tuple[str, str]:
-        return one.key, one.message[:_MESSAGE_MOST]
-
-    # Sorting keeps those of a group in their order, newest first.
-    groups = [(name, list(some)) for name, some in groupby(sorted(failed, key=kind), key=kind)]
-    groups.sort(key=lambda group: (-len(group[1]), group[0]))
+    """By key and what the messages have in common; of each group the newest is told."""
+    groups = by_likeness(failed, lambda one: (one.key, one.message[:_MESSAGE_MOST]))
     return [
         Failure(
-            key=key,
-            message=message,
+            key=some[0].key,
+            message=some[0].message[:_MESSAGE_MOST],
+            varies=len({one.message for one in some}) > 1,
             count=len(some),
             last_at=some[0].at or _EPOCH,
             last_job_id=some[0].job_id,
         )
-        for (key, message), some in groups[:_FAILURES_MOST]
+        for some in groups[:_FAILURES_MOST]
     ]
 
 

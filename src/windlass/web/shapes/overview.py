@@ -93,11 +93,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs of one key that failed for good with the same first line, among the newest failures."""
+    """Jobs of one key that failed for good with errors that are alike, among the newest failures."""
 
     key: str
     message: str
-    """The first line of the error."""
+    """The first line of the newest one's error."""
+    varies: bool = False
+    """The others differ from it in numbers, paths, addresses or ids."""
     count: int
     last_at: datetime
     last_job_id: int
