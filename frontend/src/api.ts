@@ -158,21 +158,21 @@ export interface Api {
     body: undefined;
     answer: SyncList;
   };
-  /** A synced table, and the first 50 of what waits in it. */
+  /** A synced table, and the oldest of what waits in it. */
   "GET /api/sync/{resource}": {
-    query: undefined;
+    query: { limit?: number };
     body: undefined;
     answer: SyncDetail;
   };
-  /** The first 50 conflicts that wait for a person, all sides of each. */
+  /** The oldest conflicts that wait for a person, all sides of each. */
   "GET /api/sync/{resource}/conflicts": {
-    query: undefined;
+    query: { limit?: number };
     body: undefined;
     answer: ConflictList;
   };
-  /** The first 50 changes that the remote rejected, or that failed too often, with what it said. */
+  /** The oldest changes that the remote rejected, or that failed too often, with what it said. */
   "GET /api/sync/{resource}/dead": {
-    query: undefined;
+    query: { limit?: number };
     body: undefined;
     answer: DeadList;
   };
@@ -477,10 +477,11 @@ export interface ErrorTold {
   way_out: string | null;
 }
 
-/** Jobs of one key that failed for good with the same first line, among the newest failures. */
+/** Jobs of one key that failed for good with errors that are alike, among the newest failures. */
 export interface Failure {
   key: string;
   message: string;
+  varies: boolean;
   count: number;
   last_at: string;
   last_job_id: number;
@@ -981,7 +982,7 @@ export interface SyncDead {
   fields: Array<SyncField>;
 }
 
-/** A synced table, and the first 50 of what waits in it. */
+/** A synced table, and the oldest of what waits in it. */
 export interface SyncDetail {
   resource: SyncResource;
   pending: Array<SyncPending>;
@@ -1082,6 +1083,11 @@ export interface Waiting {
   queue: string;
   waiting_since: string;
   ready: Count;
+}
+
+/** How much of what waits. */
+export interface WaitingQuery {
+  limit?: number;
 }
 
 /** Why it is not running: a code for programs, a sentence for people. */

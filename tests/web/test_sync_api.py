@@ -133,6 +133,29 @@ def test_a_policy_is_told_by_its_word(site: Site) -> None:
     assert told == {"tasks": "ask", "notes": "merge"}
 
 
+def test_as_much_as_is_asked_for_is_told_the_oldest_first(site: Site) -> None:
+    for row in range(60):
+        site.collection.put(f"{row:02}", title="tea", done=0)
+    site.tasks.pull()
+    site.do("UPDATE tasks SET title = 'green tea'")
+    for row in range(60):
+        site.collection.put(f"{row:02}", title="coffee")
+    site.collection.refuses = lambda change: "no" if "bad" in str(change.document) else None
+    for row in range(60, 120):
+        site.do("INSERT INTO tasks (id, title) VALUES (?, 'bad')", str(row))
+    site.step()
+    for place, name in (("conflicts", "conflicts"), ("dead", "dead")):
+        few = site.api.get(f"sync/tasks/{place}")
+        assert (len(few[name]), few["total"]) == (50, 60)
+        more = site.api.get(f"sync/tasks/{place}", limit=100)
+        assert (len(more[name]), more["total"]) == (60, 60)
+        assert [one["id"] for one in more[name][:50]] == [one["id"] for one in few[name]]
+    site.do("UPDATE tasks SET stars = 1 WHERE id > '99'")
+    pending = site.api.get("sync/tasks", limit=4)
+    assert len(pending["pending"]) == 4 < pending["resource"]["pending"]
+    assert site.api.refused("sync/tasks/dead?limit=1001", 422)["code"]
+
+
 # ── conflicts ──────────────────────────────────────────────────────────────────────────────────────
 def test_a_conflict_shows_each_column_on_all_sides_and_whose_change_it_is(disputed: Site) -> None:
     fields = {field["name"]: field for field in disputed.conflict()["fields"]}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from shlex import quote
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from windlass.app import Windlass
+from windlass.change import Table
 from windlass.clock import from_us
 from windlass.errors import ConfigError
 from windlass.job import Job
@@ -15,7 +17,9 @@ from windlass.redact import clean
 from windlass.sync.handle import Resource
 from windlass.sync.merge import Latest, PerField
 from windlass.sync.resource import Settings
+from windlass.sync.sides import Sides
 from windlass.sync.tasks import PUSH
+from windlass.sync.views import DeadLetter, OpenConflict
 from windlass.sync.words import key_text
 from windlass.web.api.sync_rows import (
     Letter,
@@ -42,9 +46,13 @@ from windlass.web.shapes.sync import (
     SyncResource,
     SyncRun,
     SyncStarted,
+    WaitingQuery,
 )
 
 routes = Routes("sync")
+
+_Waiting = TypeVar("_Waiting", OpenConflict, DeadLetter)
+_Shape = TypeVar("_Shape")
 
 _RUNS, _RUNS_SHORT = 30, 20
 _ERROR_MOST = 2000
@@ -67,8 +75,8 @@ def every(call: Call) -> SyncList:
 
 
 @routes.get("/api/sync/{resource}")
-def show(call: Call, resource: str) -> SyncDetail:
-    """A synced table, and the first 50 of what waits in it."""
+def show(call: Call, resource: str, query: WaitingQuery) -> SyncDetail:
+    """A synced table, and the oldest of what waits in it."""
     one = _found(call.app, resource)
     told, name = _resource(one, _RUNS), quote(resource)
     commands = (
@@ -94,7 +102,7 @@ def show(call: Call, resource: str) -> SyncDetail:
             attempts=one.change.attempts,
             why=clean(one.why, _ERROR_MOST),
         )
-        for one in one.pending()
+        for one in one.pending(query.limit)
     )
     quarantined = tuple(
         SyncQuarantined(
@@ -103,7 +111,7 @@ def show(call: Call, resource: str) -> SyncDetail:
             seen_at=from_us(row.seen_at_us),
             document=_document(row.document),
         )
-        for row in one.quarantine()
+        for row in one.quarantine(query.limit)
     )
     return SyncDetail(
         resource=told, pending=pending, quarantined=quarantined, faults=tuple(one.faults()), commands=commands
@@ -111,31 +119,21 @@ def show(call: Call, resource: str) -> SyncDetail:
 
 
 @routes.get("/api/sync/{resource}/conflicts")
-def conflicts(call: Call, resource: str) -> ConflictList:
-    """The first 50 conflicts that wait for a person, all sides of each."""
+def conflicts(call: Call, resource: str, query: WaitingQuery) -> ConflictList:
+    """The oldest conflicts that wait for a person, all sides of each."""
     one = _found(call.app, resource)
-    found = one.conflicts()
-    table, sides = one.table(), one.sides(*(each.key for each in found))
-    name = quote(resource)
+    told = _with_rows(one, one.conflicts(query.limit), conflict_shape)
     return ConflictList(
-        conflicts=tuple(conflict_shape(each, sides[each.key], table) for each in found if each.key in sides),
-        total=one.status().conflicts,
-        commands=_of_conflicts(name),
+        conflicts=told, total=one.status().conflicts, commands=_of_conflicts(quote(resource))
     )
 
 
 @routes.get("/api/sync/{resource}/dead")
-def dead(call: Call, resource: str) -> DeadList:
-    """The first 50 changes that the remote rejected, or that failed too often, with what it said."""
+def dead(call: Call, resource: str, query: WaitingQuery) -> DeadList:
+    """The oldest changes that the remote rejected, or that failed too often, with what it said."""
     one = _found(call.app, resource)
-    found = one.dead()
-    table, sides = one.table(), one.sides(*(each.key for each in found))
-    name = quote(resource)
-    return DeadList(
-        dead=tuple(dead_shape(each, sides[each.key], table) for each in found if each.key in sides),
-        total=one.status().failed,
-        commands=_of_dead(name),
-    )
+    told = _with_rows(one, one.dead(query.limit), dead_shape)
+    return DeadList(dead=told, total=one.status().failed, commands=_of_dead(quote(resource)))
 
 
 # ── switch ─────────────────────────────────────────────────────────────────────────────────────────
@@ -227,6 +225,14 @@ def _found(app: Windlass, name: str) -> Resource:
         404, "no_such_resource", f"this program declares no resource {name!r:.80}",
         way_out="windlass sync status",
     )  # fmt: skip
+
+
+def _with_rows(
+    one: Resource, found: Sequence[_Waiting], shape: Callable[[_Waiting, Sides, Table], _Shape]
+) -> tuple[_Shape, ...]:
+    """What waits, each with its row as it stands; what was settled since it was found is left out."""
+    table, sides = one.table(), one.sides(*(each.key for each in found))
+    return tuple(shape(each, sides[each.key], table) for each in found if each.key in sides)
 
 
 def _letter(app: Windlass, text: str) -> tuple[Resource, Letter]:

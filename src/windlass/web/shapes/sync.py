@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from windlass.job import JobStatus
 from windlass.web.shapes.jobs import Command
 
 Side = Literal["base", "mine", "theirs"]
+
+
+class WaitingQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of what waits."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    """The oldest so many of each kind. They are few at a time and settled from the front: who wants to see
+    more asks for more, and misses nothing that was settled meanwhile."""
 
 
 class SyncRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +104,7 @@ class SyncQuarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A synced table, and the first 50 of what waits in it."""
+    """A synced table, and the oldest of what waits in it."""
 
     resource: SyncResource
     pending: tuple[SyncPending, ...] = ()
