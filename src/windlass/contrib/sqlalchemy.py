@@ -5,9 +5,9 @@ A ``Session`` or ``Connection`` is taken as it is, and so is a ``scoped_session`
 if and only if the session's transaction commits, and goes with a savepoint that is rolled back. Nothing has
 to be set up, and nothing is imported before the first session comes.
 
-SQLite needs one thing more. Python's driver begins a transaction only before the first write, so a savepoint
-that comes earlier is no part of any; and a transaction that has begun by reading cannot write once another
-program has. ``begin_explicitly(engine)`` has each transaction begun where SQLAlchemy begins it.
+SQLite needs one thing more where there are savepoints. Python's driver begins a transaction only before the
+first write, so a savepoint that comes earlier is part of none. ``begin_explicitly(engine)`` has each
+transaction begun where SQLAlchemy begins it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ R = TypeVar("R")
 _CALLS = "windlass_calls"
 
 
-def begin_explicitly(engine: Any, mode: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> None:
+def begin_explicitly(engine: Any, mode: Literal["DEFERRED", "IMMEDIATE"] = "DEFERRED") -> None:
     """Begins the transactions of an SQLite engine where SQLAlchemy begins them; call it where it is made.
 
-    ``"IMMEDIATE"`` takes the write lock at once, so that no transaction fails for having begun by reading;
-    ``"DEFERRED"`` leaves other writers alone for as long as a transaction only reads. An ``AsyncEngine`` will
-    do, too. Engines of other databases begin their transactions themselves, and are left as they are.
+    ``"DEFERRED"`` leaves other writers alone for as long as a transaction only reads, and fails where it
+    writes after all and somebody else has done so since; ``"IMMEDIATE"`` takes the write lock at once. An
+    ``AsyncEngine`` will do, too. Engines of other databases are left as they are.
 
     >>> from sqlalchemy import create_engine
     >>> engine = create_engine("sqlite:///shop.db")
