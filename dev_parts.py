@@ -34,6 +34,9 @@ SYSTEM_PARTS: dict[str, list[str]] = {
     "iproute2": ["ip", "-Version"],
     # A real browser on the dashboard.
     "chromium": ["chromium", "--version"],
+    # A second major version beside the wheel's, and the pooler that many put before their database.
+    "postgresql": ["sh", "-c", "ls /usr/lib/postgresql/*/bin/postgres"],
+    "pgbouncer": ["sh", "-c", 'PATH="$PATH:/usr/sbin" pgbouncer --version'],
     # Installed units are verified and run by a real systemd: a user's one, in a folder of its own.
     "systemd": ["systemd-analyze", "--version"],
 }
