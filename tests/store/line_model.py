@@ -181,11 +181,11 @@ class LineMachine(RuleBasedStateMachine):
         self.over(job, status, reason)
         if job.place == "has it":
             self.passed_on(job.name, status)
-        else:
+        elif job.place != "is held":
             self.hold_behind(job)
 
     def passed_on(self, name: str, status: JobStatus) -> None:
-        line = self.line(name)
+        line = [one for one in self.line(name) if one.place != "is held"]
         if not line:
             return
         if line[0].place == "follows" or (line[0].place == "waits" and status is COMPLETED):
@@ -301,9 +301,8 @@ class LineMachine(RuleBasedStateMachine):
         if not may:
             return
         job.status, job.place, job.due, job.asked, job.reason = PENDING, "has it", None, None, None
-        line = self.line(job.name)
-        if line and line[0].id > job.id:
-            for one in line:
+        for one in self.line(job.name):
+            if one.id > job.id and one.place == "is held":
                 one.place = "waits"
 
     @precondition(lambda self: self.jobs)

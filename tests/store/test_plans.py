@@ -121,6 +121,7 @@ USES: dict[str, list[str]] = {
     "line_first": [LINE],
     "line_hold": [BY_ID, "windlass_jobs_unique_next (unique_next=? AND id>?)"],
     "line_last": [LINE],
+    "line_next": [LINE],
     "line_take": [BY_ID],
     "longest_conditioned": [f"{CONDITIONED} {ONE_LANE[:-1]} AND <expr><?)"],
     "longest_ready": [f"{READY} (alone=? AND queue=? AND job_key=? AND <expr><?)"],
@@ -188,7 +189,7 @@ OFTEN = [
     *("claim_lane", "first_lane", "next_due_wall", "next_due_boot", "promote_wall", "promote_boot"),
     *("activity", "failures", "longest_ready", "longest_conditioned"),
     *("prune_cutoff", "prune_doomed", "reclaim_select"),
-    *("line_any", "line_first", "line_last", "next_deadline", "expired"),
+    *("line_any", "line_first", "line_last", "line_next", "next_deadline", "expired"),
 ]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.store.conformance.existing import put, ready
-from tests.store.conformance.steps import SECOND, claim, settle
-from windlass.outcome import Completed, Failed, Retried
+from tests.store.conformance.steps import SECOND, claim, settle, the
+from windlass.outcome import AnyOutcome, Completed, Failed, Retried
 from windlass.store.protocol import Inserted, Store
 from windlass.testing import ManualClock
 
@@ -86,3 +88,59 @@ class Debouncing:
         clock.jump(clock.now.replace(year=clock.now.year - 1))
         job_id = put_off(store, most_us=10 * SECOND).job_id
         assert ready(store) == [job_id]
+
+    # ── where a job in the middle of a line was retried, and has the key before those that came first ──
+    def test_a_call_puts_off_the_retried_job_not_one_that_is_held_before_it(self, store: Store) -> None:
+        """The newest payload would never have run, and an old one did."""
+        held, retried = jumped_the_line(store)
+        assert put_off(store, '{"n": 2}')[:2] == (retried, False)
+        assert the(store, retried).payload == {"n": 2}
+        assert the(store, held).payload == {}
+
+    @pytest.mark.parametrize("outcome", [Completed(), Failed("no")], ids=["completed", "failed"])
+    def test_a_call_while_the_retried_job_runs_makes_one_that_follows_it(
+        self, store: Store, clock: ManualClock, outcome: AnyOutcome
+    ) -> None:
+        held, _ = jumped_the_line(store)
+        (one,) = claim(store)
+        follow_up = put_off(store)
+        assert follow_up.disposition == "appended"
+        clock.advance(2)
+        settle(store, one, outcome)
+        store.promote()
+        assert ready(store) == [follow_up.job_id]
+        assert (the(store, held).hold or "").startswith("job ")
+
+    def test_a_follow_up_is_not_held_when_one_that_is_held_before_it_is_cancelled(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        held, _ = jumped_the_line(store)
+        (one,) = claim(store)
+        follow_up = put_off(store)
+        store.cancel([held])
+        clock.advance(2)
+        settle(store, one, Failed("no"))
+        store.promote()
+        assert ready(store) == [follow_up.job_id]
+
+    def test_a_retry_lets_the_line_behind_it_go_on_past_what_is_held_before(self, store: Store) -> None:
+        _, retried = jumped_the_line(store)
+        (one,) = claim(store)
+        put_off(store, delay_us=None)
+        behind = put(store, "append").job_id
+        settle(store, one, Completed())
+        (follow_up,) = claim(store)
+        settle(store, follow_up, Failed("no"))
+        assert ready(store) == []
+        store.retry([follow_up.job_id])
+        settle(store, claim(store)[0], Completed())
+        assert ready(store) == [behind]
+        assert retried < follow_up.job_id < behind
+
+
+def jumped_the_line(store: Store) -> tuple[int, int]:
+    """A line whose head was cancelled: one stays held, and the last one was retried and has the key."""
+    first, held, last = (put(store, "append").job_id for _ in range(3))
+    store.cancel([first])
+    assert store.retry([last]) == [last]
+    return held, last

@@ -7,7 +7,7 @@ passes it on in the same transaction:
 * Who ``FOLLOWS`` takes it however that one ended: it replaces it, or gathers what came while it ran.
 * Who ``WAITS`` takes it if that one completed. Otherwise all of these stay held, and their ``hold`` says
   which one it was: when that one is retried they wait again, and one of them that is retried itself takes
-  the key.
+  the key. Those that stay held before it are passed over: the line goes on behind it.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ class Meeting:
 
     def _debounce(self, holder: Met | None) -> Inserted:
         job = self._job
-        met = self._met("line_last") or holder
-        assert met is not None  # else there was no conflict
+        # The last one: not one that is held before a later one, which was retried and has the key.
+        met = max(filter(None, (self._met("line_last"), holder)), key=lambda one: one.job_id)
         assert job.debounce_us is not None
         if met is holder and met.state == "RUNNING":
             return self._append(FOLLOWS)
@@ -227,13 +227,13 @@ def ended(connection: Connection, job_ids: Iterable[int], now: str) -> bool:
     if not _anyone_in_line(connection):
         return False
     freed = False
-    for job_id, key, next_key, status in connection.execute(
+    for job_id, key, next_key, hold, status in connection.execute(
         SQL["line_ended"], (json.dumps(list(job_ids)),)
     ).fetchall():
-        if next_key is not None:
-            _hold_back(connection, next_key, job_id, status, now)
-        else:
+        if next_key is None:
             freed = _next_of(connection, key, job_id, status, now) or freed
+        elif hold in (WAITS, FOLLOWS):
+            _hold_back(connection, next_key, job_id, status, now)
     return freed
 
 
@@ -257,9 +257,8 @@ def deleted(connection: Connection, key: str, now: str) -> None:
 def retried(connection: Connection, job_id: int, now: str) -> None:
     """The job has its key again: those behind it wait for it, as before."""
     key = key_of(connection, job_id)
-    first = None if key is None else connection.execute(SQL["line_first"], (key,)).fetchone()
-    if first is not None and first[0] > job_id:
-        connection.execute(SQL["line_hold"], (WAITS, now, key, job_id))
+    if key is not None:
+        connection.execute(SQL["line_hold"], (WAITS, now, key, job_id, FOLLOWS))
 
 
 def _anyone_in_line(connection: Connection) -> bool:
@@ -269,20 +268,18 @@ def _anyone_in_line(connection: Connection) -> bool:
 def _next_of(connection: Connection, key: str, job_id: int, status: str, now: str) -> bool:
     if connection.execute(SQL["find_unique"], (key,)).fetchone() is not None:
         return False
-    first = connection.execute(SQL["line_first"], (key,)).fetchone()
+    first = connection.execute(SQL["line_next"], (key, WAITS, FOLLOWS)).fetchone()
     if first is None:
         return False
-    hold = first[3]
-    if hold == FOLLOWS or (hold == WAITS and status == "COMPLETED"):
-        connection.execute(SQL["line_take"], (now, first[0]))
-        return True
-    if hold == WAITS:
+    if first[1] == WAITS and status != "COMPLETED":
         _hold_back(connection, key, job_id, status, now)
-    return False
+        return False
+    connection.execute(SQL["line_take"], (now, first[0]))
+    return True
 
 
 def _hold_back(connection: Connection, key: str, job_id: int, status: str, now: str) -> None:
     reason = (
         f"job {job_id}, after which it was to run, is {status}: retry that one, or this one to run it anyway"
     )
-    connection.execute(SQL["line_hold"], (reason, now, key, job_id))
+    connection.execute(SQL["line_hold"], (reason, now, key, job_id, FOLLOWS))
