@@ -14,7 +14,7 @@ import msgspec
 from windlass.change import KEEP, Change, Effect, Key, Row, Shadow
 from windlass.store.ledger import Quarantined
 from windlass.store.sqlite.ledger.base import Resource
-from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.sqlite.ledger.statements import SQL, insert_all, insert_of
 from windlass.store.sqlite.ledger.values import (
     columns_of,
     encode,
@@ -37,6 +37,7 @@ REFUSALS = (
 """What a row can be refused with: a constraint, or a value that neither SQLite nor JSON can hold."""
 
 _KEY_MAX = 2**63 - 1
+_SHADOWS = insert_of("shadow_write")
 
 Done = list[tuple[Key, Effect]]
 """Effects that were carried out, each with its key, which the database may only now have made."""
@@ -149,7 +150,7 @@ class Batch:
                  encode_document(shadow.extra) if shadow.extra else None, generation or 0)
                 for (key, shadow), text in zip(written, encode_each(rows), strict=True)
             ]  # fmt: skip
-            self._connection.executemany(SQL["shadow_write"], told)
+            insert_all(self._connection, _SHADOWS, told)
         self.mark_seen(kept)
 
     def _other_id(self, key: Key, shadow: Shadow) -> str | None:

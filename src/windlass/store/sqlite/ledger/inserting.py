@@ -9,13 +9,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from windlass.change import Key, NewRows
 from windlass.store.sqlite.ledger.base import Resource
 from windlass.store.sqlite.ledger.reading import is_tracked
-from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.sqlite.ledger.statements import SQL, insert_all, insert_of
 from windlass.store.sqlite.ledger.values import encode_keys, encode_table, key_text
+
+_NEW_SHADOWS = insert_of("shadow_new")
 
 
 class Encoded(NamedTuple):
@@ -63,7 +65,7 @@ def insert(
         return False
     connection.execute(SQL["silence"], (found.id,))
     found.user_table.put_new(connection, new.columns, new.rows)
-    shadows: Iterable[tuple[Any, ...]] = zip(
+    shadows = zip(
         repeat(found.id),
         new.keys,
         told.bodies,
@@ -72,6 +74,6 @@ def insert(
         told.extras,
         repeat(generation),
     )
-    connection.executemany(SQL["shadow_new"], shadows)
+    insert_all(connection, _NEW_SHADOWS, list(shadows))
     connection.execute(SQL["speak"], (found.id,))
     return True

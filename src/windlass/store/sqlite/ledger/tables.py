@@ -11,7 +11,7 @@ import msgspec
 
 from windlass.change import Column, Key, Row, Table
 from windlass.store.sqlite.ledger.identifiers import quoted
-from windlass.store.sqlite.ledger.statements import chunks, marks
+from windlass.store.sqlite.ledger.statements import Insert, chunks, insert_all, marks
 
 
 class UserTable:
@@ -26,6 +26,7 @@ class UserTable:
         self.single = len(self.key_columns) == 1
         self._key_at = self.columns.index(table.key[0])
         self._texts: dict[tuple[str, ...], str] = {}
+        self._upserts: dict[tuple[str, ...], Insert] = {}
 
     def _names(self, columns: Iterable[str], row: str = "") -> str:
         return ", ".join(row + quoted(name) for name in columns)
@@ -170,20 +171,17 @@ class UserTable:
             for row in rows:
                 self._put_one(connection, columns, row)
         else:
-            connection.executemany(self._upsert(columns), rows)
+            insert_all(connection, self._upsert(columns), rows)
 
     def put_new(
-        self, connection: sqlite3.Connection, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
+        self, connection: sqlite3.Connection, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
     ) -> None:
         """Inserts rows, and overwrites none, whatever the table says of conflicts.
 
         Raises:
             sqlite3.IntegrityError: one is there already, or the table refuses it.
         """
-        known = ("new", *columns)
-        if known not in self._texts:
-            self._texts[known] = self._insert(columns).replace("INSERT", "INSERT OR ABORT", 1)
-        connection.executemany(self._texts[known], rows)
+        insert_all(connection, Insert(self._head(columns, "INSERT OR ABORT")), rows)
 
     def repoint(self, connection: sqlite3.Connection, column: str, was: Key, to: Key) -> list[Key]:
         """Gives that column the one value where it has the other; the keys of the rows."""
@@ -229,18 +227,19 @@ class UserTable:
     def _insert(self, columns: tuple[str, ...]) -> str:
         if not columns:
             return f"INSERT INTO {self.name} DEFAULT VALUES"
-        values = marks(len(columns))
-        return f"INSERT INTO {self.name} ({self._names(columns)}) VALUES ({values})"  # noqa: S608 - names are quoted
+        return f"{self._head(columns)}({marks(len(columns))})"
 
-    def _upsert(self, columns: tuple[str, ...]) -> str:
-        known = ("upsert", *columns)
-        if known not in self._texts:
+    def _head(self, columns: tuple[str, ...], verb: str = "INSERT") -> str:
+        return f"{verb} INTO {self.name} ({self._names(columns)}) VALUES "
+
+    def _upsert(self, columns: tuple[str, ...]) -> Insert:
+        if columns not in self._upserts:
             key = self._names(self.table.key)
             others = [quoted(name) for name in columns if name not in self.table.key]
             sets = ", ".join(f"{name} = excluded.{name}" for name in others)
             action = f"DO UPDATE SET {sets}" if others else "DO NOTHING"
-            self._texts[known] = f"{self._insert(columns)} ON CONFLICT ({key}) {action}"
-        return self._texts[known]
+            self._upserts[columns] = Insert(self._head(columns), f" ON CONFLICT ({key}) {action}")
+        return self._upserts[columns]
 
 
 def _tolerant(connection: sqlite3.Connection, read: Callable[[], Any]) -> Any:

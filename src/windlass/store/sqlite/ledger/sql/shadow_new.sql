@@ -1,2 +1,2 @@
 INSERT INTO windlass_sync_shadows (resource, key, row, version, remote_id, extra, generation)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+VALUES :rows
