@@ -17,6 +17,7 @@ import msgspec
 from windlass.change import KEEP, Effect, Key, RemoteRow, Standing
 from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
 from windlass.store.ledger import Hold, PullState, Quarantined
+from windlass.sync.ahead import Ahead
 from windlass.sync.arriving import ORPHAN, arrived
 from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
 from windlass.sync.identity import new_key
@@ -77,6 +78,7 @@ class Pull:
         self._anew = anew
         self._may_sweep_all = may_sweep_all
         self._limits = cycle.limits
+        self._ahead = Ahead(cycle.remote)
         self._total: int | None = None
         self._began_anew = False
         self._expects_new = True
@@ -95,6 +97,13 @@ class Pull:
             # What is absent, and what a new column would have held, shows only where everything is told.
             self._keep(hold, _anew(self._state))
         self._retry_quarantined(hold)
+        try:
+            self._pages(hold)
+        finally:
+            self._ahead.close()
+        return self.done
+
+    def _pages(self, hold: Hold) -> None:
         while not self._stopping():
             if self._state.next_page == SWEEPING:
                 self._sweep(hold)
@@ -103,22 +112,21 @@ class Pull:
             self._cycle.origin.answered()
             if page is None:
                 continue
+            if page.next_page is not None:
+                self._ahead.ask(self._ask_for(page.next_page))
             self._apply(hold, page)
             self.done.pages += 1
             self._report(self._state.received, self._total)
             if page.not_modified or self._state.next_page is None:
                 break
-        return self.done
 
     # ── one page ───────────────────────────────────────────────────────────────────────────────
     def _ask(self, hold: Hold) -> Page | None:
         """The next page; None: it could not be had so, and the state says how to ask now."""
         state = self._state
-        first = state.next_page is None
-        size = state.page_size or self._cycle.settings.page_size
-        validator = state.validator if first else None
+        ask = self._ask_for(state.next_page)
         try:
-            return self._cycle.remote.pull(Ask(state.cursor, state.next_page, validator, size))
+            return self._ahead.page(ask)
         except CursorExpired:
             # L3: everything anew. The queue stays, and what is deleted there is found by its absence.
             if self._began_anew:
@@ -126,10 +134,15 @@ class Pull:
             self._began_anew = True
             self._keep(hold, _anew(state))
         except PageTooLarge:
-            if size <= 1:
+            if ask.limit <= 1:
                 raise
-            self._keep(hold, replace(state, page_size=size // 2))
+            self._keep(hold, replace(state, page_size=ask.limit // 2))
         return None
+
+    def _ask_for(self, page: str | None) -> Ask:
+        state = self._state
+        size = state.page_size or self._cycle.settings.page_size
+        return Ask(state.cursor, page, state.validator if page is None else None, size)
 
     def _apply(self, hold: Hold, page: Page) -> None:
         state = self._state

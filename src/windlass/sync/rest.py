@@ -125,6 +125,7 @@ class RestRemote:
     timeouts: Timeouts | None = None
     limits: Limits | None = None
     """The largest answer, and the like."""
+    reads_ahead = True  # while a page is applied the next one may be asked for, on another thread
 
     def __post_init__(self) -> None:
         _ = self.transport  # checks the address
@@ -385,9 +386,8 @@ class RestRemote:
         return self.version is not None and change.base_version is None and change.op in ("update", "delete")
 
     def _condition(self, change: Outgoing) -> Condition:
-        if self.reading.version is None or change.base_version is None:
-            return Condition()
-        return self.reading.version.condition(change.base_version)
+        version, base = self.reading.version, change.base_version
+        return Condition() if version is None or base is None else version.condition(base)
 
     def _send(self, request: Request) -> Reply:
         method, url, params, headers, json = request
