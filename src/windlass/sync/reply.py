@@ -7,7 +7,7 @@ cannot be read is ``BadResponse``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -29,6 +29,7 @@ PROBLEM_BYTES_MAX = 4096
 """The longest problem document that is kept."""
 
 _NESTS = frozenset((dict, list))
+_VALUES = cast("Callable[[Any], Iterable[Any]]", dict.values)  # pyright: ignore[reportUnknownMemberType]
 _JSON = msgspec.json.Decoder()
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+(?:\s*=\s*(?:"[^"]*"|[^",;]*))?)*)')
 _ATTRIBUTE = re.compile(r';\s*([\w*-]+)(?:\s*=\s*(?:"([^"]*)"|([^",;\s]*)))?')
@@ -130,8 +131,12 @@ class Reply:
             depth += 1
             if depth > self._depth_max:
                 raise self._unreadable(f"JSON that is nested deeper than {self._depth_max} levels")
-            children = [cast("dict[str, Any]", one).values() if type(one) is dict else one for one in level]
-            level = [child for child in chain.from_iterable(children) if type(child) in _NESTS]
+            lists: list[Any] = [one for one in level if type(one) is list]
+            objects: list[Any] = [one for one in level if type(one) is not list] if lists else level
+            children: list[Any] = list(chain.from_iterable(chain(lists, map(_VALUES, objects))))
+            if _NESTS.isdisjoint(map(type, children)):
+                break
+            level = [child for child in children if type(child) in _NESTS]
         return value
 
     @property
