@@ -10,7 +10,8 @@ from windlass.constraints import Blocked, Constraints, blocked_by, conditions, f
 from windlass.errors import InvalidJob
 from windlass.facts import DeviceState
 from windlass.job import Job
-from windlass.store.protocol import DispatcherRow, Lane, Store
+from windlass.store.hosts import DispatcherRow
+from windlass.store.protocol import Lane, Store
 
 
 class _Reading(NamedTuple):

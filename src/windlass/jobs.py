@@ -21,7 +21,8 @@ from windlass.job import Attempt, Job, JobStatus, Why
 from windlass.limits import RateLike, explain_limit, set_limit
 from windlass.store import open_store
 from windlass.store.flows import Relative
-from windlass.store.protocol import DispatcherRow, JobFilter, QueueState, Store
+from windlass.store.hosts import DispatcherRow
+from windlass.store.protocol import JobFilter, QueueState, Store
 from windlass.watch import Watch
 
 Ids = int | Iterable[int]

@@ -61,6 +61,7 @@ USES: dict[str, list[str]] = {
     "delete_attempts": ["windlass_attempts_by_job"],
     "delete_jobs": [BY_ID, BOND_OF_PARENT, BY_CHILD_ID],
     "devices": [],
+    "dispatchers": [],
     "drop_limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "drop_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "due_schedules": [
@@ -71,6 +72,7 @@ USES: dict[str, list[str]] = {
         "windlass_schedules_due_wall (next_at>? AND next_at<?)",
         "windlass_jobs_unique (unique_key=?)",
     ],
+    "end_drain": ["windlass_hosts USING PRIMARY KEY (host=?)"],
     "expire": [BY_ID],
     "expired": [f"{DEADLINE} (deadline>? AND deadline<?)"],
     "failures": [f"{FINISHED} (status=?)"],
@@ -113,6 +115,8 @@ USES: dict[str, list[str]] = {
     "last_runs": ["windlass_jobs_runs (unique_key=?)"],
     "leases": [RUNNING],
     "lift_concurrency": ["windlass_queues USING PRIMARY KEY (queue=?)"],
+    "forget_hosts": [],
+    "hosts": [],
     "limit": ["windlass_limits USING PRIMARY KEY (kind=? AND name=?)"],
     "limits": ["SCAN windlass_limits", "windlass_limits USING PRIMARY KEY (kind=?)"],
     "line_any": ["windlass_jobs_unique_next"],
@@ -159,12 +163,16 @@ USES: dict[str, list[str]] = {
     "retell_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "retry": [BY_ID, "windlass_jobs_unique (unique_key=?)"],
     "rewrite_created_at": [BY_ID],
+    "orphans": [RUNNING],
     "running": [RUNNING],
+    "standing": ["windlass_hosts USING PRIMARY KEY (host=?)"],
     "seen_keys": ["SCAN background_service_jobs", "SCAN windlass_activity", "SCAN windlass_dispatchers"],
     "seen_queues": ["SCAN background_service_jobs", "SCAN windlass_activity", "SCAN windlass_queues"],
     "seen_tags": ["SCAN background_service_jobs"],
     "schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "schedules": [],
+    "set_host": [],
+    "set_pin": [],
     "set_queue": [],
     "settle_completed": [BY_ID],
     "settle_completed_alike": [BY_ID],
@@ -180,7 +188,7 @@ USES: dict[str, list[str]] = {
 
 NO_TABLE = re.compile(
     r"json_each|VIRTUAL TABLE|SCAN (gone|again)$|SUBQUERY|CONSTANT ROW|\(subquery"
-    r"|windlass_(devices|limits|queues|notifications|schedules|activity_totals)"
+    r"|windlass_(devices|dispatchers|hosts|limits|queues|notifications|schedules|activity_totals)"
 )
 """What may be walked: what the statement was given or has made, and tables of a thousand rows at most."""
 

@@ -20,7 +20,7 @@ from windlass.store.sqlite.inspecting import count_odd, count_owned
 from windlass.worker.lease import STALE_US, state_of
 
 if TYPE_CHECKING:
-    from windlass.store.protocol import DispatcherRow
+    from windlass.store.hosts import DispatcherRow
     from windlass.store.sqlite.store import SqliteStore
 
 _SHOWN = 3

@@ -56,3 +56,7 @@ class Management(Protocol):
     def set_queue(self, queue: str, *, paused: bool | None = None, concurrency: int | None = -1) -> None:
         """Sets what is given; a concurrency of None lifts the limit, -1 leaves it."""
         ...
+
+    def set_pin(self, queue: str, label: str | None) -> None:
+        """Only dispatchers with that label take from the queue; None: anyone does."""
+        ...

@@ -9,7 +9,7 @@ Connections in this file are DB-API connections of the store's own driver: ``sql
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -23,6 +23,7 @@ from windlass.store.audits import Audits
 from windlass.store.bell import Bell
 from windlass.store.conditions import Conditioned
 from windlass.store.flows import Flows
+from windlass.store.hosts import Hosts
 from windlass.store.limits import Limits
 from windlass.store.listing import Listing
 from windlass.store.management import Management
@@ -155,6 +156,10 @@ class ClaimRequest(NamedTuple):
     """Of these lanes, only what was enqueued by that wall time."""
     extra_us: int = 0
     """What is under a rate gets so much longer to start, at the price of fewer starts."""
+    host: str = ""
+    """Where it works: nothing is given to a host that someone paused."""
+    labels: Collection[str] = ()
+    """Of queues that are pinned, it takes from those pinned to one of these."""
 
 
 class Turn(NamedTuple):
@@ -193,21 +198,6 @@ class Expiry(NamedTuple):
     """Microseconds from now until the next deadline; None where there is none."""
 
 
-class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A dispatcher as registered. Whether it lives is for its lock file to say."""
-
-    id: int
-    host: str
-    pid: int
-    boot_id: str
-    lock_file: str
-    started_at_us: int
-    version: str
-    mode: str
-    job_keys: tuple[str, ...] | None
-    """None: it has a fallback and takes every key."""
-
-
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     """A queue's switches and how much is in it, or, where it ``is_least``, at least is."""
 
@@ -216,6 +206,8 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     rate: str | None = None
     """How many may start in which span, where the manager of queues tells it."""
+    pin: str | None = None
+    """The label that a dispatcher must have to take from it; None: anyone may."""
     ready: int = 0
     scheduled: int = 0
     held: int = 0
@@ -248,7 +240,9 @@ class WalState(NamedTuple):
     """A reader keeps them there."""
 
 
-class Store(Activity, Audits, Conditioned, Flows, Limits, Listing, Management, Notices, Timetable, Protocol):
+class Store(
+    Activity, Audits, Conditioned, Flows, Hosts, Limits, Listing, Management, Notices, Timetable, Protocol
+):
     """The verbs. All are thread-safe, none waits while holding the write lock."""
 
     # ── producers ──────────────────────────────────────────────────────────────────────────────
@@ -263,20 +257,6 @@ class Store(Activity, Audits, Conditioned, Flows, Limits, Listing, Management, N
         ...
 
     # ── dispatchers ────────────────────────────────────────────────────────────────────────────
-    def register(
-        self, *, host: str, pid: int, lock_file: str, version: str, mode: str, job_keys: Sequence[str] | None
-    ) -> int:
-        """Records a dispatcher; the id is never used again."""
-        ...
-
-    def unregister(self, owner: int) -> None:
-        """Forgets a dispatcher whose jobs are all settled or reclaimed."""
-        ...
-
-    def dispatchers(self) -> list[DispatcherRow]:
-        """All registered dispatchers."""
-        ...
-
     def lanes(self) -> list[Lane]:
         """The lanes that hold ready work, found without reading the jobs in them."""
         ...
@@ -318,7 +298,7 @@ class Store(Activity, Audits, Conditioned, Flows, Limits, Listing, Management, N
         ...
 
     def seal(self, activity: Sequence[Figures] = ()) -> None:
-        """Makes all commits so far durable, and keeps figures with them; no write where there is nothing."""
+        """Makes all commits so far durable, and adds figures to those kept; no write where there is nothing."""
         ...
 
     def checkpoint(self, *, force: bool = False) -> WalState:
@@ -353,7 +333,7 @@ class Store(Activity, Audits, Conditioned, Flows, Limits, Listing, Management, N
         ...
 
     def switches(self) -> dict[str, QueueState]:
-        """The queues that someone paused or limited, without counting what is in them."""
+        """The queues that someone paused, limited or pinned, without counting what is in them."""
         ...
 
     def connect(self) -> Any:

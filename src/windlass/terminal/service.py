@@ -21,7 +21,7 @@ from windlass.errors import InvalidJob
 from windlass.redact import clean, printable
 from windlass.service.log import LOG
 from windlass.service.process import ServiceStatus
-from windlass.store.protocol import DispatcherRow
+from windlass.store.hosts import DispatcherRow
 from windlass.terminal.dialogs import Prompt
 from windlass.terminal.job import facts
 from windlass.terminal.listing import Column, Listing, Row

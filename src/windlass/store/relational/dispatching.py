@@ -13,7 +13,6 @@ from windlass.outcome import DEADLINE_MISSED, Completed, Quarantined, StopReason
 from windlass.store.protocol import (
     Claim,
     ClaimRequest,
-    DispatcherRow,
     ProgressNote,
     Promotion,
     Settlement,
@@ -23,6 +22,7 @@ from windlass.store.protocol import (
 from windlass.store.relational import flowing, limiting, succession
 from windlass.store.relational.engine import Connection, Engine
 from windlass.store.relational.foreign import oddity, rewrite_created_at, unreadable
+from windlass.store.relational.hosting import Hosting
 from windlass.store.relational.recording import Recording, waited_us
 from windlass.store.relational.settling import STOP_REASONS, Settler
 from windlass.store.relational.statements import SQL
@@ -35,43 +35,12 @@ class _Refused(Exception):
     """Something of a turn cannot be stored, and nothing of it was."""
 
 
-class Dispatching(Recording):
+class Dispatching(Hosting, Recording):
     """The dispatchers' verbs."""
 
     def __init__(self, database: Engine, clock: Clock) -> None:
         super().__init__(database, clock)
         self._surpluses: dict[tuple[str, int], tuple[int, int]] = {}
-
-    # ── who dispatches ─────────────────────────────────────────────────────────────────────────
-    def register(
-        self, *, host: str, pid: int, lock_file: str, version: str, mode: str, job_keys: Sequence[str] | None
-    ) -> int:
-        keys = None if job_keys is None else json.dumps(list(job_keys))
-        with self.database.write(full=True) as connection:
-            cursor = connection.execute(
-                SQL["register"],
-                (host, pid, self.clock.boot_id(), lock_file, self.clock.wall_us(), version, mode, keys),
-            )
-            return cursor.lastrowid or 0
-
-    def unregister(self, owner: int) -> None:
-        with self.database.write(full=False) as connection:
-            connection.execute(SQL["unregister"], (owner,))
-            connection.execute(SQL["forget_device"], (owner,))
-
-    def dispatchers(self) -> list[DispatcherRow]:
-        with self.database.read() as connection:
-            rows = connection.execute(
-                "SELECT id, host, pid, boot_id, lock_file, started_at, version, mode, job_keys "
-                "FROM windlass_dispatchers ORDER BY id"
-            ).fetchall()
-        return [
-            DispatcherRow(
-                id=row[0], host=row[1], pid=row[2], boot_id=row[3], lock_file=row[4], started_at_us=row[5],
-                version=row[6], mode=row[7], job_keys=None if row[8] is None else tuple(json.loads(row[8])),
-            )
-            for row in rows
-        ]  # fmt: skip
 
     # ── claim and settle ───────────────────────────────────────────────────────────────────────
     def settle_and_claim(
@@ -131,7 +100,7 @@ class Dispatching(Recording):
     ) -> int | None:
         now_us, now = moment
         ready_at, ready_us = "", None
-        gate = limiting.gate(connection, self.clock, request.extra_us)
+        gate = limiting.gate(connection, self.clock, request)
         heads: list[Iterable[Any]] = [
             self.head(connection, lane, request.before.get(lane), min(cap, request.limit, room))
             for lane, cap in request.caps.items()

@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from windlass.clock import Clock
 from windlass.rate import Rate
 from windlass.store.limits import Limit, LimitKind
-from windlass.store.protocol import Lane
+from windlass.store.protocol import ClaimRequest, Lane
 from windlass.store.relational.base import Role
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.statements import SQL
@@ -34,7 +34,9 @@ class Limiting(Role):
             rows = connection.execute(SQL["limits"]).fetchall()
         now, boot_id = self.clock.boot_us(), self.clock.boot_id()
         found: dict[tuple[LimitKind, str], Limit] = {}
-        for kind, name, _, concurrency, count, per_us, free_at, boot in rows:
+        for kind, name, _, concurrency, count, per_us, free_at, boot, _ in rows:
+            if kind == "host":
+                continue
             if (switch := found.get((kind, name))) is not None:
                 concurrency = switch.concurrency
             rate = _rate(count, per_us)
@@ -113,20 +115,26 @@ class _Bound:
 class Gate:
     """What a claim may take, as the limits stand in its transaction."""
 
-    def __init__(self, connection: Connection, rows: Iterable[Any], clock: Clock, extra: int) -> None:
+    def __init__(
+        self, connection: Connection, rows: Iterable[Any], clock: Clock, request: ClaimRequest
+    ) -> None:
         self._connection = connection
-        self._extra = extra
+        self._extra = request.extra_us
+        self._shut = False
         # Read under the write lock: whoever claimed before us did so at an earlier moment.
         self._now, self._boot_id = clock.boot_us(), clock.boot_id()
         self._bounds: dict[_Subject, _Bound] = {}
         self._declined: set[tuple[str, str]] = set()
         self._running: Counter[_Subject] | None = None
-        for kind, name, paused, most, count, per_us, free_at, boot in rows:
+        for kind, name, paused, most, count, per_us, free_at, boot, pin in rows:
+            if kind == "host":
+                self._shut = self._shut or name == request.host
+                continue
             subject: _Subject = ("key", name) if kind == "declared" else (kind, name)
             if kind == "declared" and subject in self._bounds:
                 continue
             bound = self._bounds.setdefault(subject, _Bound(kind, name))
-            if paused:
+            if paused or (pin is not None and pin not in request.labels):
                 bound.places = 0
             elif most is not None:
                 bound.most = most
@@ -135,7 +143,7 @@ class Gate:
 
     def room(self, queue: str, key: str) -> int:
         """How many jobs of that queue and key may be taken."""
-        if (queue, key) in self._declined:
+        if self._shut or (queue, key) in self._declined:
             return 0
         room = _PLENTY
         for bound in self._over(queue, key):
@@ -205,10 +213,10 @@ class Gate:
         return [bound for bound in found if bound is not None]
 
 
-def gate(connection: Connection, clock: Clock, extra: int) -> Gate | None:
-    """What a claim may take; None where nothing is paused or limited."""
+def gate(connection: Connection, clock: Clock, request: ClaimRequest) -> Gate | None:
+    """What a claim may take; None where nothing is paused, pinned or limited."""
     rows = connection.execute(SQL["limits"]).fetchall()
-    return Gate(connection, rows, clock, extra) if rows else None
+    return Gate(connection, rows, clock, request) if rows else None
 
 
 def _count_running(connection: Connection) -> Counter[_Subject]:

@@ -142,13 +142,16 @@ class Managing(Role):
         return sorted(deleted)
 
     def switches(self) -> dict[str, QueueState]:
-        """The queues that someone paused or limited, without counting what is in them."""
+        """The queues that someone paused, limited or pinned, without counting what is in them."""
         with self.database.read() as connection:
             rows = connection.execute(
-                "SELECT queue, paused, concurrency FROM windlass_queues "
-                "WHERE paused OR concurrency IS NOT NULL"
+                "SELECT queue, paused, concurrency, pin FROM windlass_queues "
+                "WHERE paused <> 0 OR concurrency IS NOT NULL OR pin IS NOT NULL"
             ).fetchall()
-        return {row[0]: QueueState(queue=row[0], paused=bool(row[1]), concurrency=row[2]) for row in rows}
+        return {
+            row[0]: QueueState(queue=row[0], paused=bool(row[1]), concurrency=row[2], pin=row[3])
+            for row in rows
+        }
 
     def set_queue(self, queue: str, *, paused: bool | None = None, concurrency: int | None = -1) -> None:
         keep = concurrency == -1
@@ -162,6 +165,11 @@ class Managing(Role):
                     "keep": keep,
                 },
             )
+        self.ring()
+
+    def set_pin(self, queue: str, label: str | None) -> None:
+        with self.database.write(full=True) as connection:
+            connection.execute(SQL["set_pin"], (queue, label))
         self.ring()
 
     @contextmanager

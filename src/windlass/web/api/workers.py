@@ -9,7 +9,7 @@ from windlass import platform
 from windlass.app import Windlass
 from windlass.clock import from_us
 from windlass.job import Job, JobStatus
-from windlass.store.protocol import DispatcherRow
+from windlass.store.hosts import DispatcherRow
 from windlass.web.processes import children, resident_bytes
 from windlass.web.routing import Call, Routes
 from windlass.web.shapes.jobs import Command

@@ -1,0 +1,1 @@
+DELETE FROM windlass_hosts WHERE paused = 0 AND draining = 0

@@ -1,0 +1,1 @@
+SELECT host, paused, draining FROM windlass_hosts ORDER BY host
