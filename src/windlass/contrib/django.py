@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,7 @@ from django import apps, conf, db  # pyright: ignore[reportMissingTypeStubs]
 
 from windlass.app import Windlass
 from windlass.errors import ConfigError, InvalidJob
+from windlass.target import origin_of
 
 if TYPE_CHECKING:
     from windlass.context import Resources
@@ -30,10 +32,10 @@ if TYPE_CHECKING:
     from windlass.store.protocol import Claim
 
 R = TypeVar("R")
-# It comes without types.
+# It comes without types. Its settings are no variable of ours: to look at them is to read them.
 _apps: Any = apps.apps
+_conf: Any = conf
 _db: Any = db
-_project: Any = conf.settings
 
 
 def make_app(settings_module: str | None = None, *, using: str = "default", **settings: Any) -> Windlass:
@@ -51,8 +53,10 @@ def make_app(settings_module: str | None = None, *, using: str = "default", **se
     """
     if settings_module is not None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", settings_module)
-    given: dict[str, Any] = {**getattr(_project, "WINDLASS", {}), **settings}
-    app = Windlass(database_of(_project.DATABASES[using]), **given)
+    given: dict[str, Any] = {**getattr(_conf.settings, "WINDLASS", {}), **settings}
+    app = Windlass(database_of(_conf.settings.DATABASES[using]), **given)
+    # Its place is where this is called: a main program may have imported it from there.
+    app._origin = origin_of(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
     app.registry.observers.append(_Connections())
     if not (_apps.ready or _apps.loading):
         django.setup()
