@@ -8,6 +8,7 @@ WindlassError
 ├── StoreError               the database refused or failed
 │   ├── OutcomeUnknown       a commit may or may not have happened
 │   ├── StoreUnavailable     busy, full, read-only or failing: nothing was written
+│   ├── MoveRefused          the jobs cannot be moved there, or not now
 │   └── UnsafeDatabase       a file that Windlass will not touch
 │       └── NewerSchema      … because a newer Windlass wrote it
 ├── ServiceError             the background service
@@ -67,6 +68,10 @@ class OutcomeUnknown(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database is busy, full, read-only or failing. Nothing was written; try again later."""
+
+
+class MoveRefused(StoreError):
+    """Jobs cannot be moved to that database, or not now. Those that there are stay where they are."""
 
 
 class UnsafeDatabase(StoreError):

@@ -64,6 +64,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("migrate", "database", "Bring the schema up to date [--sql: only print it]"),
             Command("backup", "database", "Write a consistent copy while everything runs"),
             Command("restore", "database", "Check a copy, then put it in the database's place"),
+            Command("move", "move", "Move everything to another database, and go on there"),
         ),
     ),
 )

@@ -45,6 +45,7 @@ def code_for(error: Exception) -> ExitCode:
         errors.OutcomeUnknown: ExitCode.UNKNOWN,
         errors.StoreUnavailable: ExitCode.TRY_AGAIN,
         errors.AlreadyRunning: ExitCode.CONFLICT,
+        errors.MoveRefused: ExitCode.CONFLICT,
         errors.NotRunning: ExitCode.NOT_FOUND,
     }
     return next((codes[kind] for kind in type(error).__mro__ if kind in codes), ExitCode.FAILURE)

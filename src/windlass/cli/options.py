@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, TypeVar, cast
 
 import typer
 
@@ -33,7 +33,13 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changi
 # No file has this name, so finding it means that nobody named one.
 _UNNAMED = "\0"
 
-_to_close: list[Windlass | SqliteStore] = []
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
+AnyStore = TypeVar("AnyStore", bound=_Closing)
+_to_close: list[_Closing] = []
 
 
 def settle(db: str | None = None, app: str | None = None, **flags: Any) -> Settings:
@@ -88,6 +94,12 @@ def _opened(db: str | None, app: str | None, *, handlers: bool) -> Windlass:
     from windlass.app import Windlass
 
     return Windlass(settings.database)
+
+
+def close_after(store: AnyStore) -> AnyStore:
+    """The same store, closed at the end of the command."""
+    _to_close.append(store)
+    return store
 
 
 def close_all() -> None:

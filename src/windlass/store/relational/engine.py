@@ -22,6 +22,11 @@ class Cursor(Protocol):
     """What a statement gave."""
 
     @property
+    def description(self) -> Sequence[Any] | None:
+        """One sequence for each column, which begins with its name."""
+        ...
+
+    @property
     def rowcount(self) -> int:
         """How many rows it wrote."""
         ...
@@ -76,6 +81,10 @@ class Engine(Protocol):
 
     def show(self) -> AbstractContextManager[Connection]:
         """As ``read``, for showing: a text that cannot be decoded is shown by its bytes."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """As ``read``, and everything that is read is of one moment."""
         ...
 
     def write(self, *, full: bool) -> AbstractContextManager[Connection]:

@@ -147,6 +147,16 @@ class Connections:
             finally:
                 connection.text_factory = texts
 
+    @contextmanager
+    def snapshot(self) -> Generator[sqlite3.Connection]:
+        """As ``read``, and everything that is read is of one moment."""
+        with self.read() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
     def _take_back(self, connection: sqlite3.Connection) -> None:
         with self._pool_lock:
             ours = connection in self._open

@@ -20,6 +20,8 @@ _CANNOT_NOW = {
     sqlite3.SQLITE_NOMEM: "ran out of memory",
     sqlite3.SQLITE_INTERRUPT: "was closed by another thread",
 }
+OURS = "windlass: "
+"""What an error begins with that a trigger of ours raises."""
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _OUR_COLUMN = re.compile(r"(?:no such column: (?:\w+\.)?|.* has no column named )unique_key$")
 _OUR_TABLE = re.compile(r"no such table: (?:main\.)?(?:windlass_|background_service_jobs)")
@@ -49,6 +51,8 @@ def translate(error: sqlite3.DatabaseError, path: str) -> Exception:
         return StoreUnavailable(
             f"{path} {_CANNOT_NOW[code]} ({error}): nothing was written; try again when that is mended"
         )
+    if code == sqlite3.SQLITE_CONSTRAINT and str(error).startswith(OURS):
+        return StoreUnavailable(f"{path}: {str(error).removeprefix(OURS)}; nothing was written")
     if _OUR_TABLE.match(str(error)):
         return UnsafeDatabase(
             f"{path} has no tables of Windlass yet ({error}): make them with windlass migrate, or by one use "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from windlass.clock import Clock, SystemClock
 from windlass.errors import StoreUnavailable, UnsafeDatabase
+from windlass.store.place import Place
 from windlass.store.protocol import Settlement
 from windlass.store.relational.auditing import Auditing
 from windlass.store.relational.dispatching import Dispatching
@@ -31,6 +32,7 @@ from windlass.store.sqlite.producing import Producing
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
+    from windlass.store.relational.moving import Side
 
 QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
@@ -65,6 +67,11 @@ class SqliteStore(
         return self.database.path
 
     @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.path, self.path, True)
+
+    @property
     def borrowed(self) -> bool:
         """False: it works on connections of its own, on any thread."""
         return False
@@ -83,6 +90,13 @@ class SqliteStore(
         return ledger
 
     _ledger: Ledger | None = None
+
+    def side(self) -> Side:
+        """What a move to another database asks of it."""
+        from windlass.store.relational.moving import Side
+        from windlass.store.sqlite.moving import SqliteMovable
+
+        return Side(self.database, SqliteMovable(), self.path)
 
     def version(self) -> int:
         return self.database.version()

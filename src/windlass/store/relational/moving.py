@@ -1,0 +1,394 @@
+"""Everything of one database goes to another, while programs go on using the first.
+
+Before the cut the source is the truth: triggers keep a list of the keys that change, each step copies what
+changed and some more rows as they are at one moment, and the target lets nobody in. The cut is one
+transaction of the source, in which nobody else writes: what is left is copied, both sides are counted, and
+from its commit on the source refuses every change. Then the target opens. A move that was killed is gone on
+with from where the target says it was; at no time do both sides take jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from windlass.errors import MoveRefused
+from windlass.store.relational.engine import Connection, Engine
+
+STEP = 1000
+"""Rows of a table that are copied in one transaction."""
+MOVING, MOVED, ARRIVING = "moving", "moved", "arriving"
+"""Names in ``windlass_meta``: two of the source, one of the target."""
+_FEW = 50
+"""So few changes since the last look are left to the cut."""
+_LOOKS = 100
+"""After so many looks the rest is left to the cut, also where it is more."""
+
+
+class Table(NamedTuple):
+    """A table that is moved, and the columns that tell its rows apart."""
+
+    name: str
+    key: tuple[str, ...]
+
+
+TABLES = (
+    Table("background_service_jobs", ("id",)),
+    Table("windlass_attempts", ("id",)),
+    Table("windlass_dependencies", ("parent", "child")),
+    Table("windlass_queues", ("queue",)),
+    Table("windlass_limits", ("kind", "name")),
+    Table("windlass_hosts", ("host",)),
+    Table("windlass_schedules", ("name",)),
+    Table("windlass_notifications", ("subject",)),
+    Table("windlass_activity", ("minute", "owner", "queue", "job_key")),
+    Table("windlass_activity_spans", ("minutes", "minute", "queue", "job_key")),
+    Table("windlass_activity_spans", ("minutes", "minute", "queue", "job_key")),
+    Table("windlass_activity_totals", ("queue", "job_key")),
+    Table("windlass_audit", ("id",)),
+    # What these had RUNNING at the cut, the target takes back as it does from any that died.
+    Table("windlass_dispatchers", ("id",)),
+)
+COUNTED_ON = ("background_service_jobs", "windlass_attempts", "windlass_audit", "windlass_dispatchers")
+"""Tables whose ids are never used again, also by the target."""
+
+
+class Movable(Protocol):
+    """What a move asks of an engine beside its statements."""
+
+    def keep_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Makes ``windlass_moving (seq, name, key)`` and the triggers that fill it; ``key``: JSON array."""
+        ...
+
+    def forget_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Removes both, where they are there."""
+        ...
+
+    def shut(self, connection: Connection, saying: str, *, while_arriving: bool) -> None:
+        """From now on jobs, schedules and dispatchers cannot be written: that fails with ``saying``.
+
+        ``while_arriving``: only as long as ``windlass_meta`` has a row called ``arriving``.
+        """
+        ...
+
+    def open_up(self, connection: Connection) -> None:
+        """Takes back what ``shut`` did, where it did."""
+        ...
+
+    def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
+        """The highest id that each of these tables ever gave."""
+        ...
+
+    def count_on_from(self, connection: Connection, table: str, last: int) -> None:
+        """The next id that this table gives is beyond ``last``."""
+        ...
+
+
+class Side(NamedTuple):
+    """A database that takes part in a move. ``name`` is for people, and has no password."""
+
+    engine: Engine
+    movable: Movable
+    name: str
+
+
+class Report(NamedTuple):
+    """What a move has done."""
+
+    rows: dict[str, int]
+    """How many of each table both sides have."""
+    running: int
+    """Jobs that were RUNNING at the cut: the target takes them back as those of a dispatcher that died."""
+    resumed: bool
+    """It had been begun before."""
+
+
+class Move:
+    """One move, from its beginning or from where it was interrupted.
+
+    ``told`` hears the table that is copied, and how many of its rows the target has so far.
+    """
+
+    def __init__(self, source: Side, target: Side, told: Callable[[str, int], None] | None = None) -> None:
+        self.source = source
+        self.target = target
+        self._told = told
+        self._columns: dict[str, tuple[str, ...]] = {}
+        self._resumed = False
+
+    def prepare(self) -> bool:
+        """Makes both sides ready, or finds that they are; False where nothing but ``finish`` is left.
+
+        Raises:
+            MoveRefused: the target is in use, or one of the two takes part in another move.
+        """
+        ours = _note(self.source, MOVING) or _note(self.source, MOVED)
+        theirs = _note(self.target, ARRIVING)
+        if ours is None:
+            self._begin()
+            return True
+        if theirs is None and _note(self.source, MOVED) is not None:
+            raise MoveRefused(f"{self.source.name} was moved to {ours['to']} already: use that one")
+        if theirs is None or theirs["move"] != ours["move"]:
+            raise MoveRefused(
+                f"{self.source.name} is half-way to {ours['to']}: go on with that one, or give it up with "
+                "windlass move --abandon"
+            )
+        self._resumed = True
+        return _note(self.source, MOVED) is None
+
+    def _begin(self) -> None:
+        if (theirs := _note(self.target, ARRIVING)) is not None:
+            raise MoveRefused(
+                f"{self.target.name} is half-way taking over {theirs['from']}: finish that move first"
+            )
+        if (gone := _note(self.target, MOVED)) is not None:
+            raise MoveRefused(f"{self.target.name} was itself moved to {gone['to']}: name a new database")
+        with self.source.engine.read() as connection:
+            if connection.execute("SELECT 1 FROM windlass_sync_resources LIMIT 1").fetchone():
+                raise MoveRefused(
+                    f"{self.source.name} keeps synced tables, which only an SQLite file can hold yet: nothing "
+                    "was done"
+                )
+        move = secrets.token_hex(8)
+        with self.target.engine.write(full=True) as connection:
+            for table in TABLES:
+                if connection.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone():  # noqa: S608
+                    raise MoveRefused(
+                        f"{self.target.name} is not empty ({table.name} has rows): name a new database"
+                    )
+            _write(connection, ARRIVING, {"move": move, "from": self.source.name, "at": {}})
+            saying = f"jobs are still arriving from {self.source.name}: wait until windlass move has ended"
+            self.target.movable.shut(connection, saying, while_arriving=True)
+        with self.source.engine.write(full=True) as connection:
+            _write(connection, MOVING, {"move": move, "to": self.target.name})
+            self.source.movable.keep_changes(connection, TABLES)
+
+    # ── before the cut ─────────────────────────────────────────────────────────────────────────
+    def copy(self) -> None:
+        """Copies all that is there, and what changes meanwhile, until hardly anything is left."""
+        arriving = _note(self.target, ARRIVING) or {}
+        at: dict[str, Any] = arriving.get("at", {})
+        for table in TABLES:
+            while at.get(table.name) != "end":
+                self._step(at, table)
+        for _ in range(_LOOKS):
+            if self._step(at, None) <= _FEW:
+                break
+
+    def _step(self, at: dict[str, Any], table: Table | None) -> int:
+        """Copies what changed, and the next rows of a table; how many had changed."""
+        with self.source.engine.snapshot() as source:
+            noted = source.execute("SELECT seq, name, key FROM windlass_moving").fetchall()
+            changed = _by_table(noted)
+            stand = [(one, keys, self._rows_of(source, one, keys)) for one, keys in changed.items()]
+            rows: list[tuple[Any, ...]] = []
+            if table is not None:
+                rows = self._next_rows(source, table, at.get(table.name))
+        if table is not None:
+            full = len(rows) == STEP
+            at[table.name] = self._key(table, rows[-1]) if full else "end"
+        if noted or table is not None:
+            with self._arriving(full=False, at=at) as target:
+                self._put_changed(target, stand)
+                if table is not None and rows:
+                    self._put(target, table, rows)
+        if noted:
+            with self.source.engine.write(full=False) as connection:
+                connection.executemany(
+                    "DELETE FROM windlass_moving WHERE seq = ?", [row[:1] for row in noted]
+                )
+        if table is not None and self._told is not None:
+            self._told(table.name, len(rows))
+        return len(noted)
+
+    # ── the cut ────────────────────────────────────────────────────────────────────────────────
+    def cut(self) -> None:
+        """Copies the rest, compares, and closes the source for good.
+
+        Raises:
+            MoveRefused: the two sides differ: the source stays as it is.
+        """
+        with self.source.engine.write(full=True) as source:
+            # First, as it may have to wait for those who are writing.
+            saying = f"this database was moved to {self.target.name}: use that one"
+            self.source.movable.shut(source, saying, while_arriving=False)
+            changed = _by_table(source.execute("SELECT seq, name, key FROM windlass_moving").fetchall())
+            stand = [(one, keys, self._rows_of(source, one, keys)) for one, keys in changed.items()]
+            last = self._last_ids(source)
+            with self._arriving(full=True) as target:
+                self._put_changed(target, stand)
+                for name, highest in last.items():
+                    self.target.movable.count_on_from(target, name, highest)
+                _compare(source, target, self.source.name, self.target.name)
+            _write(source, MOVED, _read(source, MOVING))
+            source.execute("DELETE FROM windlass_meta WHERE name = ?", (MOVING,))
+            self.source.movable.forget_changes(source, TABLES)
+
+    def _last_ids(self, source: Connection) -> dict[str, int]:
+        given = self.source.movable.last_ids(source, COUNTED_ON)
+        for name in COUNTED_ON:
+            highest = source.execute(f"SELECT coalesce(max(id), 0) FROM {name}").fetchone()[0]  # noqa: S608
+            given[name] = max(given.get(name, 0), highest)
+        return given
+
+    def finish(self) -> Report:
+        """Opens the target."""
+        with self.target.engine.write(full=True) as target:
+            counts = _counts(target)
+            running = target.execute(
+                "SELECT count(*) FROM background_service_jobs WHERE status = 'RUNNING'"
+            ).fetchone()[0]
+            self.target.movable.open_up(target)
+            target.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
+        rows = {name: rows for name, (rows, _) in counts.items()}
+        return Report(rows, running, self._resumed)
+
+    def abandon(self) -> None:
+        """Gives up a move that has not come to its cut: the source is as before, the target empty.
+
+        Raises:
+            MoveRefused: there is none, or the source is closed already.
+        """
+        ours, theirs = _note(self.source, MOVING), _note(self.target, ARRIVING)
+        if ours is None:
+            raise MoveRefused(f"{self.source.name} is not half-way to anywhere: there is nothing to give up")
+        with self.source.engine.write(full=True) as source:
+            self.source.movable.forget_changes(source, TABLES)
+            source.execute("DELETE FROM windlass_meta WHERE name = ?", (MOVING,))
+        if theirs is None or theirs["move"] != ours["move"]:
+            return
+        with self.target.engine.write(full=True) as target:
+            self.target.movable.open_up(target)
+            target.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
+            for table in TABLES:
+                target.execute(f"DELETE FROM {table.name}")  # noqa: S608
+
+    # ── rows ───────────────────────────────────────────────────────────────────────────────────
+    def _arriving(self, *, full: bool, at: dict[str, Any] | None = None) -> _Arriving:
+        return _Arriving(self.target.engine, full=full, at=at)
+
+    def _next_rows(self, source: Connection, table: Table, after: Any) -> list[tuple[Any, ...]]:
+        key = ", ".join(table.key)
+        beyond = "" if after is None else f"WHERE ({key}) > ({_marks(table.key)})"
+        sql = f"SELECT {self._names(source, table)} FROM {table.name} {beyond} ORDER BY {key} LIMIT {STEP}"  # noqa: S608
+        return source.execute(sql, tuple(after or ())).fetchall()
+
+    def _rows_of(
+        self, source: Connection, table: Table, keys: Iterable[tuple[Any, ...]]
+    ) -> list[tuple[Any, ...]]:
+        sql = f"SELECT {self._names(source, table)} FROM {table.name} WHERE {_is_key(table)}"  # noqa: S608
+        found = (source.execute(sql, key).fetchone() for key in keys)
+        return [row for row in found if row is not None]
+
+    def _put_changed(
+        self,
+        target: Connection,
+        stand: Sequence[tuple[Table, Sequence[tuple[Any, ...]], list[tuple[Any, ...]]]],
+    ) -> None:
+        # All go before any comes: what is unique may have passed from one row to another.
+        for table, keys, _ in stand:
+            target.executemany(f"DELETE FROM {table.name} WHERE {_is_key(table)}", keys)  # noqa: S608
+        for table, _, rows in stand:
+            self._put(target, table, rows)
+
+    def _put(self, target: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        columns = self._columns[table.name]
+        rest = [name for name in columns if name not in table.key]
+        then = ", ".join(f"{name} = excluded.{name}" for name in rest)
+        target.executemany(
+            f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({_marks(columns)}) "  # noqa: S608
+            f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {then}",
+            rows,
+        )
+
+    def _names(self, source: Connection, table: Table) -> str:
+        if table.name not in self._columns:
+            cursor = source.execute(f"SELECT * FROM {table.name} LIMIT 0")  # noqa: S608
+            self._columns[table.name] = tuple(column[0] for column in cursor.description or ())
+        return ", ".join(self._columns[table.name])
+
+    def _key(self, table: Table, row: tuple[Any, ...]) -> list[Any]:
+        columns = self._columns[table.name]
+        return [row[columns.index(name)] for name in table.key]
+
+
+class _Arriving:
+    """A transaction of the target in which rows may be written, and nobody else's before or after."""
+
+    def __init__(self, engine: Engine, *, full: bool, at: dict[str, Any] | None) -> None:
+        self._writing = engine.write(full=full)
+        self._at = at
+
+    def __enter__(self) -> Connection:
+        self._connection = self._writing.__enter__()
+        self._note = _read(self._connection, ARRIVING)
+        self._connection.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
+        return self._connection
+
+    def __exit__(self, *failure: Any) -> None:  # noqa: PYI036 - handed on as it came
+        if failure[0] is None and self._note is not None:
+            note = self._note if self._at is None else {**self._note, "at": self._at}
+            _write(self._connection, ARRIVING, note)
+        self._writing.__exit__(*failure)
+
+
+def _by_table(noted: Iterable[tuple[int, str, str]]) -> dict[Table, list[tuple[Any, ...]]]:
+    """The keys that changed, each once."""
+    found: dict[Table, dict[str, tuple[Any, ...]]] = {}
+    tables = {table.name: table for table in TABLES}
+    for _, name, key in noted:
+        found.setdefault(tables[name], {})[key] = tuple(json.loads(key))
+    return {table: list(keys.values()) for table, keys in found.items()}
+
+
+def _compare(source: Connection, target: Connection, name: str, other: str) -> None:
+    here, there = _counts(source), _counts(target)
+    for table, count in here.items():
+        if there[table] != count:
+            raise MoveRefused(
+                f"{table} has {count[0]} rows in {name} and {there[table][0]} in {other}, or other ones: the "
+                "move was not made; give it up with windlass move --abandon, and tell us"
+            )
+
+
+def _counts(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Of each table how many rows, and a sum that differs where they are others."""
+    found: dict[str, tuple[int, int]] = {}
+    for table in TABLES:
+        of_jobs = ", coalesce(sum(id * (attempts + 1) * length(status)), 0)"
+        summed = (
+            of_jobs
+            if table is TABLES[0]
+            else f", coalesce(sum({table.key[0]}), 0)"
+            if "id" in table.key
+            else ", 0"
+        )
+        row = connection.execute(f"SELECT count(*){summed} FROM {table.name}").fetchone()  # noqa: S608
+        found[table.name] = int(row[0]), int(row[1])
+    return found
+
+
+def _note(side: Side, name: str) -> dict[str, Any] | None:
+    with side.engine.read() as connection:
+        return _read(connection, name)
+
+
+def _read(connection: Connection, name: str) -> dict[str, Any] | None:
+    row = connection.execute("SELECT value FROM windlass_meta WHERE name = ?", (name,)).fetchone()
+    return None if row is None else json.loads(row[0])
+
+
+def _write(connection: Connection, name: str, value: Any) -> None:
+    connection.execute("DELETE FROM windlass_meta WHERE name = ?", (name,))
+    connection.execute("INSERT INTO windlass_meta (name, value) VALUES (?, ?)", (name, json.dumps(value)))
+
+
+def _marks(columns: Sequence[str]) -> str:
+    return ", ".join("?" * len(columns))
+
+
+def _is_key(table: Table) -> str:
+    return " AND ".join(f"{name} = ?" for name in table.key)
