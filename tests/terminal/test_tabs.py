@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.cli.shelf import Shelf
+from tests.terminal.conftest import edit
 from tests.terminal.stage import Stage, play
 from windlass import Windlass
 
@@ -81,6 +84,76 @@ def test_a_conflict_shows_three_sides_and_is_settled_after_a_second_yes(
     assert shelf.documents["1"] == {"id": 1, "title": "green tea", "done": 0, "stars": 4}
 
 
+def test_a_conflict_is_settled_column_by_column(synced: Windlass, shelf: Shelf) -> None:
+    notes = synced.sync["notes"]
+    edit(Path.cwd(), "UPDATE notes SET title = 'white tea', stars = 2 WHERE id = 1")
+
+    async def story(here: Stage) -> None:
+        await here.press("5", "tab")
+        await here.until(lambda: here.listed(1)[:1] == ["conflict"], "it waits")
+        await here.press("enter")
+        await here.until_drawn("both sides have edited")
+        await here.press("c")
+        await here.until(lambda: sorted(here.listed()) == ["stars", "title"], "both columns are listed")
+        await here.until_drawn("2 of 2 to choose", "white tea", "black coffee")
+        first = here.listed()[0]
+        await here.press("s")
+        await here.until_drawn("some columns are not chosen yet")
+        if first == "title":
+            await here.press("e", *"oolong", "enter", "t")
+        else:
+            await here.press("t", "e", *"oolong", "enter")
+        await here.until_drawn("every column is chosen", "oolong")
+        await here.press("s")
+        await here.until_drawn("Settle it like this?", "title: your own", "stars: theirs")
+        await here.press("y")
+        await here.until(lambda: not notes.conflicts(), "it is settled")
+        await here.until_drawn("it is settled")
+
+    play(synced, story)
+    notes.push()
+    assert (shelf.documents["1"]["title"], shelf.documents["1"]["stars"]) == ("oolong", 4)
+
+
+def test_a_choice_that_its_column_cannot_keep_settles_nothing(synced: Windlass) -> None:
+    notes = synced.sync["notes"]
+
+    async def story(here: Stage) -> None:
+        await here.press("5", "tab")
+        await here.until(lambda: here.listed(1)[:1] == ["conflict"], "it waits")
+        await here.press("enter")
+        await here.until_drawn("both sides have edited title")
+        await here.press("c")
+        await here.until(lambda: here.listed() == ["title"], "the column is listed")
+        await here.press("m")
+        await here.until_drawn("every column is chosen")
+        edit(Path.cwd(), "UPDATE notes SET title = 'mint tea' WHERE id = 1")
+        await here.until_drawn("edited meanwhile", "1 of 1 to choose", "mint tea")
+        await here.press("escape", "escape")
+
+    play(synced, story)
+    assert len(notes.conflicts()) == 1
+
+
+def test_more_than_the_oldest_fifty_are_shown_by_a_key(synced: Windlass) -> None:
+    for row in range(100, 160):
+        edit(Path.cwd(), f"INSERT INTO notes VALUES ({row}, 'a bad one', 0, 3)")
+    notes = synced.sync["notes"]
+    notes.push()
+    assert notes.status().failed == 61
+
+    async def story(here: Stage) -> None:
+        await here.press("5")
+        await here.until_drawn("dead: the oldest 50 of 61")
+        await here.press("tab", "m")
+        await here.until(lambda: here.listed(1).count("dead") == 61, "all are listed")
+        await here.until_gone("dead: the oldest")
+        await here.press("end", "k", "enter")
+        await here.until_drawn("422 the title is bad", "dead letter")
+
+    play(synced, story)
+
+
 def test_a_conflict_that_was_edited_meanwhile_is_not_settled_unseen(synced: Windlass, shelf: Shelf) -> None:
     notes = synced.sync["notes"]
 
@@ -130,6 +203,31 @@ def test_a_dead_letter_is_given_up_after_a_second_yes(synced: Windlass) -> None:
         await here.until(lambda: not notes.dead(), "it is given up")
 
     play(synced, story)
+
+
+def test_the_overview_looks_further_back_and_groups_what_ran(app: Windlass) -> None:
+    with app.running(threads=1):
+        done = [app.enqueue("greet", {"name": name}, queue="mail") for name in ("ada", "bob")]
+        failed = app.enqueue("refuse", {"reason": "no"})
+        for job in (*done, failed):
+            app.jobs.wait(job.id, "60s")
+
+    async def story(here: Stage) -> None:
+        await here.until_drawn("last 1h", "1 in 1h")
+        for span in ("6h", "24h", "15m", "1h"):
+            await here.press("t")
+            await here.until_drawn(f"last {span}")
+        await here.press("b")
+        await here.until(lambda: here.listed() == ["greet", "refuse"], "what ran is listed by key")
+        await here.press("b")
+        await here.until(lambda: here.listed() == ["mail", "default"], "and by queue")
+        await here.press("r", "enter")
+        await here.until_drawn("2 jobs match queue:mail")
+        await here.press("1", "b")
+        await here.until(lambda: set(here.listed()) == {str(job.id) for job in (*done, failed)}, "the jobs")
+
+    play(app, story)
+    assert app.jobs.get(failed.id).status == "FAILED", "what is not on show was not retried"
 
 
 def test_every_tab_says_so_where_there_is_nothing(app: Windlass) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from shlex import quote
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -15,28 +13,22 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from windlass.app import Windlass
-from windlass.change import Key, Row
+from windlass.change import Key
 from windlass.clock import from_us
-from windlass.redact import REDACTED, clean, is_secret_name, printable, shown
+from windlass.redact import clean, printable
 from windlass.sync.handle import Resource
-from windlass.sync.sides import Sides
 from windlass.sync.views import DeadLetter
-from windlass.sync.words import key_text, read_columns, value_text
+from windlass.sync.words import key_text, read_columns
+from windlass.terminal.columns import ColumnSheet
 from windlass.terminal.dialogs import Prompt
 from windlass.terminal.job import facts, json_text
+from windlass.terminal.sides import Conflict, cell, compared
 from windlass.terminal.view import Ask, Sheet
 from windlass.terminal.words import when
 
 Side = Literal["mine", "theirs"]
-_VALUE_MOST = 2000
-
-
-class Conflict(NamedTuple):
-    """Both edits of a row, and what it was before them."""
-
-    sides: Sides
-    raised: str
-    key_columns: Sequence[str]
+LOOKED_THROUGH = 1000
+"""So much of what waits can be opened here at all."""
 
 
 class LetterScreen(Sheet):
@@ -73,6 +65,7 @@ class ConflictSheet(LetterScreen):
     BINDINGS = [
         Binding("m", "resolve('mine')", "Keep mine"),
         Binding("t", "resolve('theirs')", "Take theirs"),
+        Binding("c", "columns", "Each column"),
     ]
 
     def __init__(self, resource: str, key: Key) -> None:
@@ -95,13 +88,13 @@ class ConflictSheet(LetterScreen):
         if found is None:
             self.settled()
             return
-        contested = [name for name, whose in _whose(found).items() if whose == "contested"]
+        contested = [name for name, whose in found.whose.items() if whose == "contested"]
         head = Text.assemble(
             ("both sides have edited ", ""), (printable(", ".join(contested)) or "the row", "bold yellow"),
             (f", {found.raised}", "dim"),
         )  # fmt: skip
         foot = Text("What one side alone has changed is kept, whoever wins the rest.", "dim")
-        self.query_one(".facts", Static).update(Group(head, Text(), _compared(found), Text(), foot))
+        self.query_one(".facts", Static).update(Group(head, Text(), compared(found), Text(), foot))
 
     def action_resolve(self, side: Side) -> None:
         """Settles it with one side, once that is said twice."""
@@ -116,7 +109,17 @@ class ConflictSheet(LetterScreen):
             return f"{name} {key_text(key)}: {done}"
 
         question = "Keep your side?" if side == "mine" else "Take the remote's side?"
-        self.window.ask_first(question, _loss(found, side), "sync.resolve", self.subject, work)
+        self.window.ask_first(question, found.loss(side), "sync.resolve", self.subject, work)
+
+    def action_columns(self) -> None:
+        """Opens the choice for each column, where more than whole sides can be told apart."""
+        found = self._found
+        if found is None:
+            return
+        if found.sides.mine is None or found.sides.theirs is None:
+            self.window.notify("one side has deleted the row: keep mine, or take theirs", severity="warning")
+            return
+        self.window.open(ColumnSheet(self._resource, self._key))
 
 
 class LetterSheet(LetterScreen):
@@ -158,7 +161,7 @@ class LetterSheet(LetterScreen):
             text = printable(clean(told)) if isinstance(told, str) else json_text(told)
             grid.add_row("its problem", Text(text, "red"))
         for name, value in change.data.items():
-            grid.add_row(Text(printable(name)), _cell(change.data, name) if value is not None else "NULL")
+            grid.add_row(Text(printable(name)), cell(change.data, name) if value is not None else "NULL")
         self.query_one(".facts", Static).update(grid)
 
     def action_retry(self) -> None:
@@ -213,69 +216,10 @@ def _conflict(resource: Resource, key: Key) -> Conflict | None:
 
 
 def _letter(resource: Resource, key: Key, seq: int) -> DeadLetter | None:
-    found = [one for one in resource.dead() if one.key == key]
+    found = [one for one in resource.dead(LOOKED_THROUGH) if one.key == key]
     return next((one for one in found if one.change.seq == seq), found[0] if found else None)
 
 
 def _edit(resource: Resource, key: Key, text: str) -> str:
     resource.edit(key, **read_columns(resource.table(), [text], []))
     return f"{resource.name} {key_text(key)} is changed, and sent again"
-
-
-def _whose(found: Conflict) -> dict[str, str]:
-    return dict(found.sides.columns(found.key_columns))
-
-
-def _compared(found: Conflict) -> Table:
-    base, mine, theirs = found.sides
-    table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("", width=1)
-    for name in ("base", "mine", "theirs"):
-        table.add_column(name, overflow="fold", ratio=1)
-    if mine is None or theirs is None:
-        table.add_row("the row", "◆", *map(_side, (base, mine, theirs)))
-    for name, whose in _whose(found).items():
-        cells = [_cell(side, name) for side in (base, mine, theirs)]
-        mark = Text("")
-        match whose:
-            case "contested":
-                mark = Text("◆", "yellow")
-                cells[1].stylize("bold yellow")
-                cells[2].stylize("bold yellow")
-            case "mine" | "theirs":
-                mark = Text("•", "cyan")
-                cells[1 if whose == "mine" else 2].stylize("cyan")
-            case _:
-                for cell in cells:
-                    cell.stylize("dim")
-        table.add_row(Text(printable(name)), mark, *cells)
-    return table
-
-
-def _loss(found: Conflict, side: Side) -> str:
-    loser: Row | None = found.sides.theirs if side == "mine" else found.sides.mine
-    whose = "theirs" if side == "mine" else "yours"
-    if loser is None:
-        return "The row is there again." if side == "mine" else "Your deletion is undone."
-    if (found.sides.mine if side == "mine" else found.sides.theirs) is None:
-        return "The row is deleted, with all that the other side has edited."
-    lost = [name for name, who in _whose(found).items() if who == "contested"]
-    values = "; ".join(f"{name}: {_cell(loser, name).plain}" for name in lost)
-    return f"Lost of {whose}: {values}" if values else ""
-
-
-def _side(side: Row | None) -> Text:
-    return Text("deleted", "bold red") if side is None else Text("there", "dim")
-
-
-def _cell(side: Any, name: str) -> Text:
-    if side is None or name not in side:
-        return Text("")
-    value = side[name]
-    if value is None:
-        return Text("NULL", "dim")
-    if isinstance(value, str) and is_secret_name(name):
-        return Text(REDACTED, "dim")
-    text = f"{len(value):,} bytes" if isinstance(value, bytes) else str(shown(value_text(value)))
-    return Text(printable(text[:_VALUE_MOST]))

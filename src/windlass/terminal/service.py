@@ -14,10 +14,10 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from windlass import platform
 from windlass.app import Windlass
 from windlass.clock import from_us
 from windlass.errors import InvalidJob
+from windlass.living import is_alive
 from windlass.redact import clean, printable
 from windlass.service.log import LOG
 from windlass.service.process import ServiceStatus
@@ -160,7 +160,7 @@ def _scale(app: Windlass, text: str) -> str:
 def _read(app: Windlass) -> Found:
     leases = app.store.leases(limit=_RUNNING_MOST)
     running = Counter(lease.owner for lease in leases)
-    rows = [(row, platform.is_locked(row.lock_file), running[row.id]) for row in app.store.dispatchers()]
+    rows = [(row, is_alive(row), running[row.id]) for row in app.store.dispatchers()]
     return Found(
         app.service.status(), sorted(rows, key=lambda one: (not one[1], one[0].id)), _tail(app.service.folder)
     )

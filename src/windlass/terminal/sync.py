@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 
@@ -18,7 +19,7 @@ from windlass.redact import clean, printable
 from windlass.sync.status import Status
 from windlass.sync.views import DeadLetter, OpenConflict
 from windlass.sync.words import key_text
-from windlass.terminal.letters import ConflictSheet, LetterSheet
+from windlass.terminal.letters import LOOKED_THROUGH, ConflictSheet, LetterSheet
 from windlass.terminal.listing import Column, Listing, Row
 from windlass.terminal.view import Ask, Tab
 from windlass.terminal.words import age, first_line
@@ -72,6 +73,7 @@ class SyncTab(Tab):
     BINDINGS = [
         Binding("s", "now", "Sync now"),
         Binding("p", "pause", "Pause or resume"),
+        Binding("m", "more", "More"),
         Binding("tab", "other", "Other list", priority=True),
     ]
     DEFAULT_CSS = """
@@ -84,6 +86,7 @@ class SyncTab(Tab):
         self._resources: dict[str, Status | str] = {}
         self._letters: dict[str, Letter] = {}
         self._shown: str | None = None
+        self._most = 50
 
     def compose(self) -> ComposeResult:
         yield Static(id="note")
@@ -97,19 +100,16 @@ class SyncTab(Tab):
 
     def ask(self) -> Ask:
         """See ``View``."""
-        chosen = self.query_one("#resources", Listing).chosen
-        return lambda app: _read(app, chosen)
+        chosen, most = self.query_one("#resources", Listing).chosen, self._most
+        return lambda app: _read(app, chosen, most)
 
     def show(self, found: Found) -> None:
         """See ``View``."""
         self._resources, self._shown = found.resources, found.chosen
         self._letters = {letter.name: letter for letter in found.letters}
-        note = self.query_one("#note", Static)
-        note.display = not found.resources or bool(found.undeclared)
-        if not found.resources:
-            note.update("nothing is synced: app.sync.resource(…) declares a table, --app names the program")
-        else:
-            note.update(Text(f"not declared by this program: {', '.join(map(printable, found.undeclared))}"))
+        note, said = self.query_one("#note", Static), _note(found)
+        note.display = bool(said)
+        note.update(Text(said))
         resources, letters = self.query_one("#resources", Listing), self.query_one("#letters", Listing)
         resources.display = letters.display = bool(found.resources)
         resources.fill([_resource(name, status) for name, status in found.resources.items()])
@@ -139,6 +139,11 @@ class SyncTab(Tab):
         resources, letters = self.query_one("#resources", Listing), self.query_one("#letters", Listing)
         (letters if resources.has_focus else resources).focus()
 
+    def action_more(self) -> None:
+        """Shows more of what waits."""
+        self._most = min(self._most + 100, LOOKED_THROUGH)
+        self.window.look()
+
     def action_now(self) -> None:
         """Pushes and pulls the chosen table at once."""
         name = self._shown
@@ -166,7 +171,7 @@ def _now(app: Windlass, name: str) -> str:
     return f"{name} is pushed and pulled"
 
 
-def _read(app: Windlass, chosen: str | None) -> Found:
+def _read(app: Windlass, chosen: str | None, most: int) -> Found:
     resources: dict[str, Status | str] = {}
     for name in sorted(one.name for one in app.sync):
         try:
@@ -175,7 +180,7 @@ def _read(app: Windlass, chosen: str | None) -> Found:
             resources[name] = str(error)
     if chosen not in resources:
         chosen = next(iter(resources), None)
-    letters = [] if chosen is None or isinstance(resources[chosen], str) else _waiting(app, chosen)
+    letters = [] if chosen is None or isinstance(resources[chosen], str) else _waiting(app, chosen, most)
     try:
         undeclared = app.sync.undeclared()
     except WindlassError:
@@ -183,24 +188,45 @@ def _read(app: Windlass, chosen: str | None) -> Found:
     return Found(resources, chosen, letters, undeclared)
 
 
-def _waiting(app: Windlass, name: str) -> list[Letter]:
+def _waiting(app: Windlass, name: str, most: int) -> list[Letter]:
     one = app.sync[name]
     found = [
         Letter("conflict", each.key, 0, from_us(each.conflict.raised_at_us), _fields(each), each)
-        for each in one.conflicts()
+        for each in one.conflicts(most)
     ]
     found += [
         Letter("dead", each.key, each.change.seq, from_us(each.change.created_at_us), each.error, each)
-        for each in one.dead()
+        for each in one.dead(most)
     ]
     found += [
         Letter("quarantined", each.remote_id, 0, from_us(each.seen_at_us), each.reason)
-        for each in one.quarantine()
+        for each in one.quarantine(most)
     ]
     return found + [
         Letter("pending", each.key, each.change.seq, from_us(each.change.created_at_us), each.why)
-        for each in one.pending()
+        for each in one.pending(most)
     ]
+
+
+def _note(found: Found) -> str:
+    if not found.resources:
+        return "nothing is synced: app.sync.resource(…) declares a table, --app names the program"
+    said: list[str] = []
+    if found.undeclared:
+        said.append(f"not declared by this program: {', '.join(map(printable, found.undeclared))}")
+    status = found.resources.get(found.chosen or "")
+    if isinstance(status, Status):
+        there = Counter(letter.kind for letter in found.letters)
+        waits: dict[Kind, int] = {
+            "conflict": status.conflicts, "dead": status.failed,
+            "quarantined": status.quarantined, "pending": status.pending,
+        }  # fmt: skip
+        said += [
+            f"{kind}: the oldest {there[kind]:,} of {all_:,}"
+            for kind, all_ in waits.items()
+            if all_ > there[kind]
+        ]
+    return "   ".join(said)
 
 
 def _fields(each: OpenConflict) -> str:

@@ -7,7 +7,6 @@ import getpass
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.text import Text
@@ -17,7 +16,7 @@ from textual.widgets import ContentSwitcher, Footer, Static
 
 from windlass.app import Windlass
 from windlass.errors import WindlassError
-from windlass.jobs import live_dispatchers
+from windlass.living import live_dispatchers
 from windlass.redact import message_of, printable
 from windlass.terminal.dialogs import Confirm, KeyHelp
 from windlass.terminal.filtering import Wanted
@@ -169,7 +168,7 @@ class Window(App[None]):
     def _draw_top(self, standing: Standing | None) -> None:
         opened = self.opened
         line = Text()
-        line.append(printable(opened.settings.title or Path(str(opened.settings.database)).name), "bold")
+        line.append(printable(opened.settings.title or opened.place.title), "bold")
         if standing is not None:
             if standing.dispatchers:
                 line.append("   ● ", "green").append(", ".join(standing.dispatchers))
