@@ -13,7 +13,7 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _RUN = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-  const bad = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  const bad = violations.filter(({ impact }) => impact !== "minor");
   return bad.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
 }"""
 
@@ -25,7 +25,7 @@ def _axe() -> str:
 
 
 def barriers(page: Page) -> list[str]:
-    """What keeps people from using the page, as axe sees it: what is serious or critical."""
+    """What keeps people from using the page, as axe sees it: all but what is minor."""
     if not page.evaluate("'axe' in window"):
         # Not by a script of the page, which its policy would rightly refuse.
         page.evaluate(_axe())

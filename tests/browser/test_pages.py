@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -57,8 +58,8 @@ def test_a_page_shows_its_data_and_fits_every_screen(visit: Visit, quay: Quay, n
         expect(page.locator("main")).to_contain_text(word)
     assert CANARY not in page.content()
     found: list[str] = []
-    for scheme, size in (("light", WIDE), ("dark", NARROW)):
-        page.emulate_media(color_scheme=scheme)
+    for scheme, size in product(("light", "dark"), (WIDE, NARROW)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size(size)
         found += [f"{scheme}, {size['width']} px: {barrier}" for barrier in barriers(page)]
         if (over := overflow(page)) > 0:

@@ -100,7 +100,8 @@ def photograph(browser: Browser, stage: Stage, folder: Path) -> list[str]:
 
 def shoot(page: Page, path: Path) -> None:
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    page.screenshot(path=path, full_page=True, animations="disabled")
+    # A list draws the rows that are in view alone: what lies below is not on the picture.
+    page.screenshot(path=path, full_page=not page.locator(".job-list").count(), animations="disabled")
 
 
 if __name__ == "__main__":

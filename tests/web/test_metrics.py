@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.web.asking import TOKEN, asking
 from windlass import PermanentError, Windlass
+from windlass.contrib import prometheus
 from windlass.contrib.prometheus import BOUNDS_S, WindlassCollector, metrics_text
 from windlass.store.activity import Figures
 from windlass.store.sketch import BUCKETS, bucket, to_bytes
@@ -196,6 +199,46 @@ def test_any_name_of_a_queue_or_key_is_told_as_it_is(app: Windlass, clock: Manua
     samples = scrape(WindlassCollector(app))
     told = {"queue": name, "job_key": name, "outcome": "completed"}
     assert value(samples, "windlass_attempts_total", **told) == 1
+
+
+def test_jobs_are_counted_so_far_and_it_is_said_how_far(
+    app: Windlass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prometheus, "COUNTED_MOST", 5)
+    app.enqueue_many("work", [None] * 4, delay="1h")
+    app.enqueue_many("work", [None] * 9, queue="mail")
+    app.enqueue("work", queue="other")
+    samples = scrape(WindlassCollector(app))
+    assert value(samples, "windlass_jobs_counted_most") == 5
+    assert value(samples, "windlass_jobs", status="PENDING") == 5
+    assert value(samples, "windlass_queue_jobs", queue="mail", state="ready") == 5
+    assert value(samples, "windlass_queue_jobs", queue="other", state="ready") == 1
+    assert value(samples, "windlass_queue_jobs", queue="default", state="scheduled") == 4
+
+
+def test_where_the_database_cannot_be_read_only_that_is_told(app: Windlass, tmp_path: Path) -> None:
+    app.enqueue("work")
+    registry = CollectorRegistry()
+    registry.register(WindlassCollector(app))
+    assert value(parsed(generate_latest(registry).decode()), "windlass_up") == 1
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.execute("DROP TABLE windlass_activity_totals")
+        connection.commit()
+    # A program's page of metrics is there, whatever becomes of the database.
+    samples = parsed(generate_latest(registry).decode())
+    assert value(samples, "windlass_up") == 0
+    assert {name for name, _ in samples} == {"windlass_up", "windlass_info"}
+
+
+def test_a_schedule_that_cannot_be_read_takes_no_other_metric_along(app: Windlass, tmp_path: Path) -> None:
+    for name in ("good", "odd"):
+        app.schedules.add("work", name=name, every="1h")
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.execute("UPDATE windlass_schedules SET spec = 'nonsense' WHERE name = 'odd'")
+        connection.commit()
+    samples = scrape(WindlassCollector(app))
+    assert value(samples, "windlass_schedule_missed_runs", schedule="good") == 0
+    assert value(samples, "windlass_up") == 1
 
 
 def test_a_program_registers_the_collector_beside_its_own(tmp_path: Path) -> None:

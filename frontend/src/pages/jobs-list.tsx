@@ -78,7 +78,7 @@ export function JobList(props: JobListProps): JSX.Element {
           <span role="columnheader" class="end">Changed</span>
         </div>
       </div>
-      <div role="rowgroup" ref={body} class="job-rows" style={{ paddingTop: `${first * height}px`, paddingBottom: `${(rows.length - last) * height}px` }}>
+      <div role="rowgroup" ref={body} class="job-rows" style={{ "--id": `${String(Math.max(rows[0]?.id ?? 0, rows.at(-1)?.id ?? 0)).length}ch`, paddingTop: `${first * height}px`, paddingBottom: `${(rows.length - last) * height}px` }}>
         {rows.slice(first, last).map((row, index) => (
           <Row key={row.id} row={row} index={first + index} ticked={ticked.all || ticked.ids.has(row.id)} onTick={tick} />
         ))}

@@ -59,7 +59,7 @@ export function OverviewPage(): JSX.Element {
 const STATS: [keyof Counts, string, Mark, string][] = [
   ["running", "Running", "running", "status=RUNNING"],
   ["ready", "Ready", "ready", "status=PENDING&held=false"],
-  ["scheduled", "Later", "scheduled", "status=PENDING&held=false"],
+  ["scheduled", "Scheduled", "scheduled", "status=PENDING&held=false"],
   ["held", "Held", "held", "status=PENDING&held=true"],
   ["failed", "Failed", "failed", "status=FAILED"],
   ["completed", "Completed", "completed", "status=COMPLETED"],
@@ -132,6 +132,7 @@ function Groups({ data }: { data: Overview }): JSX.Element {
           <Empty title={`No job ran in the last ${WORDS[data.range]}`}><LinkButton href="run" icon="run">Run one</LinkButton></Empty>
         ) : (
           <Table<Group>
+            dense
             caption={`What ran, by ${name.toLowerCase()}`}
             rows={groups}
             rowKey={(group) => group.name}
@@ -141,7 +142,7 @@ function Groups({ data }: { data: Overview }): JSX.Element {
               { title: "Ended", cell: (group) => number(ends(group)), align: "end" },
               { title: "Failed", cell: (group) => (group.outcomes.failed ? <span class="bad">{number(group.outcomes.failed)}</span> : <span class="dim">0</span>), align: "end" },
               { title: "Retried", cell: (group) => (group.outcomes.retried ? number(group.outcomes.retried) : <span class="dim">0</span>), align: "end", hide: "phone" },
-              { title: "Wait p95", cell: (group) => three(group.wait), align: "end" },
+              { title: "Wait p95", cell: (group) => three(group.wait), align: "end", hide: "phone" },
               { title: "Run p50", cell: (group) => duration(group.run.p50_ms), align: "end", hide: "phone" },
               { title: "Run p95", cell: (group) => three(group.run), align: "end" },
               { title: "Run p99", cell: (group) => duration(group.run.p99_ms), align: "end", hide: "phone" },
@@ -166,7 +167,7 @@ function Failures({ data }: { data: Overview }): JSX.Element {
                 <span>{failure.key}</span>
                 <span class="end">{number(failure.count)}×</span>
               </a>
-              <p class="cut dim" title={failure.message}>{failure.message || "no message"}</p>
+              <p class="cut dim" title={failure.message}>{failure.varies && "e.g. "}{failure.message || "no message"}</p>
               <span class="end dim"><Ago at={failure.last_at} /></span>
             </li>
           ))}

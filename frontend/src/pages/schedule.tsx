@@ -92,7 +92,7 @@ function Times({ times, tz, more }: { times: ScheduleTime[]; tz: string | null; 
   const line = (time: ScheduleTime): JSX.Element => (
     <li key={time.at}>
       <time dateTime={time.at}>{weekday(time.at)} {clockTime(time.at)}</time>
-      {elsewhere && <span class="dim">{time.local.slice(11, 16)} {tz}</span>}
+      {elsewhere && <span class="dim">{time.local.slice(11, 16)}<span class="zone"> {tz}</span></span>}
       <span class="dim end"><Ago at={time.at} /></span>
       {time.note && <span class="clock-note"><Icon name="clock" size={13} />{time.note}</span>}
     </li>

@@ -68,7 +68,7 @@ export function NextRun({ row }: { row: ScheduleRow }): JSX.Element {
 }
 
 export function Runs({ runs, width = 110, height = 20 }: { runs: ScheduleRun[]; width?: number; height?: number }): JSX.Element {
-  if (runs.length === 0) return <span class="dim">none kept</span>;
+  if (runs.length === 0) return <span class="dim nowrap">none kept</span>;
   const failed = runs.filter((run) => run.status === "FAILED").length;
   const last = runs[runs.length - 1]!;
   const top = Math.max(...runs.map((run) => run.run_s ?? 0), 0.001);

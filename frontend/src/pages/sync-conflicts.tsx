@@ -9,7 +9,7 @@ import { useLoad } from "../core/load.ts";
 import { Ago, Button, Empty } from "../ui/basics.tsx";
 import { Diff } from "../ui/code.tsx";
 import { Loaded } from "../ui/page.tsx";
-import { Rest } from "./sync.tsx";
+import { Rest, useMore } from "./sync.tsx";
 
 const SIDES = ["base", "mine", "theirs"] as const;
 type Side = (typeof SIDES)[number];
@@ -18,7 +18,8 @@ const TITLES: Record<Side, string> = { base: "Before", mine: "Mine", theirs: "Th
 type Pick = Side | { text: string };
 
 export function Conflicts({ resource }: { resource: string }): JSX.Element {
-  const load = useLoad<ConflictList>(`api/sync/${encodeURIComponent(resource)}/conflicts`);
+  const { query, ...paging } = useMore();
+  const load = useLoad<ConflictList>(`api/sync/${encodeURIComponent(resource)}/conflicts`, query);
   return (
     <Loaded
       load={load}
@@ -28,7 +29,7 @@ export function Conflicts({ resource }: { resource: string }): JSX.Element {
       {(data) => (
         <>
           <ul class="letters">{data.conflicts.map((one) => <Conflict key={one.id + one.seen} one={one} />)}</ul>
-          <Rest shown={data.conflicts.length} total={data.total} />
+          <Rest {...paging} shown={data.conflicts.length} total={data.total} />
         </>
       )}
     </Loaded>
@@ -55,7 +56,7 @@ function Conflict({ one }: { one: SyncConflict }): JSX.Element {
   return (
     <li class="panel letter">
       <header>
-        <h3><span class="mono">{one.key}</span></h3>
+        <h2><span class="mono">{one.key}</span></h2>
         <span class="dim">{plural(contested.length, "field")} to decide, since <Ago at={one.raised_at} bare /></span>
       </header>
       {(one.mine_deleted || one.theirs_deleted) && (

@@ -11,10 +11,11 @@ import { Dialog } from "../ui/dialog.tsx";
 import { Field } from "../ui/form.tsx";
 import { Loaded } from "../ui/page.tsx";
 import { Value } from "./sync-conflicts.tsx";
-import { Rest } from "./sync.tsx";
+import { Rest, useMore } from "./sync.tsx";
 
 export function DeadLetters({ resource }: { resource: string }): JSX.Element {
-  const load = useLoad<DeadList>(`api/sync/${encodeURIComponent(resource)}/dead`);
+  const { query, ...paging } = useMore();
+  const load = useLoad<DeadList>(`api/sync/${encodeURIComponent(resource)}/dead`, query);
   const [edited, setEdited] = useState<SyncDead | undefined>(undefined);
   return (
     <Loaded
@@ -25,7 +26,7 @@ export function DeadLetters({ resource }: { resource: string }): JSX.Element {
       {(data) => (
         <>
           <ul class="letters">{data.dead.map((one) => <Letter key={one.id} one={one} onEdit={() => setEdited(one)} />)}</ul>
-          <Rest shown={data.dead.length} total={data.total} />
+          <Rest {...paging} shown={data.dead.length} total={data.total} />
           {edited && <EditDialog one={edited} onClose={() => setEdited(undefined)} />}
         </>
       )}
@@ -49,7 +50,7 @@ function Letter({ one, onEdit }: { one: SyncDead; onEdit: () => void }): JSX.Ele
   return (
     <li class="panel letter">
       <header>
-        <h3><span class="mono">{one.key}</span> <span class="dim">{one.op}</span></h3>
+        <h2><span class="mono">{one.key}</span> <span class="dim">{one.op}</span></h2>
         <span class="dim">sent {one.attempts}×, made <Ago at={one.made_at} /></span>
       </header>
       <div class="letter-body">

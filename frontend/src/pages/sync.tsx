@@ -1,5 +1,6 @@
 // Synced tables: how each stands, and in each what is pending, in conflict, rejected and quarantined.
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import type { SyncDetail, SyncList, SyncResource, SyncStarted } from "../api.ts";
 import { act } from "../core/act.ts";
 import { post } from "../core/client.ts";
@@ -96,7 +97,7 @@ function Count({ row, count, tab }: { row: SyncResource; count: number; tab: Tab
 
 function SyncRuns({ row }: { row: SyncResource }): JSX.Element {
   const { runs } = row;
-  if (runs.length === 0) return <span class="dim">none kept</span>;
+  if (runs.length === 0) return <span class="dim nowrap">none kept</span>;
   const failed = runs.filter((run) => run.status === "FAILED").length;
   return (
     <Spark
@@ -128,11 +129,12 @@ function SyncActions({ row, small = false }: { row: SyncResource; small?: boolea
 }
 
 function One({ name }: { name: string }): JSX.Element {
-  const load = useLoad<SyncDetail>(`api/sync/${encodeURIComponent(name)}`);
+  const { query, ...paging } = useMore();
+  const load = useLoad<SyncDetail>(`api/sync/${encodeURIComponent(name)}`, query);
   const row = load.data?.resource;
   return (
     <Page title={name} up={{ href: "sync", text: "Sync" }} commands={load.data?.commands.filter((told) => OF_TAB[tabOf(load.data!.resource)].test(told.command))} actions={row && <SyncActions row={row} />}>
-      <Loaded load={load}>{(data) => <Detail data={data} />}</Loaded>
+      <Loaded load={load}>{(data) => <Detail data={data} paging={paging} />}</Loaded>
     </Page>
   );
 }
@@ -143,7 +145,7 @@ function tabOf(row: SyncResource): Tab {
   return TABS.includes(asked) ? asked : row.conflicts ? "conflicts" : row.failed ? "dead" : "pending";
 }
 
-function Detail({ data }: { data: SyncDetail }): JSX.Element {
+function Detail({ data, paging }: { data: SyncDetail; paging: Paging }): JSX.Element {
   const row = data.resource;
   const tab = tabOf(row);
   const words: Record<Tab, [string, number]> = {
@@ -174,10 +176,10 @@ function Detail({ data }: { data: SyncDetail }): JSX.Element {
         onChange={(value) => goQuery({ tab: value }, { replace: true })}
       />
       <TabPanel label={words[tab][0]}>
-        {tab === "pending" && <Pending data={data} />}
+        {tab === "pending" && <Pending data={data} paging={paging} />}
         {tab === "conflicts" && <Conflicts resource={row.resource} />}
         {tab === "dead" && <DeadLetters resource={row.resource} />}
-        {tab === "quarantine" && <Quarantine data={data} />}
+        {tab === "quarantine" && <Quarantine data={data} paging={paging} />}
       </TabPanel>
     </>
   );
@@ -199,7 +201,7 @@ function Warnings({ data }: { data: SyncDetail }): JSX.Element {
   );
 }
 
-function Pending({ data }: { data: SyncDetail }): JSX.Element {
+function Pending({ data, paging }: { data: SyncDetail; paging: Paging }): JSX.Element {
   if (data.pending.length === 0) return <Empty title="Nothing is pending"><p>The remote has every change that was made here.</p></Empty>;
   return (
     <>
@@ -215,26 +217,49 @@ function Pending({ data }: { data: SyncDetail }): JSX.Element {
           { title: "Why it waits", grow: true, cell: (one) => <span title={one.columns.join(", ")}>{one.why}</span> },
         ]}
       />
-      <Rest shown={data.pending.length} total={data.resource.pending} />
+      <Rest {...paging} shown={data.pending.length} total={data.resource.pending} />
     </>
   );
 }
 
-function Quarantine({ data }: { data: SyncDetail }): JSX.Element {
+function Quarantine({ data, paging }: { data: SyncDetail; paging: Paging }): JSX.Element {
   if (data.quarantined.length === 0) return <Empty title="Nothing is in quarantine"><p>Every row that the remote has sent is in the table.</p></Empty>;
   return (
-    <ul class="letters">
-      {data.quarantined.map((row) => (
-        <li key={row.remote_id} class="panel is-padded letter">
-          <header><h3 class="mono">{row.remote_id}</h3><span class="dim">seen <Ago at={row.seen_at} /></span></header>
-          <p class="said">{row.reason}</p>
-          <code class="document">{row.document}</code>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul class="letters">
+        {data.quarantined.map((row) => (
+          <li key={row.remote_id} class="panel is-padded letter">
+            <header><h2 class="mono">{row.remote_id}</h2><span class="dim">seen <Ago at={row.seen_at} /></span></header>
+            <p class="said">{row.reason}</p>
+            <code class="document">{row.document}</code>
+          </li>
+        ))}
+      </ul>
+      <Rest {...paging} shown={data.quarantined.length} total={data.resource.quarantined} />
+    </>
   );
 }
 
-export function Rest({ shown, total }: { shown: number; total: number }): JSX.Element | null {
-  return total > shown ? <p class="dim rest">The oldest {number(shown)} of {number(total)}. The others follow when these are settled.</p> : null;
+export interface Paging {
+  more: (() => void) | undefined;
+}
+
+const AT_FIRST = 50;
+const AT_MOST = 1000;
+
+/** The oldest of what waits, and on request more of it. */
+export function useMore(): Paging & { query: { limit: number | null } } {
+  const [limit, setLimit] = useState(AT_FIRST);
+  const more = limit < AT_MOST ? (): void => setLimit(Math.min(limit + 100, AT_MOST)) : undefined;
+  return { query: { limit: limit === AT_FIRST ? null : limit }, more };
+}
+
+export function Rest({ shown, total, more }: Paging & { shown: number; total: number }): JSX.Element | null {
+  if (total <= shown) return null;
+  return (
+    <p class="rest">
+      {more && <Button small onClick={more}>Show more</Button>}
+      <span class="dim">The oldest {number(shown)} of {number(total)}.{more ? "" : " The others follow when these are settled."}</span>
+    </p>
+  );
 }

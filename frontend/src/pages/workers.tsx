@@ -77,8 +77,7 @@ function Running({ rows, total }: { rows: RunningJob[]; total: number }): JSX.El
         rowKey={(job) => job.id}
         href={(job) => `jobs/${job.id}`}
         columns={[
-          { title: "Job", cell: (job) => job.id },
-          { title: "Key", grow: true, cell: (job) => <span class="mono">{job.key}</span> },
+          { title: "Job", grow: true, cell: (job) => <><span class="job-id">{job.id}</span> {job.key}</> },
           { title: "Queue", cell: (job) => job.queue },
           { title: "Attempt", align: "end", cell: (job) => job.attempt },
           { title: "For", align: "end", cell: (job) => <Ago at={job.started_at} bare /> },

@@ -137,12 +137,12 @@ function options({ lines, kind, format, bucket_s }: ChartProps, width: number): 
       y: { range: (_plot, _low, high) => [0, Math.max(high * 1.08, 1e-9)] },
     },
     axes: [
-      { ...axis, size: 24, gap: 4, space: 64, grid: { show: false }, values: (_plot, splits) => splits.map(hour) },
+      { ...axis, size: 26, gap: 7, space: 64, grid: { show: false }, values: (_plot, splits) => splits.map(hour) },
       {
         ...axis,
         size: (_plot, values) => 12 + 6.4 * Math.max(3, ...(values ?? []).map((text) => text?.length ?? 0)),
         gap: 6,
-        space: 36,
+        space: 28,
         grid: { stroke: line, width: 1 },
         values: (_plot, splits) => splits.map((value) => format(value)),
       },

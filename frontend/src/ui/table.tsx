@@ -23,13 +23,15 @@ interface TableProps<Row> {
   /** Where a row leads: its first cell becomes the link, and the whole row follows it. */
   href?: (row: Row) => string | undefined;
   rowClass?: (row: Row) => string | undefined;
+  /** Stays a table on a phone, of the columns that are not hidden there. */
+  dense?: boolean;
 }
 
-export function Table<Row>({ caption, rows, columns, rowKey, href, rowClass }: TableProps<Row>): JSX.Element {
+export function Table<Row>({ caption, rows, columns, rowKey, href, rowClass, dense }: TableProps<Row>): JSX.Element {
   const classOf = (column: Column<Row>): string =>
     [column.align === "end" && "end", column.grow && "grow", column.hide && `hide-${column.hide}`].filter(Boolean).join(" ");
   return (
-    <table class="table" role="table">
+    <table class={dense ? "table is-dense" : "table is-cards"} role="table">
       <caption class="unseen">{caption}</caption>
       <thead role="rowgroup">
         <tr role="row">
