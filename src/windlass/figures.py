@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import Literal, NamedTuple
-from weakref import WeakKeyDictionary
 
-from windlass.store.activity import Figures
+from windlass.store.activity import OUTCOMES
 from windlass.store.protocol import Store
 from windlass.store.sketch import quantiles_us, to_counts, to_number
 
@@ -16,11 +14,6 @@ Range = Literal["15m", "1h", "6h", "24h"]
 SPANS: dict[Range, tuple[int, int]] = {"15m": (15, 1), "1h": (60, 1), "6h": (72, 5), "24h": (96, 15)}
 """How many buckets there are, and how many minutes each is long."""
 
-OUTCOMES = ("completed", "failed", "retried", "snoozed", "cancelled", "crashed", "other")
-_KEPT_MOST = 400
-"""Buckets remembered of a store: what is over does not change."""
-_LATE_MINUTES = 3
-"""So long after its end a bucket may still get figures."""
 _QUANTILES = (0.5, 0.95, 0.99)
 
 _COUNTS = Struct(f"<{len(OUTCOMES)}Q")
@@ -63,15 +56,12 @@ class Summary(NamedTuple):
     """How many attempts ended in the last minute that is over."""
 
 
-_kept: WeakKeyDictionary[Store, dict[tuple[int, int], _Bucket]] = WeakKeyDictionary()
-
-
 def summarize(store: Store, span: Range, now_minute: int) -> Summary:
     """The figures of a span that ends with this minute."""
     count, minutes = SPANS[span]
     last = now_minute // minutes
     first = last - count + 1
-    buckets = _buckets(store, first, last, minutes, now_minute)
+    buckets = _buckets(store, first, last, minutes)
     by_queue: dict[str, _Adder] = {}
     by_key: dict[str, _Adder] = {}
     whole = _Adder()
@@ -84,12 +74,12 @@ def summarize(store: Store, span: Range, now_minute: int) -> Summary:
             by_key.setdefault(key, _Adder()).add(some)
         series.append(here.part())
         whole.add(here.sums)
-    recent = _added(store.activity(now_minute - 1, now_minute - 1))
+    recent = store.activity(now_minute - 1, now_minute - 1)
     return Summary(
         first * minutes, minutes, whole.part(), series,
         {name: one.part() for name, one in by_queue.items()},
         {name: one.part() for name, one in by_key.items()},
-        sum(sum(_outcomes(some[0])) for some in recent.values()),
+        sum(sum(row[4:11]) for row in recent),
     )  # fmt: skip
 
 
@@ -115,34 +105,11 @@ def _spread(sketch: int) -> Spread:
     return Spread(sum(counts), *quantiles_us(counts, _QUANTILES))
 
 
-def _buckets(store: Store, first: int, last: int, minutes: int, now_minute: int) -> Sequence[_Bucket]:
-    """Each bucket's sums: those that are long over from memory, the others read in one go."""
-    kept = _kept.setdefault(store, {})
-    # A copy, since other threads forget what is old.
-    known = kept.copy()
-    missing = [number for number in range(first, last + 1) if (minutes, number) not in known]
-    found: dict[int, _Bucket] = {number: {} for number in missing}
-    if missing:
-        rows = store.activity(missing[0] * minutes, (last + 1) * minutes - 1)
-        by_bucket: dict[int, list[Figures]] = {}
-        for row in rows:
-            by_bucket.setdefault(row.minute // minutes, []).append(row)
-        for number in missing:
-            found[number] = _added(by_bucket.get(number, []))
-    for number in missing:
-        if (number + 1) * minutes + _LATE_MINUTES <= now_minute:
-            kept[minutes, number] = found[number]
-    whole = [
-        found[number] if number in found else known[minutes, number] for number in range(first, last + 1)
-    ]
-    for old in list(kept)[:-_KEPT_MOST]:
-        kept.pop(old, None)
-    return whole
-
-
-def _added(rows: Iterable[Figures]) -> _Bucket:
-    sums: _Bucket = {}
-    for row in rows:
+def _buckets(store: Store, first: int, last: int, minutes: int) -> list[_Bucket]:
+    """Each bucket's sums."""
+    buckets: list[_Bucket] = [{} for _ in range(first, last + 1)]
+    for row in store.activity(first * minutes, (last + 1) * minutes - 1, minutes=minutes):
+        sums = buckets[row.minute // minutes - first]
         pair = (row.queue, row.key)
         outcomes = int.from_bytes(_COUNTS.pack(*row[4:11]), "little")
         some = sums.get(pair)
@@ -152,4 +119,4 @@ def _added(rows: Iterable[Figures]) -> _Bucket:
             some[0] += outcomes
             some[1] += to_number(row.waits)
             some[2] += to_number(row.runs)
-    return sums
+    return buckets

@@ -34,9 +34,16 @@ ONE_LANE = "(alone=? AND queue=? AND job_key=? AND constraints=?)"
 CONDITIONED_SEEKS = ("(alone=? AND queue=? AND job_key=? AND constraints>?)", *LANE_SEEKS)
 
 USES: dict[str, list[str]] = {
-    "activity": ["windlass_activity USING PRIMARY KEY (minute>? AND minute<?)"],
+    "activity": [
+        "windlass_activity_spans USING PRIMARY KEY (minutes=? AND minute>? AND minute<?)",
+        "windlass_activity USING PRIMARY KEY (minute>? AND minute<?)",
+    ],
+    "activity_row": ["windlass_activity USING PRIMARY KEY (minute=? AND owner=? AND queue=? AND job_key=?)"],
+    "activity_span": [
+        "windlass_activity_spans USING PRIMARY KEY (minutes=? AND minute=? AND queue=? AND job_key=?)"
+    ],
     "activity_total": ["windlass_activity_totals USING PRIMARY KEY (queue=? AND job_key=?)"],
-    "all_activity": ["windlass_activity USING PRIMARY KEY (minute<?)"],
+    "all_activity": ["SCAN windlass_activity"],
     "attempts": ["windlass_attempts_by_job"],
     "audit": [],
     "audits": ["windlass_audit USING INTEGER PRIMARY KEY"],
@@ -47,6 +54,7 @@ USES: dict[str, list[str]] = {
     "close_notice": ["windlass_notifications USING PRIMARY KEY (subject=?)"],
     "claim_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "claim_lane": [f"{READY} (alone=? AND queue=? AND job_key=?)"],
+    "count_activity_span": ["windlass_activity_spans USING PRIMARY KEY (minutes=? AND minute=?)"],
     "count_activity_totals": [],
     "count_conditioned_lane": [f"{CONDITIONED} {ONE_LANE}"],
     "count_conditioned_queue": ["windlass_jobs_conditioned (alone=? AND queue=?)"],
@@ -98,8 +106,11 @@ USES: dict[str, list[str]] = {
     "flow_tally": [BY_ID],
     "flow_unbind": ["windlass_dependencies_by_child (child=?)"],
     "forget_activity": [
-        "windlass_activity USING PRIMARY KEY (minute<?)",
-        "SEARCH windlass_activity",
+        "windlass_activity USING PRIMARY KEY (minute=? AND owner=? AND queue=? AND job_key=?)"
+    ],
+    "forget_activity_spans": [
+        "windlass_activity_spans USING PRIMARY KEY (minutes=? AND minute<?)",
+        "windlass_activity_spans USING PRIMARY KEY (minutes=?)",
     ],
     "forget_attempts": ["windlass_attempts_by_job"],
     "forget_audits": ["windlass_audit USING INTEGER PRIMARY KEY"],
@@ -140,10 +151,7 @@ USES: dict[str, list[str]] = {
     "notices": [],
     "odd": ["windlass_jobs_odd"],
     "oldest_in_lane": [BY_ID, f"{CONDITIONED} {ONE_LANE}"],
-    "old_activity": [
-        "windlass_activity USING PRIMARY KEY (minute<?)",
-        "SEARCH windlass_activity",
-    ],
+    "old_activity": ["windlass_activity USING PRIMARY KEY (minute<?)"],
     "open_notice": [],
     "other_boots": [f"{DUE_BOOT} (boot_id>? AND boot_id<?)", f"{DUE_BOOT} (boot_id>?)"],
     "promote_boot": [BY_ID, f"{DUE_BOOT} (boot_id=? AND run_at_boot<?)"],
@@ -152,6 +160,7 @@ USES: dict[str, list[str]] = {
     "publish_device": [],
     "prune_doomed": [f"{FINISHED} (status=? AND finished_at<?)", BOND_OF_PARENT, BY_CHILD_ID],
     "put_activity": [],
+    "put_activity_span": [],
     "put_activity_total": [],
     "put_limit": [],
     "queues": [READY, DUE_WALL, DUE_BOOT, HELD, RUNNING],
@@ -166,8 +175,16 @@ USES: dict[str, list[str]] = {
     "orphans": [RUNNING],
     "running": [RUNNING],
     "standing": ["windlass_hosts USING PRIMARY KEY (host=?)"],
-    "seen_keys": ["SCAN background_service_jobs", "SCAN windlass_activity", "SCAN windlass_dispatchers"],
-    "seen_queues": ["SCAN background_service_jobs", "SCAN windlass_activity", "SCAN windlass_queues"],
+    "seen_keys": [
+        "SCAN background_service_jobs",
+        "windlass_activity_spans USING PRIMARY KEY (minutes=?)",
+        "SCAN windlass_dispatchers",
+    ],
+    "seen_queues": [
+        "SCAN background_service_jobs",
+        "windlass_activity_spans USING PRIMARY KEY (minutes=?)",
+        "SCAN windlass_queues",
+    ],
     "seen_tags": ["SCAN background_service_jobs"],
     "schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "schedules": [],
@@ -188,14 +205,14 @@ USES: dict[str, list[str]] = {
 
 NO_TABLE = re.compile(
     r"json_each|VIRTUAL TABLE|SCAN (gone|again)$|SUBQUERY|CONSTANT ROW|\(subquery"
-    r"|windlass_(devices|dispatchers|hosts|limits|queues|notifications|schedules|activity_totals)"
+    r"|windlass_(devices|dispatchers|hosts|limits|queues|notifications|schedules|activity|activity_totals)\b"
 )
 """What may be walked: what the statement was given or has made, and tables of a thousand rows at most."""
 
 OFTEN = [
     *("claim_conditioned_lane", "first_conditioned_lane"),
     *("claim_lane", "first_lane", "next_due_wall", "next_due_boot", "promote_wall", "promote_boot"),
-    *("activity", "failures", "longest_ready", "longest_conditioned"),
+    *("activity", "old_activity", "failures", "longest_ready", "longest_conditioned"),
     *("prune_cutoff", "prune_doomed", "reclaim_select"),
     *("line_any", "line_first", "line_last", "line_next", "next_deadline", "expired"),
 ]

@@ -232,7 +232,7 @@ def test_where_the_database_cannot_be_read_only_that_is_told(app: Windlass, tmp_
 
 def test_a_schedule_that_cannot_be_read_takes_no_other_metric_along(app: Windlass, tmp_path: Path) -> None:
     for name in ("good", "odd"):
-        app.schedules.add("work", name=name, every="1h")
+        app.schedules.add(name, job="work", every="1h")
     with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
         connection.execute("UPDATE windlass_schedules SET spec = 'nonsense' WHERE name = 'odd'")
         connection.commit()

@@ -45,7 +45,7 @@ def test_attempts_are_counted_by_minute_queue_key_and_outcome() -> None:
     assert rows[1].runs is None
 
 
-def test_a_row_that_grows_is_written_whole_again_and_one_that_does_not_is_not() -> None:
+def test_what_is_written_is_what_has_come_since_the_last_time() -> None:
     activity = Activity(ManualClock())
     activity.look()
     activity.ended(of(), Completed(), 10)
@@ -54,8 +54,23 @@ def test_a_row_that_grows_is_written_whole_again_and_one_that_does_not_is_not() 
     assert activity.is_written
     activity.ended(of(), Completed(), 20)
     [row] = activity.rest(1)
-    assert (row.key, row.completed) == ("work", 2)
-    assert sum(to_counts(to_number(row.runs))) == 2
+    assert (row.key, row.completed) == ("work", 1)
+    assert sum(to_counts(to_number(row.runs))) == 1
+
+
+def test_what_comes_while_an_old_minute_waits_to_be_written_is_not_written_with_it() -> None:
+    clock = ManualClock()
+    activity = Activity(clock)
+    activity.look()
+    activity.ended(of(), Completed(), 10)
+    clock.advance(MINUTE)
+    activity.look()
+    activity.ended(of(), Completed(), 10)
+    first, _ = activity.rest(1)
+    activity.written(1, 0.0)
+    activity.ended(of(), Completed(), 10)
+    [row] = activity.rest(1)
+    assert (row.minute, row.completed) == (first.minute + 1, 2)
 
 
 def test_what_could_not_be_written_is_there_the_next_time() -> None:
@@ -78,6 +93,19 @@ def test_many_rows_are_written_in_bounded_parts() -> None:
         activity.written(len(rows), now)
     assert len(seen) == 501
     assert seen["…"] == 200
+
+
+def test_a_minute_tells_no_more_pairs_apart_however_often_it_is_written() -> None:
+    activity = Activity(ManualClock())
+    activity.look()
+    told: set[tuple[str, str]] = set()
+    for number in range(700):
+        activity.ended(of("work", f"queue {number}"), Completed(), 1)
+        rows = activity.rest(1)
+        told |= {(row.queue, row.key) for row in rows}
+        activity.written(len(rows), 0.0)
+    assert len(told) == 551
+    assert ("…", "…") in told
 
 
 @pytest.mark.parametrize("spread", [10, 1_000, 1_000_000])

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -33,13 +32,12 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from windlass import platform
-from windlass.clock import Clock
-from windlass.store import open_store
+from windlass.errors import InvalidJob, WindlassError
+from windlass.job import JobStatus
+from windlass.living import is_alive
+from windlass.redact import describe
 from windlass.store.activity import OUTCOMES, Total
-from windlass.store.protocol import Store
 from windlass.store.sketch import middle_us
-from windlass.store.totals import add_up
 from windlass.version import VERSION
 
 if TYPE_CHECKING:
@@ -58,9 +56,10 @@ PAIRS_MOST = 100
 OTHER = "other"
 _OUTCOMES = (*OUTCOMES[:-1], "released")
 """As labels; released attempts, which were nobody's fault, must not look like ``OTHER``."""
+_WAITING = ("ready", "scheduled", "held")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_SETTLED_MINUTES = 10
-"""Nobody writes to a minute that is so old."""
+COUNTED_MOST = 50_000
+"""So far jobs are counted: a scrape of a table with millions of them takes no longer."""
 
 
 def metrics_text(collector: WindlassCollector) -> bytes:
@@ -76,7 +75,6 @@ class WindlassCollector(Collector):
     def __init__(self, app: Windlass, *, pairs_most: int = PAIRS_MOST) -> None:
         self._app = app
         self._pairs_most = pairs_most
-        self._counting = Counting()
         self._warned = False
 
     def describe(self) -> Iterable[Metric]:
@@ -84,11 +82,22 @@ class WindlassCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """All families."""
-        app = self._app
+        """All families; where the database cannot be read, only that it is so."""
         yield InfoMetricFamily("windlass", "This version of Windlass.", {"version": VERSION})
+        found: list[Metric] = []
+        try:
+            found += self._read()
+        except WindlassError as error:
+            # Whatever else the program tells on its page is told.
+            log.warning("the metrics cannot be read: %s", describe(error))
+            found.clear()
+        yield GaugeMetricFamily("windlass_up", "1 where the database can be read.", int(bool(found)))
+        yield from found
+
+    def _read(self) -> Iterator[Metric]:
+        app = self._app
         yield from self._standing()
-        yield from self._past(self._counting.totals(app.store, app.clock))
+        yield from self._past(app.store.totals())
         yield from self._storage()
         yield from self._schedules()
         if "sync" in vars(app):
@@ -97,19 +106,30 @@ class WindlassCollector(Collector):
     # ── how it stands ──────────────────────────────────────────────────────────────────────────
     def _standing(self) -> Iterator[Metric]:
         app = self._app
-        jobs = _gauge("windlass_jobs", "Jobs in the table, by status.", "status")
-        for status, count in app.jobs.counts().items():
-            jobs.add_metric([status.value], count)
+        yield GaugeMetricFamily(
+            "windlass_jobs_counted_most",
+            "Where there are more jobs than so many, so many are told.",
+            COUNTED_MOST,
+        )
+        jobs = _gauge(
+            "windlass_jobs", "Jobs in the table, by status, up to windlass_jobs_counted_most.", "status"
+        )
+        sizes = app.store.sizes(most=COUNTED_MOST)
+        for status in JobStatus:
+            names = _WAITING if status is JobStatus.PENDING else (status.value.lower(),)
+            jobs.add_metric([status.value], min(sum(sizes[name].number for name in names), COUNTED_MOST))
         yield jobs
         waiting = _gauge(
-            "windlass_queue_jobs", "Unfinished jobs of a queue, by why they wait.", "queue", "state"
+            "windlass_queue_jobs",
+            "Unfinished jobs of a queue, by why they wait, up to windlass_jobs_counted_most.",
+            "queue",
+            "state",
         )
         paused = _gauge("windlass_queue_paused", "1 where a queue is paused.", "queue")
         counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-        queues = sorted(app.queues.list(), key=lambda one: one.queue)
-        for place, queue in enumerate(queues):
+        for place, queue in enumerate(app.store.queues(COUNTED_MOST)):
             name = queue.queue if place < self._pairs_most else self._other()
-            for state in ("ready", "scheduled", "held", "running"):
+            for state in (*_WAITING, "running"):
                 counts[name, state] += getattr(queue, state)
             if name != OTHER:
                 paused.add_metric([name], queue.paused)
@@ -131,13 +151,15 @@ class WindlassCollector(Collector):
         up = _gauge("windlass_dispatchers", "Dispatchers that live, by mode.", "mode")
         living: defaultdict[str, int] = defaultdict(int, service=0, embedded=0)
         for row in app.store.dispatchers():
-            living[row.mode] += platform.is_locked(row.lock_file)
+            living[row.mode] += is_alive(row)
         for mode, count in living.items():
             up.add_metric([mode], count)
         yield up
 
     def _storage(self) -> Iterator[Metric]:
-        path = open_store(self._app.settings.database).path
+        path = getattr(self._app.store, "path", None)
+        if not isinstance(path, str):
+            return
         yield GaugeMetricFamily("windlass_database_bytes", "Size of the database file.", _size(path))
         yield GaugeMetricFamily(
             "windlass_database_log_bytes", "Size of its write-ahead log.", _size(f"{path}-wal")
@@ -151,7 +173,12 @@ class WindlassCollector(Collector):
             "windlass_schedule_next_run_timestamp_seconds", "When a schedule is due next.", "schedule"
         )
         for schedule in self._app.schedules.list()[: self._pairs_most]:
-            missed.add_metric([schedule.name], len(self._app.schedules.missed(schedule.name).times))
+            try:
+                times = self._app.schedules.missed(schedule.name).times
+            except InvalidJob:
+                # It is gone since a moment ago, or cannot be read.
+                continue
+            missed.add_metric([schedule.name], len(times))
             if schedule.next_at is not None:
                 following.add_metric([schedule.name], schedule.next_at.timestamp())
         yield missed
@@ -202,27 +229,6 @@ class WindlassCollector(Collector):
                 OTHER,
             )
         return OTHER
-
-
-class Counting:
-    """Totals since the beginning, of which what can no longer change is read once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._minute = -1
-        self._settled: list[Total] = []
-
-    def totals(self, store: Store, clock: Clock) -> list[Total]:
-        """All of them now."""
-        with self._lock:
-            until = clock.wall_us() // 60_000_000 - _SETTLED_MINUTES
-            if self._minute < 0 or until < self._minute:
-                # The first time; or the clock was set back, and minutes that were over are counted in again.
-                self._settled, self._minute = store.totals(until), until
-            elif until > self._minute:
-                later = store.activity(self._minute + 1, until)
-                self._settled, self._minute = add_up(later, self._settled), until
-            return add_up(store.activity(self._minute + 1, 2**53), self._settled)
 
 
 def _synced(statuses: Iterable[Status]) -> Iterator[Metric]:

@@ -8,21 +8,23 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-KEPT_MINUTES = 2 * 24 * 60
-"""So long the figures of a minute are kept."""
+SPANS_KEPT = {1: 75, 5: 7 * 60, 15: 2 * 24 * 60}
+"""How long the spans are of which figures are kept, and for how many minutes."""
+OTHERS = "…"
+"""The queue or job key under which stands what came beyond the most that are told apart."""
 
 
 class Figures(NamedTuple):
-    """One minute of one dispatcher, queue and job key: how many attempts ended how, and how long they took.
+    """One minute or span of a queue and job key: how many attempts ended how, and how long they took.
 
     ``waits`` (from when a job was ready until a dispatcher took it) and ``runs`` are sketches: see
     ``windlass.store.sketch``.
     """
 
     minute: int
-    """Since the epoch, on the wall clock."""
+    """The first one, since the epoch, on the wall clock."""
     owner: int
-    """The dispatcher."""
+    """The dispatcher that counted them; 0: all of them."""
     queue: str
     key: str
     completed: int
@@ -88,14 +90,19 @@ class Lease(NamedTuple):
 class Activity(Protocol):
     """The verbs. All are thread-safe. Who writes figures is ``Store.seal``."""
 
-    def activity(self, first_minute: int, last_minute: int) -> Iterator[Figures]:
-        """All figures of these minutes, both included, minute by minute."""
+    def activity(self, first_minute: int, last_minute: int, *, minutes: int = 1) -> Iterator[Figures]:
+        """All figures of these minutes, both included, in no order.
+
+        ``minutes``: how finely, one of ``SPANS_KEPT``, which says how far back that goes. Of a span that is
+        over all rows have its first minute, and may still be several; what is newer is told by the minute.
+        So ``first_minute`` begins a span, or some of it is missing.
+        """
         ...
 
-    def totals(self, last_minute: int) -> list[Total]:
-        """All figures since the beginning, up to and including that minute, added up by queue and key.
+    def totals(self) -> list[Total]:
+        """All figures since the beginning, added up by queue and key.
 
-        Beyond a thousand pairs of them, what is older than ``KEPT_MINUTES`` is under queue and key ``…``.
+        Beyond a thousand pairs of them the key is ``…``, and in the end the queue too.
         """
         ...
 

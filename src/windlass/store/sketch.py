@@ -51,6 +51,19 @@ def to_number(sketch: bytes | None) -> int:
     return int.from_bytes(sketch[2:], "little") << 32 * (sketch[0] | sketch[1] << 8)
 
 
+def from_number(number: int) -> bytes | None:
+    """The sum of sketches as a sketch; None where all buckets are empty.
+
+    >>> from_number(to_number(to_bytes([0, 7, 0, 5]))) == to_bytes([0, 7, 0, 5])
+    True
+    """
+    if not number:
+        return None
+    first = ((number & -number).bit_length() - 1) // 32
+    number >>= 32 * first
+    return _FIRST.pack(first) + number.to_bytes((number.bit_length() + 31) // 32 * 4, "little")
+
+
 def to_counts(number: int) -> tuple[int, ...]:
     """How many values are in each bucket of a sum of sketches, as far as there are any."""
     length = (number.bit_length() + 31) // 32

@@ -1,4 +1,4 @@
-"""What became of the work since the beginning: figures of minutes, added up by queue and job key.
+"""What became of the work since the beginning: figures added up by queue and job key.
 
 Totals grow for years, so their sketches have eight bytes a bucket where those of a minute have four.
 """
@@ -6,11 +6,15 @@ Totals grow for years, so their sketches have eight bytes a bucket where those o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from windlass.store.activity import Figures, Total
-from windlass.store.sketch import BUCKETS, to_counts, to_number
+from windlass.store.activity import OTHERS, Figures, Total
+from windlass.store.sketch import BUCKETS, from_number, to_counts, to_number
 
+TOTALS_MOST = 1000
+"""Queues and keys of which totals are kept apart."""
+Pair = tuple[str, str]
+"""Queue and key."""
 _FIRST = struct.Struct("<H")
 _NONE = (0,) * 7
 
@@ -39,8 +43,13 @@ class Adding:
         self._waits += to_number(figures.waits)
         self._runs += to_number(figures.runs)
 
+    def figures(self, minute: int, owner: int = 0) -> Figures:
+        """All that was added, as one row."""
+        waits, runs = from_number(self._waits), from_number(self._runs)
+        return Figures._make((minute, owner, self._queue, self._key, *self._outcomes, waits, runs))
+
     def total(self) -> Total:
-        """All of them."""
+        """All of them, and those before."""
         before = self._before
         return Total(
             queue=self._queue,
@@ -51,17 +60,32 @@ class Adding:
         )
 
 
-def add_up(figures: Iterable[Figures], before: Iterable[Total] = ()) -> list[Total]:
+def add_up(figures: Iterable[Figures], before: Iterable[Total] = (), most: int = TOTALS_MOST) -> list[Total]:
     """The totals of figures, by queue and key, on top of those there were before."""
-    adding: dict[tuple[str, str], Adding] = {
+    adding: dict[Pair, Adding] = {
         (total.queue, total.key): Adding(total.queue, total.key, total) for total in before
     }
     for row in figures:
         pair = row.queue, row.key
         if pair not in adding:
-            adding[pair] = Adding(*pair)
+            pair = placed(pair, adding.__contains__, len(adding), most)
+            if pair not in adding:
+                adding[pair] = Adding(*pair)
         adding[pair].add(row)
     return [one.total() for one in adding.values()]
+
+
+def placed(pair: Pair, is_known: Callable[[Pair], bool], count: int, most: int) -> Pair:
+    """The pair under which a new one's figures are kept, where ``count`` are kept already: its own, as long
+    as there are fewer than ``most``; then all of its queue are one, as far as there are few queues.
+
+    >>> placed(("mail", "send"), {("mail", "…")}.__contains__, 1000, 1000)
+    ('mail', '…')
+    """
+    queue = (pair[0], OTHERS)
+    if is_known(pair) or count < most:
+        return pair
+    return queue if is_known(queue) or count < most + most // 10 else (OTHERS, OTHERS)
 
 
 def to_long_bytes(counts: Sequence[int]) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from windlass.outcome import (
 from windlass.store.activity import Figures
 from windlass.store.protocol import Claim
 from windlass.store.sketch import BUCKETS, bucket, to_bytes
+from windlass.store.totals import Pair, placed
 
 _KIND: dict[type[Any], int] = {
     Completed: 0, Committed: 0, Failed: 1, Retried: 2, Snoozed: 3, Cancelled: 4, Crashed: 5, Released: 6,
@@ -34,8 +35,7 @@ _EVERY_S = 0.9
 _ROWS_MOST = 100
 """In one commit: more would hold the write lock for longer than others should wait."""
 _PAIRS_MOST = 500
-"""Queues and keys told apart in one minute; what comes beyond has the key ``…``."""
-_OTHERS = "…"
+"""Queues and keys told apart in one minute."""
 
 _LANE = itemgetter(1, 7)
 """The key and the queue of a claim."""
@@ -50,11 +50,10 @@ def _counted(some: Sequence[_T]) -> Iterable[tuple[_T, int]]:
 
 
 class _Row:
-    """One minute of one queue and key. Durations are counted as they come, by the microsecond: to find their
-    buckets, a logarithm for each, waits until they are written."""
+    """What is to be added to one minute of one queue and key. Durations are counted as they come, by the
+    microsecond: to find their buckets, a logarithm for each, waits until they are written."""
 
-    __slots__ = ("_all_runs", "_all_waits", "_outcomes", "completed", "is_written", "key", "minute", "others",
-                 "queue", "runs", "waits")  # fmt: skip
+    __slots__ = ("completed", "key", "minute", "others", "queue", "runs", "waits")
 
     def __init__(self, minute: int, queue: str, key: str) -> None:
         self.minute = minute
@@ -67,42 +66,36 @@ class _Row:
         self.waits: defaultdict[int, int] = defaultdict(int)
         self.others = [0] * _KINDS
         """Outcomes that are not told by ``completed``."""
-        self.is_written = True
-        self._outcomes = [0] * _KINDS
-        self._all_waits = [0] * BUCKETS
-        self._all_runs = [0] * BUCKETS
 
     def figures(self, owner: int) -> Figures:
-        """The row, with what has come since the last time added."""
-        outcomes = self._outcomes
-        outcomes[0] += sum(self.completed.values())
-        for kind, count in enumerate(self.others):
-            outcomes[kind] += count
-        _sort_in(self._all_runs, self.completed)
-        _sort_in(self._all_runs, self.runs)
-        _sort_in(self._all_waits, self.waits)
-        self.others = [0] * _KINDS
-        waits, runs = to_bytes(self._all_waits), to_bytes(self._all_runs)
+        """As it is kept."""
+        outcomes = [self.others[0] + sum(self.completed.values()), *self.others[1:]]
+        waits, runs = _sketch(self.waits), _sketch(self.completed, self.runs)
         return Figures._make((self.minute, owner, self.queue, self.key, *outcomes, waits, runs))
 
 
-def _sort_in(counts: list[int], durations: defaultdict[int, int]) -> None:
-    for us, count in durations.items():
-        counts[bucket(us)] += count
-    durations.clear()
+def _sketch(*some: Mapping[int, int]) -> bytes | None:
+    counts = [0] * BUCKETS
+    for durations in some:
+        for us, count in durations.items():
+            counts[bucket(us)] += count
+    return to_bytes(counts)
 
 
 class Activity:
     """Counts attempts by minute, queue and job key. Used on the dispatcher's thread alone.
 
-    A row is written whole, as often as it has grown, so nobody reads it first. What was not written when the
+    What is written is what has come since the last time: the store adds it up. What was not written when the
     process is killed is lost: a second of figures at most, and no job depends on them.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._minute = 0
-        self._rows: dict[tuple[str, str], _Row] = {}
+        self._rows: dict[Pair, _Row] = {}
+        """Of this minute, not yet written."""
+        self._pairs: set[Pair] = set()
+        """Those of this minute."""
         self._ended: list[_Ended] = []
         self._unwritten: list[_Row] = []
         self._written_at = 0.0
@@ -125,6 +118,7 @@ class Activity:
         if minute != self._minute:
             self._minute = minute
             self._rows.clear()
+            self._pairs.clear()
 
     def _count_ended(self) -> None:
         ended, self._ended = self._ended, []
@@ -140,15 +134,15 @@ class Activity:
 
     def _row(self, key: str, queue: str) -> _Row:
         """The row, which is about to grow."""
-        pair = (queue, key)
+        row = self._rows.get((queue, key))
+        return self._new_row((queue, key)) if row is None else row
+
+    def _new_row(self, wanted: Pair) -> _Row:
+        pair = placed(wanted, self._pairs.__contains__, len(self._pairs), _PAIRS_MOST)
         row = self._rows.get(pair)
-        if row is None and len(self._rows) >= _PAIRS_MOST:
-            pair = (queue, _OTHERS)
-            row = self._rows.get(pair)
         if row is None:
             row = self._rows[pair] = _Row(self._minute, *pair)
-        if row.is_written:
-            row.is_written = False
+            self._pairs.add(pair)
             self._unwritten.append(row)
         return row
 
@@ -175,5 +169,6 @@ class Activity:
         if count:
             self._written_at = now
             for row in self._unwritten[:count]:
-                row.is_written = True
+                if row.minute == self._minute:
+                    self._rows.pop((row.queue, row.key), None)
             del self._unwritten[:count]

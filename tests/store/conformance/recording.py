@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
+
 from tests.store.conformance.steps import SECOND, add, claim, register, settle
 from windlass.outcome import Completed, Failed, Retried
-from windlass.store.activity import KEPT_MINUTES, Figures
+from windlass.store.activity import SPANS_KEPT, Figures
 from windlass.store.audits import AUDITS_KEPT
 from windlass.store.protocol import ClaimRequest, Store
-from windlass.store.sketch import BUCKETS, bucket, to_bytes
+from windlass.store.sketch import BUCKETS, bucket, to_bytes, to_counts, to_number
 from windlass.testing import ManualClock
 
 
@@ -24,42 +28,78 @@ class Recording:
         assert sorted(store.activity(100, 101)) == sorted(given)
         assert list(store.activity(101, 200)) == given[2:]
 
-    def test_a_row_is_written_whole_and_told_again_counts_once(self, store: Store) -> None:
+    def test_figures_of_one_minute_are_added_up(self, store: Store) -> None:
         store.seal([figures(100, completed=3)])
-        store.seal([figures(100, completed=5)])
-        assert [one.completed for one in store.activity(0, 1000)] == [5]
+        store.seal([figures(100, completed=5, took_us=10**6)])
+        [row] = store.activity(0, 1000)
+        assert row.completed == 8
+        counts = to_counts(to_number(row.runs))
+        assert (counts[bucket(50)], counts[bucket(10**6)]) == (3, 5)
+        assert row.waits is None
+
+    def test_figures_that_come_late_are_added_to_a_minute_that_was_moved_on(self, store: Store) -> None:
+        store.seal([figures(100, completed=3)])
+        store.seal([figures(110)])
+        store.seal([figures(100, completed=4), figures(111)])
+        assert sum(one.completed for one in store.activity(100, 100)) == 7
+        store.seal([figures(120)])
+        for minutes in SPANS_KEPT:
+            [row] = store.activity(90, 104, minutes=minutes)
+            assert (row.minute, row.owner, row.completed) == (100 // minutes * minutes, 0, 7)
+        assert sum(one.outcomes[0] for one in store.totals()) == 10
 
     def test_each_dispatcher_has_rows_of_its_own(self, store: Store) -> None:
         store.seal([figures(100, owner=1), figures(100, owner=2)])
         assert sorted(one.owner for one in store.activity(100, 100)) == [1, 2]
 
-    def test_figures_are_gone_after_two_days(self, store: Store) -> None:
-        store.seal([figures(minute) for minute in (50, 51, 100)])
-        for minute in range(KEPT_MINUTES + 51, KEPT_MINUTES + 54):
+    @pytest.mark.parametrize("minutes", SPANS_KEPT)
+    def test_a_span_adds_up_its_minutes_of_all_dispatchers(self, store: Store, minutes: int) -> None:
+        # Three days, so that the oldest of it is gone.
+        for minute in range(0, 4320, 3):
+            store.seal([figures(minute, owner=1), figures(minute, owner=2, completed=2)])
+        first = (4319 - SPANS_KEPT[minutes]) // 15 * 15 + 15
+        found = Counter[int]()
+        for one in store.activity(first, 4319, minutes=minutes):
+            found[one.minute // minutes] += one.completed
+            assert sum(to_counts(to_number(one.runs))) == one.completed
+        assert found == Counter([minute // minutes for minute in range(first, 4320, 3) for _ in range(3)])
+        rows = sum(1 for _ in store.activity(0, 4319, minutes=minutes))
+        assert rows <= SPANS_KEPT[minutes] / minutes + 10
+        assert sum(one.outcomes[0] for one in store.totals()) == 4320
+
+    def test_a_span_tells_so_many_queues_and_keys_apart(self, store: Store) -> None:
+        store.seal([figures(100, key=str(number)) for number in range(300)])
+        for minute in range(103, 115):
             store.seal([figures(minute)])
-        assert min(one.minute for one in store.activity(0, 10**6)) == 100
+        rows = list(store.activity(100, 100))
+        assert len(rows) == 201
+        assert max((one.completed, one.key) for one in rows) == (100, "…")
 
     def test_totals_count_on_when_their_minutes_are_gone(self, store: Store) -> None:
         store.seal([figures(100, completed=3), figures(100, owner=2, completed=2)])
         store.seal([figures(101, key="other"), figures(102, completed=1)])
-        before = sorted(store.totals(10**6))
+        before = sorted(store.totals())
         told = [(one.key, one.outcomes[0], sum(one.runs)) for one in before]
         assert told == [("other", 1, 1), ("work", 6, 6)]
-        assert [one.outcomes[0] for one in sorted(store.totals(101))] == [1, 5]
-        for minute in range(KEPT_MINUTES + 101, KEPT_MINUTES + 120, 2):
+        for minute in range(103, 3500, 100):
             store.seal([figures(minute, key="late")])
-            assert [one for one in sorted(store.totals(10**6)) if one.key != "late"] == before
-        assert list(store.activity(0, KEPT_MINUTES)) == []
+            assert [one for one in sorted(store.totals()) if one.key != "late"] == before
+        assert list(store.activity(0, 400, minutes=15)) == []
 
-    def test_of_too_many_queues_and_keys_the_old_figures_are_one(self, store: Store) -> None:
-        for block in range(3):
-            store.seal([figures(100 + block, key=f"{block}-{number}") for number in range(400)])
-        for minute in range(KEPT_MINUTES + 200, KEPT_MINUTES + 203):
-            store.seal([figures(minute, key="late")])
-        told = {(one.queue, one.key): one.outcomes[0] for one in store.totals(10**6)}
-        assert sum(told.values()) == 1203
-        assert len(told) == 1002
-        assert told["…", "…"] == 200
+    def test_totals_tell_a_thousand_queues_and_keys_apart_and_none_of_them_falls(self, store: Store) -> None:
+        before: dict[tuple[str, str], int] = {}
+        for block in range(60):
+            if block < 30:
+                store.seal([figures(100 + block, key=f"{block}-{number}") for number in range(40)])
+            else:
+                store.seal([figures(100 + block, key="0-0")])
+            told = {(one.queue, one.key): one.outcomes[0] for one in store.totals()}
+            assert all(told[pair] >= count for pair, count in before.items())
+            before = told
+        assert sum(told.values()) == 1230
+        assert len(told) == 1001
+        assert told["default", "…"] == 200
+        assert told["default", "0-0"] == 31
 
     def test_a_claim_says_how_long_its_jobs_had_been_ready(self, store: Store, clock: ManualClock) -> None:
         add(store)

@@ -45,7 +45,6 @@ TABLES = (
     Table("windlass_notifications", ("subject",)),
     Table("windlass_activity", ("minute", "owner", "queue", "job_key")),
     Table("windlass_activity_spans", ("minutes", "minute", "queue", "job_key")),
-    Table("windlass_activity_spans", ("minutes", "minute", "queue", "job_key")),
     Table("windlass_activity_totals", ("queue", "job_key")),
     Table("windlass_audit", ("id",)),
     # What these had RUNNING at the cut, the target takes back as it does from any that died.

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from windlass.clock import from_us
-from windlass.store.activity import KEPT_MINUTES, Failed, Figures, Lease, LongestWait, Total
+from windlass.store.activity import Failed, Figures, Lease, LongestWait, Total
 from windlass.store.protocol import Lane
+from windlass.store.relational import rolling
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.laning import Laning
 from windlass.store.relational.rows import moment
 from windlass.store.relational.statements import SQL
-from windlass.store.totals import Adding, add_up, from_long_bytes, to_long_bytes
+from windlass.store.totals import add_up
 
 _LANES_MOST = 200
 _PRIORITIES_MOST = 20
 """Looked at in one lane; of more, those beyond the highest are not asked for their oldest job."""
 _HIGHEST = 2**63 - 1
-_PAIRS_MOST = 1000
-"""Queues and keys of which totals are kept apart."""
-_OTHERS = "…"
 
 
 class Recording(Laning):
@@ -32,18 +29,17 @@ class Recording(Laning):
             return
         # The one commit serves both. Where everything is sealed, figures alone are not worth a sync.
         with self.database.write(full=self.database.is_unsealed) as connection:
-            connection.executemany(SQL["put_activity"], activity)
-            _forget(connection, activity[-1].minute - KEPT_MINUTES)
+            rolling.keep(connection, activity)
 
-    def activity(self, first_minute: int, last_minute: int) -> Iterator[Figures]:
+    def activity(self, first_minute: int, last_minute: int, *, minutes: int = 1) -> Iterator[Figures]:
         with self.database.read() as connection:
-            rows = connection.execute(SQL["activity"], (first_minute, last_minute)).fetchall()
+            rows = connection.execute(SQL["activity"], (first_minute, last_minute, minutes)).fetchall()
         return map(Figures._make, rows)
 
-    def totals(self, last_minute: int) -> list[Total]:
+    def totals(self) -> list[Total]:
         with self.database.read() as connection:
-            rows = connection.execute(SQL["all_activity"], (last_minute,)).fetchall()
-        before = [_total(row[2:]) for row in rows if row[0] == -1]
+            rows = connection.execute(SQL["all_activity"]).fetchall()
+        before = [rolling.total_of(row[2:]) for row in rows if row[0] == -1]
         return add_up((Figures._make(row) for row in rows[len(before) :]), before)
 
     def leases(self, *, owner: int | None = None, limit: int = 100) -> list[Lease]:
@@ -90,35 +86,6 @@ class Recording(Laning):
             job_id=job_id, queue=pair[0], key=pair[1], since=moment(since), ready=min(ready, count_to),
             ready_is_least=ready > count_to,
         )  # fmt: skip
-
-
-def _forget(connection: Connection, minute: int) -> None:
-    """Deletes figures of before that minute, and adds them to the totals."""
-    old = connection.execute(SQL["old_activity"], (minute,)).fetchall()
-    if not old:
-        return
-    adding: dict[tuple[str, str], Adding] = {}
-    known = connection.execute(SQL["count_activity_totals"]).fetchone()[0]
-    for row in map(Figures._make, old):
-        pair = row.queue, row.key
-        if pair not in adding:
-            before = connection.execute(SQL["activity_total"], pair).fetchone()
-            if before is None and known >= _PAIRS_MOST:
-                pair = _OTHERS, _OTHERS
-                before = connection.execute(SQL["activity_total"], pair).fetchone()
-            if pair not in adding:
-                adding[pair] = Adding(*pair, None if before is None else _total(before))
-                known += before is None
-        adding[pair].add(row)
-    for one in adding.values():
-        total = one.total()
-        sketches = to_long_bytes(total.waits), to_long_bytes(total.runs)
-        connection.execute(SQL["put_activity_total"], (total.queue, total.key, *total.outcomes, *sketches))
-    connection.execute(SQL["forget_activity"], (minute,))
-
-
-def _total(row: Sequence[Any]) -> Total:
-    return Total(row[0], row[1], tuple(row[2:9]), from_long_bytes(row[9]), from_long_bytes(row[10]))
 
 
 def waited_us(now_us: int, since: str) -> int | None:

@@ -12,6 +12,10 @@ from windlass.store.relational.engine import Connection
 from windlass.store.relational.statements import SQL
 
 _KINDS = ("ready", "conditioned")
+_FULL_MOST = 10
+"""Where so many queues' worth of ready jobs has been counted, of each other queue only …"""
+_FEW = 100
+"""… so many are: however many queues there are, a page of them is there at once."""
 
 
 class Tallying(Role):
@@ -36,14 +40,19 @@ def _counted(connection: Connection, count_to: int | None) -> Iterator[tuple[str
     if count_to is None:
         yield from connection.execute(SQL["queues"])
         return
+    counted = 0
     for kind in _KINDS:
         for alone in (0, 1):
             queue = ""
             # From queue to queue by the index: what is in them is not walked.
             while row := connection.execute(SQL[f"next_{kind}_queue"], (alone, queue)).fetchone():
                 queue = row[0]
-                (count,) = connection.execute(SQL[f"count_{kind}_queue"], (alone, queue, count_to)).fetchone()
+                most = count_to if counted < _FULL_MOST * count_to else min(_FEW, count_to)
+                (count,) = connection.execute(SQL[f"count_{kind}_queue"], (alone, queue, most)).fetchone()
+                counted += count
                 yield queue, "ready", count
+                if most <= count < count_to:
+                    yield queue, "is_least", 1
     yield from connection.execute(SQL["queues_at_least"], (count_to,))
 
 
@@ -54,4 +63,4 @@ def _mark(found: dict[str, dict[str, Any]], count_to: int) -> None:
         totals.update({what: state.get(what, 0) for what in ("scheduled", "held", "running")})
     is_cut = any(total >= count_to for total in totals.values())
     for state in found.values():
-        state["is_least"] = is_cut or state.get("ready", 0) >= count_to
+        state["is_least"] = is_cut or "is_least" in state or state.get("ready", 0) >= count_to

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from windlass.clock import from_us
-from windlass.figures import OUTCOMES, Part, Spread, Summary, summarize
-from windlass.store.activity import Failed, LongestWait
+from windlass.figures import Part, Spread, Summary, summarize
+from windlass.store.activity import OUTCOMES, Failed, LongestWait
 from windlass.store.protocol import Store
 from windlass.web.alike import by_likeness
 from windlass.web.routing import Call, Routes

@@ -3,4 +3,4 @@ SELECT -1, 0, queue, job_key, completed, failed, retried, snoozed, cancelled, cr
 FROM windlass_activity_totals
 UNION ALL
 SELECT minute, owner, queue, job_key, completed, failed, retried, snoozed, cancelled, crashed, other, waits, runs
-FROM windlass_activity WHERE minute <= ?
+FROM windlass_activity

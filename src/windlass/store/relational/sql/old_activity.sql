@@ -1,4 +1,3 @@
--- The rows that forget_activity is about to delete.
+-- So many at a time: after an upgrade there may be two days' worth.
 SELECT minute, owner, queue, job_key, completed, failed, retried, snoozed, cancelled, crashed, other, waits, runs
-FROM windlass_activity
-WHERE minute < ?1 AND minute < (SELECT min(minute) FROM windlass_activity) + 10
+FROM windlass_activity WHERE minute < ? ORDER BY minute, owner, queue, job_key LIMIT ?

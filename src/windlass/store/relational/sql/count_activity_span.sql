@@ -1,0 +1,1 @@
+SELECT count(*) FROM windlass_activity_spans WHERE minutes = ? AND minute = ?
