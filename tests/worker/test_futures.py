@@ -183,3 +183,102 @@ def test_settling_twice_changes_nothing_the_second_time(app: Windlass):
     assert job is not None
     assert (job.status, job.result, job.last_error) == (COMPLETED, 1, None)
     shop.close()
+
+
+# ── short jobs travel together ─────────────────────────────────────────────────────────────────────
+class Counting(ThreadPoolExecutor):
+    """It knows how many pieces of work it was given."""
+
+    given = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.given += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_jobs_that_were_measured_to_be_short_travel_together(app: Windlass):
+    @app.job
+    def short(n: int) -> int:
+        return n
+
+    jobs = short.enqueue_many([{"n": n} for n in range(500)])
+    with Counting(2) as executor, app.running(executor=executor):
+        done = ended(app, *[job.id for job in jobs])
+    assert [job.result for job in done] == list(range(500))
+    assert executor.given < 250
+
+
+def test_jobs_of_unknown_length_wait_for_a_worker_of_their_own(app: Windlass):
+    go, begun = threading.Event(), []
+
+    @app.job
+    def work() -> None:
+        begun.append(1)
+        assert go.wait(20)
+
+    for _ in range(6):
+        work.enqueue()
+    with Counting(2) as executor, app.running(executor=executor):
+        until(lambda: len(begun) == 2)
+        assert executor.given == 2
+        assert app.jobs.counts()[PENDING] == 4
+        go.set()
+        until(lambda: app.jobs.counts()[COMPLETED] == 6)
+
+
+def test_what_waits_behind_a_job_that_takes_long_after_all_is_taken_back(app: Windlass):
+    go, long = threading.Event(), threading.Event()
+
+    @app.job
+    def mostly_short(n: int) -> None:
+        if n == 400:
+            long.set()
+            assert go.wait(20)
+
+    jobs = mostly_short.enqueue_many([{"n": n} for n in range(1000)])
+    with ThreadPoolExecutor(1) as executor, app.running(executor=executor):
+        assert long.wait(20)
+        # One piece of work runs; what waited behind it is PENDING again, though nobody waits for it.
+        until(lambda: app.jobs.counts()[JobStatus.RUNNING] <= 64)
+        go.set()
+        assert {job.status for job in ended(app, *[job.id for job in jobs])} == {COMPLETED}
+
+
+def test_a_timeout_counts_for_the_job_that_runs_and_not_for_those_behind_it(app: Windlass):
+    @app.job(timeout="300ms", max_attempts=1)
+    def mostly_short(ctx: Context, n: int) -> None:
+        if n == 300:
+            assert ctx.wait_cancelled(20)
+            ctx.raise_if_cancelled()
+
+    jobs = mostly_short.enqueue_many([{"n": n} for n in range(500)])
+    with ThreadPoolExecutor(1) as executor, app.running(executor=executor):
+        done = ended(app, *[job.id for job in jobs])
+    assert [(job.payload["n"], job.reason) for job in done if job.status is not COMPLETED] == [
+        (300, "timeout")
+    ]
+
+
+class Cancelling(Executor):
+    """Whatever it is given first it cancels, as a cluster does whose scheduler is gone."""
+
+    def __init__(self) -> None:
+        self.inner = ThreadPoolExecutor(1)
+        self.cancelled = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.cancelled < 2:
+            self.cancelled += 1
+            future: Future[Any] = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+        return self.inner.submit(fn, *args, **kwargs)
+
+
+def test_what_an_executor_cancels_by_itself_runs_again(faulty: Windlass):
+    """Nobody asked for it: a job is no cancelled one because a cluster was shut down."""
+    executor = Cancelling()
+    with executor.inner, faulty.running(executor=executor):
+        [job] = ended(faulty, faulty.enqueue("innocent", {}).id)
+    assert (job.status, job.attempts, executor.cancelled) == (COMPLETED, 1, 2)

@@ -11,30 +11,38 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from functools import lru_cache
 from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
 from windlass.context import StopReason
-from windlass.context.saying import NOTICE
-from windlass.outcome import AnyOutcome, Cancelled, Crashed, Released
+from windlass.outcome import AnyOutcome, Crashed, Released
 from windlass.store.protocol import Claim, Lane
-from windlass.target import PerformerLike
 from windlass.worker.alone import Alone
-from windlass.worker.isolate import FAREWELL_S, run_start_callbacks
+from windlass.worker.batches import Batch, Placing
+from windlass.worker.elastic import ElasticExecutor, Withdrawn, WorkerLost
+from windlass.worker.estimate import Estimates
+from windlass.worker.isolate import FAREWELL_S
 from windlass.worker.local import Asks, LocalService, News
 from windlass.worker.pool import Inbox
+from windlass.worker.reference import Came, perform_all_with, perform_by_reference
 from windlass.worker.stopped import stopped
 from windlass.worker.threads import MakePerformer
 from windlass.worker.traits import TraitsOf
 
+_OVERDUE_S = 0.05
+"""What was thought to be short and runs this long keeps nobody waiting behind it."""
+_REST_S = 0.5
+"""An executor that cancels what it was given gets nothing for so long."""
+
 
 class FuturePool:
-    """Runs each job as one future. Job code travels by reference: target and job key, never by pickle.
+    """Runs jobs as futures. Job code travels by reference: target and job key, never by pickle.
 
-    ``slots`` is how many jobs it takes at once; by default what the executor says of itself. An executor that
-    breaks is replaced by ``make_executor``, a ``ProcessPoolExecutor`` by one like it; else the service stops.
-    What it held then runs alone: the job under which it breaks again is the culprit.
+    ``slots`` is how many pieces of work it gives at once; by default what the executor says of itself. A
+    piece is a job, or several that were measured to be short. An executor that breaks is replaced by
+    ``make_executor``, a ``ProcessPoolExecutor`` by one like it; else the service stops. What it held then
+    runs alone: the job under which it breaks again is the culprit. An ``ElasticExecutor`` says which of its
+    workers was lost.
 
     Jobs in threads can be asked to stop, for a timeout as well; those that run elsewhere cannot be reached.
     """
@@ -54,14 +62,18 @@ class FuturePool:
         self._traits = traits
         self._target = target
         self._make_performer = make_performer
-        self._slots = slots or getattr(executor, "_max_workers", None) or 4
+        self._wanted = slots
         self._make_executor = make_executor or _another_like(executor)
         self._on_start = on_start
         self._own: list[Executor] = []
         self._news = News()
-        self._held: dict[int, _Held] = {}
-        self._placed: list[Claim] = []
+        self._held: dict[int, Batch | None] = {}
+        """Of each job the piece of work that it is in; None while it is only placed."""
+        self._batches: dict[Batch, None] = {}
+        self._estimates = Estimates()
+        self._placing = Placing(self._estimates)
         self._alone = Alone(float("inf"))
+        self._rests_until = 0.0
         self._stopping = False
         self._killed = False
 
@@ -75,6 +87,8 @@ class FuturePool:
         self._program = "" if isinstance(self._executor, ThreadPoolExecutor) else self._target()
         if self._on_start is not None and not self._program:
             self._on_start(self._service)
+        if isinstance(self._executor, ElasticExecutor):
+            self._executor.watch(lambda: self._news.tell(lambda inbox: inbox.ready()))
         inbox.ready()
 
     def filenos(self) -> Sequence[int]:
@@ -84,8 +98,8 @@ class FuturePool:
         return list(self._held)
 
     def scale(self, count: int) -> None:
-        """Takes so many jobs at once; how many workers there are is the executor's own affair."""
-        self._slots = count
+        """Gives so many pieces of work at once; how many workers there are is the executor's own affair."""
+        self._wanted = count
         self._inbox.ready()
 
     def stop(self, *, interrupt: bool) -> None:
@@ -99,99 +113,153 @@ class FuturePool:
         self._killed = self._stopping = True
         self.recall()
         self.collect()
-        for held in list(self._held.values()):
-            self._settle(held, Released("the service stopped"))
+        for batch in list(self._batches):
+            self._settle(batch, Released("the service stopped"))
         for executor in self._own:
             executor.shutdown(wait=False, cancel_futures=True)
         self._performer.close(FAREWELL_S)
         self._news.close()
 
     # ── placing ────────────────────────────────────────────────────────────────────────────────
+    @property
+    def _slots(self) -> int:
+        executor = self._executor
+        if isinstance(executor, ElasticExecutor):
+            return executor.size if self._wanted is None else min(self._wanted, executor.size)
+        return self._wanted or getattr(executor, "_max_workers", None) or 4
+
+    @property
+    def _empties_itself(self) -> bool:
+        """A suspect gets the whole executor, where no worker of it can be told from another."""
+        return not isinstance(self._executor, ElasticExecutor)
+
     def cap(self, lane: Lane) -> int:
-        if self._stopping or self._traits(lane.key) is None:
+        if self._stopping or self._traits(lane.key) is None or monotonic() < self._rests_until:
             return 0
-        held = len(self._held)
-        return self._alone.cap(lane, held=held, room=max(self._slots - held, 0))
+        slots, given = self._slots, len(self._batches)
+        if lane.alone:
+            room = max(slots - given, 0)
+        else:
+            room = self._placing.room(lane.key, slots=slots, given=given)
+        return self._alone.cap(lane, held=len(self._held), room=room) if self._empties_itself else room
 
     def place(self, claim: Claim) -> bool:
-        if len(self._held) >= self._slots or not self._alone.admits(claim, held=len(self._held)):
+        if not self._placing.fits(claim, slots=self._slots, given=len(self._batches)):
             return False
-        self._held[claim.job_id] = _Held(claim)
-        self._alone.placed(claim)
-        self._placed.append(claim)
+        if self._empties_itself:
+            if not self._alone.admits(claim, held=len(self._held)):
+                return False
+            self._alone.placed(claim)
+        self._held[claim.job_id] = None
+        self._placing.add(claim)
         return True
 
     def unplace(self) -> None:
-        for claim in self._placed:
+        for claim in self._placing.clear():
             del self._held[claim.job_id]
             self._alone.gone(claim)
-        self._placed.clear()
 
     def flush(self) -> None:
-        placed, self._placed = self._placed, []
-        for claim in placed:
-            held = self._held[claim.job_id]
+        if not len(self._placing):
+            return
+        for batch in self._placing.batches(slots=self._slots, given=len(self._batches)):
+            self._batches[batch] = None
+            for claim in batch.claims:
+                self._held[claim.job_id] = batch
             try:
-                self._submit(held)
+                future = self._submit(batch)
             except (BrokenExecutor, RuntimeError) as error:
-                self._settle(held, Released(f"the executor took no work: {error}"))
+                self._settle(batch, Released(f"the executor took no work: {error}"))
                 self._replace(self._executor, error)
                 continue
-            assert held.future is not None
-            held.future.add_done_callback(lambda _, held=held: self._news.tell(lambda _: self._done(held)))
+            future.add_done_callback(lambda _, batch=batch: self._news.tell(lambda _: self._done(batch)))
 
-    def _submit(self, held: _Held) -> None:
-        claim = held.claim
-        traits = self._traits(claim.key)
-        is_async = traits is not None and traits.is_async
-        held.executor = self._executor
-        held.began_ns = stopwatch_ns()
-        if not isinstance(self._executor, (ThreadPoolExecutor, ProcessPoolExecutor)):
+    def _submit(self, batch: Batch) -> Future[Came]:
+        executor = batch.executor = self._executor
+        batch.began_ns = stopwatch_ns()
+        given = [(claim, self._is_async(claim)) for claim in batch.claims]
+        if isinstance(executor, ThreadPoolExecutor):
+            batch.within_reach = True
+            for claim in batch.claims:
+                self._time(batch, claim)
+            batch.future = executor.submit(perform_all_with, self._performer, given)
+            return batch.future
+        if not isinstance(executor, ProcessPoolExecutor):
             # Another machine's clock says nothing about ours: there, what is handed over counts as started.
-            claim = claim._replace(start_by_us=None)
-        if not isinstance(self._executor, ThreadPoolExecutor):
-            held.future = self._executor.submit(perform_by_reference, self._program, tuple(claim), is_async)
-            return
-        held.future = self._executor.submit(perform_with, self._performer, claim, is_async)
-        held.within_reach = True
+            given = [(claim._replace(start_by_us=None), is_async) for claim, is_async in given]
+        by_reference = [(tuple(claim), is_async) for claim, is_async in given]
+        submit = executor.submit
+        if isinstance(executor, ElasticExecutor) and batch.claims[0].alone:
+            submit = executor.submit_alone
+        batch.future = submit(perform_by_reference, self._program, by_reference)
+        return batch.future
+
+    def _is_async(self, claim: Claim) -> bool:
+        traits = self._traits(claim.key)
+        return traits is not None and traits.is_async
+
+    def _time(self, batch: Batch, claim: Claim) -> None:
+        traits = self._traits(claim.key)
         timeout_us = claim.timeout_us or (traits.timeout_us if traits is not None else None)
         if timeout_us is not None:
-            held.deadline = monotonic() + timeout_us / 1_000_000
+            batch.deadlines[claim.job_id] = monotonic() + timeout_us / 1_000_000
 
     # ── hearing ────────────────────────────────────────────────────────────────────────────────
     def collect(self) -> None:
         self._news.deliver(self._inbox)
 
-    def _done(self, held: _Held) -> None:
-        if self._held.get(held.claim.job_id) is not held:
+    def _done(self, batch: Batch) -> None:
+        if batch not in self._batches:
             return
-        assert held.future is not None
+        assert batch.future is not None
         try:
-            outcome = held.future.result(timeout=0)
+            came = batch.future.result(timeout=0)
         except CancelledError:
-            outcome = Cancelled("cancelled before it started")
+            # Not by us: what we cancel is settled at once. It may be running all the same.
+            self._rests_until = monotonic() + _REST_S
+            self._settle(batch, Released("the executor cancelled it"))
         except BrokenExecutor as error:
-            self._broke(held.executor, error)
-            return
+            self._broke(batch.executor, error)
+        except WorkerLost as error:
+            told = f"its worker died: {error}"
+            guilty = error.sole and len(batch.claims) == 1
+            self._settle(batch, Crashed(told) if guilty else Released(told, alone=True))
+        except Withdrawn as error:
+            self._settle(batch, Released(str(error)))
         except Exception as error:  # noqa: BLE001 - an executor of any kind may raise anything
-            outcome = Released(f"the executor lost it: {type(error).__name__}: {error}", alone=True)
-        self._settle(held, outcome)
+            self._settle(
+                batch, Released(f"the executor lost it: {type(error).__name__}: {error}", alone=True)
+            )
+        else:
+            self._came(batch, came)
+
+    def _came(self, batch: Batch, came: Came) -> None:
+        self._forget(batch)
+        for claim, (outcome, took_us) in zip(batch.claims, came, strict=True):
+            self._estimates.learn(claim.key, took_us)
+            self._inbox.settled(claim, outcome, took_us)
 
     def _broke(self, executor: Executor | None, error: BrokenExecutor) -> None:
         # All of it fails at once, and which job did it nobody can say unless there was only one.
-        lost = [held for held in self._held.values() if held.executor is executor]
-        for held in lost:
+        lost = [batch for batch in self._batches if batch.executor is executor]
+        guilty = len(lost) == 1 and len(lost[0].claims) == 1
+        for batch in lost:
             told = f"the executor broke: {error}"
-            self._settle(held, Crashed(told) if len(lost) == 1 else Released(told, alone=True))
+            self._settle(batch, Crashed(told) if guilty else Released(told, alone=True))
         self._replace(executor, error)
 
-    def _settle(self, held: _Held, outcome: AnyOutcome) -> None:
-        claim = held.claim
-        del self._held[claim.job_id]
-        self._asks.over(claim.job_id)
-        self._alone.gone(claim)
-        took_us = (stopwatch_ns() - held.began_ns) // 1000 if held.began_ns else None
-        self._inbox.settled(claim, outcome, took_us)
+    def _settle(self, batch: Batch, outcome: AnyOutcome) -> None:
+        self._forget(batch)
+        took_us = (stopwatch_ns() - batch.began_ns) // 1000 if batch.began_ns else None
+        for claim in batch.claims:
+            self._inbox.settled(claim, outcome, took_us)
+
+    def _forget(self, batch: Batch) -> None:
+        del self._batches[batch]
+        for claim in batch.claims:
+            del self._held[claim.job_id]
+            self._asks.over(claim.job_id)
+            self._alone.gone(claim)
 
     def _replace(self, broken: Executor | None, error: Exception) -> None:
         if self._stopping or broken is not self._executor:
@@ -205,50 +273,70 @@ class FuturePool:
     # ── minding ────────────────────────────────────────────────────────────────────────────────
     def tick(self, now: float) -> float | None:
         changed, wish = self._alone.tick(now, held=len(self._held))
+        if self._rests_until and now >= self._rests_until:
+            self._rests_until, changed = 0.0, True
         if changed:
             self._inbox.ready()
-        wishes = [wish, self._asks.again(now)]
-        for job_id, held in self._held.items():
-            if held.deadline is not None and now >= held.deadline:
-                held.deadline = None
-                self._asks.ask(job_id, "timeout", interrupt=True)
-            wishes.append(held.deadline)
+        wishes = [wish, self._asks.again(now), self._rests_until or None, self._hurry(now)]
+        for batch in self._batches:
+            for job_id, deadline in list(batch.deadlines.items()):
+                if now >= deadline:
+                    self._timed_out(batch, job_id, now)
+            wishes += batch.deadlines.values()
         return min((one for one in wishes if one is not None), default=None)
 
-    def cancel(self, job_id: int, reason: StopReason) -> None:
-        held = self._held.get(job_id)
-        if held is None or held.future is None:
+    def _timed_out(self, batch: Batch, job_id: int, now: float) -> None:
+        if len(batch.claims) > 1 and job_id not in self._performer.running:
+            # It waits behind another one of its batch, and has its whole time when it comes to it.
+            batch.deadlines[job_id] = now + _OVERDUE_S
             return
-        if held.future.cancel():
-            self._settle(held, stopped(reason, "before it started"))
+        del batch.deadlines[job_id]
+        self._asks.ask(job_id, "timeout", interrupt=True)
+
+    def _hurry(self, now: float) -> float | None:
+        """Takes back what waits behind pieces of work that take longer than was thought."""
+        if len(self._batches) <= self._slots or not isinstance(
+            self._executor, (ThreadPoolExecutor, ProcessPoolExecutor)
+        ):
+            return None
+        oldest = next(iter(self._batches))
+        overdue_at = now - (stopwatch_ns() - oldest.began_ns) / 1e9 + _OVERDUE_S
+        if now < overdue_at:
+            return overdue_at
+        for claim in oldest.claims:
+            self._estimates.forget(claim.key)
+        for batch in list(self._batches)[self._slots :]:
+            if batch.future is not None and batch.future.cancel():
+                self._settle(batch, Released("recalled: what runs takes long"))
+        return now + _OVERDUE_S if len(self._batches) > self._slots else None
+
+    def cancel(self, job_id: int, reason: StopReason) -> None:
+        batch = self._held.get(job_id)
+        if batch is None or batch.future is None:
+            return
+        if batch.future.cancel():
+            self._forget(batch)
+            for claim in batch.claims:
+                is_it = claim.job_id == job_id
+                outcome = (
+                    stopped(reason, "before it started") if is_it else Released("recalled before it started")
+                )
+                self._inbox.settled(claim, outcome)
         else:
             self._ask(job_id, reason, interrupt=True)
 
     def _ask(self, job_id: int, reason: StopReason, *, interrupt: bool) -> None:
-        if self._held[job_id].within_reach:
+        batch = self._held[job_id]
+        if batch is not None and batch.within_reach:
             self._asks.ask(job_id, reason, interrupt=interrupt)
 
     def recall(self) -> None:
-        for held in list(self._held.values()):
-            if held.future is not None and held.future.cancel():
-                self._settle(held, Released("recalled before it started"))
+        for batch in list(self._batches):
+            if batch.future is not None and batch.future.cancel():
+                self._settle(batch, Released("recalled before it started"))
 
     def broadcast(self, name: str, data: Any, request_id: int | None) -> None:
         self._service.deliver(name, data, request_id)
-
-
-class _Held:
-    """A job that an executor has."""
-
-    __slots__ = ("began_ns", "claim", "deadline", "executor", "future", "within_reach")
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self.began_ns = 0
-        self.future: Future[AnyOutcome] | None = None
-        self.executor: Executor | None = None
-        self.deadline: float | None = None
-        self.within_reach = False
 
 
 def _another_like(executor: Executor) -> Callable[[], Executor] | None:
@@ -261,49 +349,3 @@ def _another_like(executor: Executor) -> Callable[[], Executor] | None:
     }
     initargs: tuple[Any, ...] = getattr(executor, "_initargs", ())
     return lambda: ProcessPoolExecutor(**made, initargs=initargs)
-
-
-def perform_with(performer: PerformerLike, claim: Claim, is_async: bool) -> AnyOutcome:
-    """Runs one job in a thread of this process."""
-    if is_async:
-        import asyncio
-
-        return asyncio.run(performer.aperform(claim))
-    return performer.perform(claim)
-
-
-def perform_by_reference(target: str, fields: tuple[Any, ...], is_async: bool) -> AnyOutcome:
-    """Runs one job in another process, which finds the app by its target."""
-    return perform_with(_performer_of(target), Claim(*fields), is_async)
-
-
-@lru_cache(maxsize=8)
-def _performer_of(target: str) -> PerformerLike:
-    from windlass.target import load_app
-
-    app = load_app(target)
-    app.prepare()
-    service = _Deaf()
-    run_start_callbacks(app.registry, service, app.store)
-    return app.make_performer(service, _unheard)
-
-
-def _unheard(claim: Claim, progress: str) -> None:
-    del claim, progress  # there is no way back but the result
-
-
-class _Deaf:
-    """The service as a worker of a foreign executor has it: there is no way back but the result."""
-
-    def on(self, name: str, callback: Callable[..., Any]) -> None:
-        del name, callback
-        raise RuntimeError("messages do not reach the workers of a foreign executor: use isolates")
-
-    def send(self, name: str, data: Any = None) -> None:
-        del data
-        if name == NOTICE:
-            return  # what a handler says to people: unheard, like its progress
-        raise RuntimeError("the workers of a foreign executor cannot send messages: use isolates")
-
-    def stop(self) -> None:
-        raise RuntimeError("the workers of a foreign executor cannot stop the service: use isolates")
