@@ -28,6 +28,7 @@ from windlass.store.limits import Limits
 from windlass.store.listing import Listing
 from windlass.store.management import Management
 from windlass.store.notices import Notices
+from windlass.store.place import Place
 from windlass.store.timetable import Timetable
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ class Store(
         ...
 
     def seal(self, activity: Sequence[Figures] = ()) -> None:
-        """Makes all commits so far durable, and adds figures to those kept; no write where there is nothing."""
+        """Makes all commits so far durable, and adds figures to those kept; nothing is written for nothing."""
         ...
 
     def checkpoint(self, *, force: bool = False) -> WalState:
@@ -306,6 +307,11 @@ class Store(
         ...
 
     # ── around ─────────────────────────────────────────────────────────────────────────────────
+    @property
+    def place(self) -> Place:
+        """Where the database is, and the folder of this machine that goes with it."""
+        ...
+
     @property
     def borrowed(self) -> bool:
         """True where it works on a caller's connection: then only on the caller's thread."""
