@@ -1,7 +1,8 @@
 """Stores: where jobs live.
 
-``protocol.py`` is the contract; ``sqlite.py`` keeps it in one SQLite file. SQL is source: each statement is
-a file in ``sql/`` named like the method that runs it. Invariants every store keeps:
+``protocol.py`` is the contract; ``sqlite/`` keeps it in one SQLite file, ``postgres/`` in a PostgreSQL
+database. SQL is source: each statement is a file in ``sql/`` named like the method that runs it. Invariants
+every store keeps:
 
 * A row is settled only by the attempt that owns it: id, attempt number and random lease token all match.
 * Nobody holds the write lock while waiting for user code, a reader or the network.
@@ -13,41 +14,69 @@ a file in ``sql/`` named like the method that runs it. Invariants every store ke
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from windlass.errors import ConfigError
 
 if TYPE_CHECKING:
     import sqlite3
 
+    import psycopg
+
     from windlass.clock import Clock
+    from windlass.store.postgres.store import PostgresStore
     from windlass.store.sqlite.store import SqliteStore
 
 
 def open_store(
-    database: str | os.PathLike[str] | sqlite3.Connection, clock: Clock | None = None
-) -> SqliteStore:
-    """The store for a file name or an ``sqlite:///`` URL; nothing is opened yet.
+    database: str | os.PathLike[str] | sqlite3.Connection | psycopg.Connection[Any],
+    clock: Clock | None = None,
+) -> SqliteStore | PostgresStore:
+    """The store for a file name, an ``sqlite:///`` or a ``postgresql://`` URL; nothing is opened yet.
 
-    Or for a ``sqlite3`` connection of the program's own: then it works on that connection, on its thread, and
-    inside its transaction where one is open.
+    Or for a connection of the program's own, of ``sqlite3`` or ``psycopg``: then it works on that connection,
+    on its thread, and inside its transaction where one is open.
 
     Raises:
-        ConfigError: a URL of a kind this version has no store for, or a database in memory.
+        ConfigError: a URL of a kind this version has no store for, a database in memory, or a driver that is
+            not installed.
     """
-    from windlass.store.sqlite.store import SqliteStore
-
     if not isinstance(database, (str, os.PathLike)):
-        from windlass.store.sqlite.borrowed import BorrowedStore
-
-        return BorrowedStore(database, clock)
+        return _on_connection(database, clock)
     name = os.fspath(database)
     scheme, separator, rest = name.partition("://")
+    if separator and scheme.partition("+")[0] in ("postgresql", "postgres"):
+        return _postgres(name, clock)
     if separator and scheme != "sqlite":
-        raise ConfigError(f"no store for {scheme}:// yet: name an SQLite file, such as app.db, got {name!r}")
+        raise ConfigError(
+            f"no store for {scheme}://: expected an SQLite file, such as app.db, or a postgresql:// URL, "
+            f"got {name!r:.80}"
+        )
     path = rest.removeprefix("/") if separator else name
     if not path or path == ":memory:":
         raise ConfigError(
             f"expected a database file, got {name!r}: jobs in memory would not survive the program"
         )
+    from windlass.store.sqlite.store import SqliteStore
+
     return SqliteStore(path, clock)
+
+
+def _postgres(url: str, clock: Clock | None) -> PostgresStore:
+    try:
+        from windlass.store.postgres.store import PostgresStore
+    except ImportError as error:
+        raise ConfigError(
+            f'a postgresql:// URL needs psycopg ({error}): pip install "windlass[postgres]"'
+        ) from error
+    return PostgresStore(url, clock)
+
+
+def _on_connection(connection: Any, clock: Clock | None) -> SqliteStore | PostgresStore:
+    if any(base.__module__.partition(".")[0] == "psycopg" for base in type(connection).__mro__):
+        from windlass.store.postgres.borrowed import BorrowedPostgresStore
+
+        return BorrowedPostgresStore(connection, clock)
+    from windlass.store.sqlite.borrowed import BorrowedStore
+
+    return BorrowedStore(connection, clock)

@@ -14,7 +14,7 @@ from windlass.store.protocol import JobFilter, QueueState
 from windlass.store.relational import flowing, succession, walking
 from windlass.store.relational.base import Role
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.rows import COLUMNS, job_of, moment
+from windlass.store.relational.rows import COLUMNS, error_text, job_of, moment
 from windlass.store.relational.statements import SQL
 
 _STEP = 500
@@ -62,7 +62,7 @@ class Managing(Role):
         return [
             Attempt(
                 job_id=job_id, attempt=row[0], outcome=row[1], started_at=moment(row[2]),
-                finished_at=from_us(row[3]), error=row[4],
+                finished_at=from_us(row[3]), error=error_text(row[4]),
             )
             for row in rows
         ]  # fmt: skip

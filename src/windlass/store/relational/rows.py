@@ -19,6 +19,8 @@ COLUMNS = (
     "hold, reason, crashes, cancel_requested, ifnull(unique_key, unique_next), waits_for, "
     "unique_next IS NOT NULL AND unique_key IS NULL, deadline, constraints"
 )
+NUL = "\ufdd0"
+"""Stands for a NUL in the texts of a database that cannot keep one: what no text may contain."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Steps = tuple[float, float | None, str | None]
 """Progress as it is stored."""
@@ -42,7 +44,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
         run_at=_moment_of(row[10]),
         started_at=moment(row[11]),
         finished_at=_moment_of(row[12]),
-        last_error=_text(row[13]),
+        last_error=error_text(row[13]),
         result=_json(row[14]),
         progress=_progress(row[15]),
         tags=_texts(row[16]),
@@ -98,6 +100,11 @@ def _constraints(text: str) -> Constraints | None:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def error_text(value: Any) -> str | None:
+    """An error as it was told: it alone may contain a NUL."""
+    return value.replace(NUL, "\0") if isinstance(value, str) and NUL in value else _text(value)
 
 
 def _int(value: Any, default: int) -> int:

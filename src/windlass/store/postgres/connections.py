@@ -1,0 +1,192 @@
+"""This process's connections to a PostgreSQL database.
+
+A connection that lies idle is looked at before it is used: if its server has gone meanwhile, there is
+something to read on its socket, and it is replaced. That costs no round trip.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from windlass.errors import StoreUnavailable
+from windlass.store.postgres.faults import translate, translated
+from windlass.store.postgres.location import Location
+
+MOST = 20
+"""Connections that one store has at once."""
+_WAIT_S = 30.0
+_DEFAULTS = {
+    "connect_timeout": "10",
+    "application_name": "windlass",
+    # A host that is gone says nothing: without these, its connections would be waited for for hours.
+    "keepalives_idle": "20",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+class Facts(NamedTuple):
+    """What the first connection finds out."""
+
+    schema: str
+    lock: int
+    """The schema's number among the advisory locks."""
+    syncs: bool
+    """A commit is on the disk before it returns, unless its transaction says otherwise."""
+    pooled: bool
+    """There is a pooler in between, which may give each transaction another session."""
+
+
+class Connections:
+    """Idle connections, and how to make more."""
+
+    def __init__(self, location: Location, vet: Callable[[psycopg.Connection[Any]], None]) -> None:
+        self.location = location
+        self._vet = vet
+        self._conninfo = {**_DEFAULTS, **conninfo_to_dict(location.conninfo)}
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._busy: dict[int, psycopg.Connection[Any]] = {}
+        self._room = threading.BoundedSemaphore(MOST)
+        self._facts: Facts | None = None
+        self.epoch = 0
+
+    @property
+    def name(self) -> str:
+        """The database, for people: without a password."""
+        return self.location.name
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the server; asked at the first use."""
+        if self._facts is None:
+            self.give_back(self.take())
+        assert self._facts is not None
+        return self._facts
+
+    def take(self) -> psycopg.Connection[Any]:
+        """A connection that is in no transaction: each statement commits by itself.
+
+        Raises:
+            StoreUnavailable: there is none to be had.
+        """
+        if self._pid != os.getpid():
+            # Forked: the parent's connections are its own, and psycopg leaves them alone here.
+            self._begin_anew()
+        if not self._room.acquire(timeout=_WAIT_S):
+            raise StoreUnavailable(
+                f"all {MOST} connections of this program to {self.name} were in use for {_WAIT_S:g} s: "
+                "nothing was written; keep app.transaction() blocks short"
+            )
+        try:
+            while (raw := self._pop()) is not None:
+                if _is_quiet(raw):
+                    return raw
+                self._forget(raw)
+            raw = self.open()
+            with self._lock:
+                self._busy[id(raw)] = raw
+            return raw
+        except BaseException:
+            self._room.release()
+            raise
+
+    def _pop(self) -> psycopg.Connection[Any] | None:
+        with self._lock:
+            if not self._idle:
+                return None
+            raw = self._idle.pop()
+            self._busy[id(raw)] = raw
+            return raw
+
+    def give_back(self, raw: psycopg.Connection[Any]) -> None:
+        """Keeps it for the next one, or closes it where it is of no more use."""
+        if self._pid != os.getpid():
+            return
+        with self._lock:
+            kept = id(raw) in self._busy and raw.pgconn.transaction_status == TransactionStatus.IDLE
+            self._busy.pop(id(raw), None)
+            if kept:
+                self._idle.append(raw)
+        if not kept:
+            raw.close()
+        self._room.release()
+
+    def _forget(self, raw: psycopg.Connection[Any]) -> None:
+        with self._lock:
+            self._busy.pop(id(raw), None)
+        raw.close()
+
+    def owns(self, raw: object) -> bool:
+        """True for a connection of this store that is in use."""
+        return id(raw) in self._busy
+
+    def is_ours(self, backend: int) -> bool:
+        """True for a server process that works for this store."""
+        with self._lock:
+            return any(one.info.backend_pid == backend for one in (*self._idle, *self._busy.values()))
+
+    def open(self, *, autocommit: bool = True) -> psycopg.Connection[Any]:
+        """A new connection, which the caller closes."""
+        try:
+            raw = psycopg.connect(**self._conninfo, autocommit=True, row_factory=tuple_row)  # pyright: ignore[reportArgumentType]
+        except psycopg.Error as error:
+            raise translate(error, self.name) from error
+        try:
+            if self._facts is None:
+                with translated(self.name):
+                    self._facts = _look(raw)
+                    self._vet(raw)
+            # Another session each time would not know what was prepared.
+            raw.prepare_threshold = None if self._facts.pooled else 5
+            raw.autocommit = autocommit
+        except BaseException:
+            self._facts = None
+            raw.close()
+            raise
+        return raw
+
+    def reset(self) -> None:
+        """Closes what lies idle, and what is in use as soon as it is given back."""
+        if self._pid != os.getpid():
+            self._begin_anew()
+            return
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._busy.clear()
+            self._facts = None
+            self.epoch += 1
+        for raw in idle:
+            raw.close()
+
+
+def _is_quiet(raw: psycopg.Connection[Any]) -> bool:
+    """False where the server has said something unasked: that it goes, most likely."""
+    if raw.closed:
+        return False
+    poll = select.poll()
+    poll.register(raw.pgconn.socket, select.POLLIN)
+    return not poll.poll(0)
+
+
+def _look(raw: psycopg.Connection[Any]) -> Facts:
+    row = raw.execute(
+        "SELECT current_schema(), hashtext(current_schema()), current_setting('synchronous_commit'), "
+        "pg_backend_pid()"
+    ).fetchone()
+    assert row is not None
+    return Facts(row[0] or "public", row[1] or 0, row[2] != "off", row[3] != raw.info.backend_pid)

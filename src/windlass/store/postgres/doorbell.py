@@ -1,0 +1,250 @@
+"""The doorbell: NOTIFY between processes, a pipe within one.
+
+One connection of a process listens for all its bells. A notice that comes from a connection of the same store
+is passed over: its own bells were rung at once. What is rung many times in a moment is notified once.
+
+Notices get lost: with a connection that breaks, behind a pooler, on a standby that becomes the server. So no
+bell says that it hears everything, and whoever listens also looks by itself every now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import select
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+from windlass.clock import sleep
+from windlass.errors import StoreError
+from windlass.store.postgres.connections import Connections
+from windlass.store.relational.engine import Kind
+
+log = logging.getLogger("windlass.store")
+
+_BETWEEN_S = 0.02
+"""Between two notices of one process: each costs the server a moment in which nobody else commits."""
+_ANEW_S = (0.2, 1.0)
+"""Before a listening connection that broke is made anew …"""
+_ANEW_MOST_S = 10.0
+"""… doubled each time up to this."""
+
+
+class Bells:
+    """Rings, and hears rings, for one store."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._bells: list[PipeBell] = []
+        self._listener: _Listener | None = None
+        self._token = secrets.token_hex(6)
+        self._due: set[Kind] = set()
+        self._teller: threading.Thread | None = None
+
+    # ── listening ──────────────────────────────────────────────────────────────────────────────
+    def listen(self, kind: Kind) -> PipeBell:
+        """A new listener. Where the server cannot be reached now, it is tried again until it can."""
+        self._check_process()
+        bell = PipeBell(self, kind)
+        with self._lock:
+            self._bells.append(bell)
+            if self._listener is None and self._connections.location.hints:
+                self._listener = _Listener(self._connections, self._hear)
+        return bell
+
+    def leave(self, bell: PipeBell) -> None:
+        """Forgets a listener; with the last one, the connection."""
+        listener = None
+        with self._lock:
+            if bell in self._bells:
+                self._bells.remove(bell)
+            if not self._bells:
+                listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
+
+    def _hear(self, payload: str, backend: int) -> None:
+        word, _, token = payload.partition(" ")
+        if token == self._token or (not token and self._connections.is_ours(backend)):
+            return
+        self._ring_here("work" if word == "work" else "watch" if word == "watch" else None)
+        # A plain insert by a stranger is news for onlookers, too.
+        if not token:
+            self._ring_here("watch")
+
+    # ── ringing ────────────────────────────────────────────────────────────────────────────────
+    def ring(self, kind: Kind | None = None) -> None:
+        """Wakes every listener, or those of one kind. Never fails: what it follows is committed."""
+        self._check_process()
+        self._ring_here(kind)
+        if not self._connections.location.hints:
+            return
+        with self._lock:
+            self._due |= {"work", "watch"} if kind is None else {kind}
+            if self._teller is not None:
+                return
+            self._teller = threading.Thread(target=self._tell_all, name="windlass-ring")
+        try:
+            self._teller.start()
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            self._tell_all()
+
+    def ring_here(self, kind: Kind | None = None) -> None:
+        """Wakes the listeners of this process: those of others were told by the statement itself."""
+        self._check_process()
+        self._ring_here(kind)
+
+    def _ring_here(self, kind: Kind | None) -> None:
+        with self._lock:
+            heard = [bell for bell in self._bells if kind is None or bell.kind == kind]
+        for bell in heard:
+            bell.ring()
+
+    def _tell_all(self) -> None:
+        while True:
+            with self._lock:
+                due, self._due = self._due, set()
+                if not due:
+                    self._teller = None
+                    return
+            self._tell("all" if len(due) > 1 else next(iter(due)))
+            sleep(_BETWEEN_S)
+
+    def _tell(self, word: str) -> None:
+        raw = None
+        try:
+            raw = self._connections.take()
+            raw.execute("SELECT pg_notify(%s, %s)", (channel(self._connections), f"{word} {self._token}"))
+        except (StoreError, psycopg.Error) as error:
+            # A ring is only a hint, with a slow look below it.
+            log.debug("the doorbell could not be rung: %s", error)
+        finally:
+            if raw is not None:
+                self._connections.give_back(raw)
+
+    def close(self) -> None:
+        """Says what is still to be said. The listeners stay, and hear again what is told from now on."""
+        if self._pid != os.getpid():
+            return
+        teller = self._teller
+        if teller is not None and teller is not threading.current_thread():
+            teller.join()
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            self._begin_anew()
+
+
+def channel(connections: Connections) -> str:
+    """The channel of a schema."""
+    return f"windlass.{connections.facts.schema}"[:63]
+
+
+class PipeBell:
+    """The listening side. ``fileno`` becomes readable on a ring."""
+
+    hears_strangers = False
+    """A notice may be lost."""
+
+    def __init__(self, bells: Bells, kind: Kind) -> None:
+        self.kind: Kind = kind
+        self._bells = bells
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def ring(self) -> None:
+        """Makes it readable."""
+        with self._lock, suppress(BlockingIOError):  # so many are waiting already that one more says nothing
+            if not self._closed:
+                os.write(self._writer, b"!")
+
+    def drain(self) -> bool:
+        rung = False
+        with suppress(BlockingIOError):  # empty now, which is what draining means
+            while os.read(self._reader, 65536):
+                rung = True
+        return rung
+
+    def close(self) -> None:
+        self._bells.leave(self)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.close(self._reader)
+            os.close(self._writer)
+
+
+class _Listener:
+    """The listening connection, and the thread that waits on it."""
+
+    def __init__(self, connections: Connections, hear: Any) -> None:
+        self._connections = connections
+        self._hear = hear
+        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        raw: psycopg.Connection[Any] | None = None
+        with suppress(StoreError, psycopg.Error):  # the thread tries again
+            raw = self._open()
+        self._thread = threading.Thread(target=self._run, args=(raw,), name="windlass-listen", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Closes the connection."""
+        os.write(self._waker, b"!")
+        self._thread.join()
+        os.close(self._wake)
+        os.close(self._waker)
+
+    def _open(self) -> psycopg.Connection[Any]:
+        raw = self._connections.open()
+        try:
+            raw.execute(f'LISTEN "{channel(self._connections)}"')  # pyright: ignore[reportArgumentType,reportCallIssue]
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    def _run(self, raw: psycopg.Connection[Any] | None) -> None:
+        pause_s = random.uniform(*_ANEW_S)
+        while True:
+            try:
+                if raw is None:
+                    raw = self._open()
+                    # What was told meanwhile is lost: whoever listens had better look.
+                    self._hear("all -", 0)
+                pause_s = random.uniform(*_ANEW_S)
+                if self._stopped(raw, None):
+                    raw.close()
+                    return
+                for notice in raw.notifies(timeout=0):
+                    self._hear(notice.payload, notice.pid)
+            except (StoreError, psycopg.Error, OSError) as error:
+                log.debug("the listening connection broke: %s", error)
+                if raw is not None:
+                    raw.close()
+                    raw = None
+                if self._stopped(None, pause_s):
+                    return
+                pause_s = min(pause_s * 2, _ANEW_MOST_S)
+
+    def _stopped(self, raw: psycopg.Connection[Any] | None, timeout_s: float | None) -> bool:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        if raw is not None:
+            poll.register(raw.pgconn.socket, select.POLLIN)
+        ready = poll.poll(None if timeout_s is None else timeout_s * 1000)
+        return any(handle == self._wake for handle, _ in ready)

@@ -1,0 +1,81 @@
+"""A caller's own psycopg connection: whether it may be used, and how to work inside its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from windlass.errors import InvalidJob
+from windlass.store.postgres.faults import translated
+from windlass.store.postgres.statements import Statements
+
+_known: WeakKeyDictionary[psycopg.Connection[Any], str] = WeakKeyDictionary()
+
+
+def check_connection(connection: Any) -> psycopg.Connection[Any]:
+    """A connection that can be used here.
+
+    Raises:
+        InvalidJob: it is none of psycopg's, or closed.
+    """
+    if not isinstance(connection, psycopg.Connection):
+        raise InvalidJob(f"expected connection to be a psycopg.Connection, got {type(connection).__name__}")
+    if connection.closed:  # pyright: ignore[reportUnknownMemberType]
+        raise InvalidJob("the connection cannot be used here (it is closed): nothing was written")
+    return connection  # pyright: ignore[reportUnknownVariableType]
+
+
+def identity_of(raw: psycopg.Connection[Any], name: str) -> str:
+    """What all connections to the same schema have in common, and no others; empty: no Windlass there."""
+    known = _known.get(raw)
+    if known is None:
+        with kept(raw, name):
+            connection = Statements(raw)
+            known = ""
+            if connection.execute("SELECT to_regclass('windlass_meta') IS NOT NULL").fetchone()[0]:
+                row = connection.execute("SELECT value FROM windlass_meta WHERE name = 'identity'").fetchone()
+                known = "" if row is None else row[0]
+        _known[raw] = known
+    return known
+
+
+@contextmanager
+def kept(raw: psycopg.Connection[Any], name: str) -> Generator[None]:
+    """Leaves the connection as it was: in the caller's transaction, or in none."""
+    idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
+    try:
+        with translated(name):
+            yield
+    finally:
+        if idle and raw.pgconn.transaction_status != TransactionStatus.IDLE:
+            raw.rollback()
+
+
+@contextmanager
+def joined(raw: psycopg.Connection[Any], name: str, *, apart: bool) -> Generator[None]:
+    """Inside the caller's transaction, or psycopg's implicit one; ``apart``: what fails here is undone alone.
+
+    Raises:
+        StoreUnavailable: nothing was written.
+    """
+    with translated(name):
+        if not apart:
+            yield
+        elif raw.autocommit and raw.pgconn.transaction_status == TransactionStatus.IDLE:
+            with raw.transaction():
+                yield
+        else:
+            raw.execute("SAVEPOINT windlass")
+            try:
+                yield
+            except BaseException:
+                with suppress(psycopg.Error):  # the error itself is raised
+                    raw.execute("ROLLBACK TO windlass")
+                    raw.execute("RELEASE windlass")
+                raise
+            raw.execute("RELEASE windlass")

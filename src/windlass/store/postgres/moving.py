@@ -1,0 +1,85 @@
+"""What a move asks of PostgreSQL: triggers that keep a list of changes, and triggers that refuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.moving import ARRIVING, Table
+
+_SHUT = ("background_service_jobs", "windlass_schedules", "windlass_dispatchers")
+_NOTE = """
+CREATE OR REPLACE FUNCTION windlass_note() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    gone jsonb := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
+BEGIN
+    INSERT INTO windlass_moving (name, key)
+    SELECT TG_TABLE_NAME, jsonb_agg(gone -> part ORDER BY place)::text
+    FROM unnest(TG_ARGV) WITH ORDINALITY AS k (part, place);
+    RETURN NULL;
+END $$
+"""
+_REFUSE = """
+CREATE OR REPLACE FUNCTION windlass_shut() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_NARGS = 1 OR EXISTS (SELECT FROM windlass_meta WHERE name = TG_ARGV[1]) THEN
+        RAISE EXCEPTION 'windlass: %', TG_ARGV[0];
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$
+"""
+
+
+class PostgresMovable:
+    """The verbs of ``windlass.store.relational.moving.Movable``."""
+
+    def keep_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS windlass_moving "
+            "(seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL)"
+        )
+        connection.execute(_NOTE)
+        for table in tables:
+            # It waits for those who are writing, and sees all who write later.
+            connection.execute(
+                f"CREATE OR REPLACE TRIGGER windlass_moving AFTER INSERT OR UPDATE OR DELETE ON {table.name} "
+                f"FOR EACH ROW EXECUTE FUNCTION windlass_note ({', '.join(map(_text, table.key))})"
+            )
+
+    def forget_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
+        for table in tables:
+            connection.execute(f"DROP TRIGGER IF EXISTS windlass_moving ON {table.name}")
+        connection.execute("DROP FUNCTION IF EXISTS windlass_note")
+        connection.execute("DROP TABLE IF EXISTS windlass_moving")
+
+    def shut(self, connection: Connection, saying: str, *, while_arriving: bool) -> None:
+        connection.execute(_REFUSE)
+        words = ", ".join(map(_text, [saying, ARRIVING] if while_arriving else [saying]))
+        for table in _SHUT:
+            connection.execute(
+                f"CREATE OR REPLACE TRIGGER windlass_shut BEFORE INSERT OR UPDATE OR DELETE ON {table} "
+                f"FOR EACH ROW EXECUTE FUNCTION windlass_shut ({words})"
+            )
+
+    def open_up(self, connection: Connection) -> None:
+        for table in _SHUT:
+            connection.execute(f"DROP TRIGGER IF EXISTS windlass_shut ON {table}")
+        connection.execute("DROP FUNCTION IF EXISTS windlass_shut")
+
+    def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for table in tables:
+            row = connection.execute(
+                "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass), 0)",
+                (table,),
+            ).fetchone()
+            found[table] = row[0]
+        return found
+
+    def count_on_from(self, connection: Connection, table: str, last: int) -> None:
+        if last > self.last_ids(connection, [table])[table]:
+            connection.execute("SELECT setval(pg_get_serial_sequence(?, 'id')::regclass, ?)", (table, last))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,112 @@
+"""Enqueue: one statement, which commits by itself where it is all there is to do."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from windlass.errors import InvalidJob
+from windlass.store.postgres.database import Database
+from windlass.store.postgres.faults import is_lost
+from windlass.store.postgres.joining import check_connection, identity_of, joined
+from windlass.store.postgres.statements import Statements
+from windlass.store.protocol import Durability, Inserted, NewJob
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.inserting import Inserting
+
+
+class Producing(Inserting):
+    """The producers' verbs."""
+
+    database: Database
+
+    def insert(
+        self, jobs: Sequence[NewJob], *, durability: Durability = "full", connection: Any = None
+    ) -> list[Inserted]:
+        """See the protocol."""
+        if connection is not None:
+            return self._insert_inside(connection, jobs)
+        full = durability == "full"
+        if any(map(_is_bound, jobs)):
+            with self.database.write(full=full) as writer:
+                inserted = self.insert_on(writer, jobs)
+        elif len(jobs) == 1 and full and self.database.connections.facts.syncs:
+            inserted = self._insert_at_once(jobs)
+        else:
+            with self.database.transaction(full=full, turn=None) as writer:
+                inserted = self.insert_on(writer, jobs)
+        # Other processes were told by the insert itself.
+        self.database.bells.ring_here()
+        return inserted
+
+    def _insert_at_once(self, jobs: Sequence[NewJob]) -> list[Inserted]:
+        self.database.refuse_nesting()
+        with self.database.read() as connection:
+            try:
+                return self.insert_on(connection, jobs)
+            except psycopg.Error as error:
+                # Each statement is a transaction: where it was lost, so was the news of its commit.
+                if is_lost(error):
+                    raise self.database.unknown(error) from error
+                raise
+
+    @contextmanager
+    def transaction(self) -> Generator[psycopg.Connection[Any]]:
+        """A connection inside a transaction that commits durably at the end.
+
+        It keeps nobody else from writing: what two of these change at once, PostgreSQL puts in order.
+        """
+        with self.database.transaction(full=True, turn=None) as connection, self.database.inside():
+            raw = connection.raw
+            try:
+                yield raw
+            finally:
+                # The connection is the store's own: what the block set on it ends with it.
+                raw.row_factory = psycopg.rows.tuple_row
+        self.database.bells.ring_here()
+
+    def check_same(self, connection: Any) -> psycopg.Connection[Any]:
+        """Refuses a connection to any other database.
+
+        Raises:
+            InvalidJob: it is no connection, cannot be used, or belongs to another database or schema.
+        """
+        if self.database.owns(connection):
+            return connection
+        raw = check_connection(connection)
+        if identity_of(raw, self.database.name) != self._identity():
+            raise InvalidJob(
+                f"the connection belongs to {raw.info.dbname} on {raw.info.host or 'the local server'}, and "
+                f"the jobs are kept in {self.database.name}: a job can only be enqueued inside a transaction "
+                "of its own database and schema"
+            )
+        return raw
+
+    _identity_known: tuple[int, str] | None = None
+
+    def _identity(self) -> str:
+        epoch = self.database.connections.epoch
+        if self._identity_known is None or self._identity_known[0] != epoch:
+            raw = self.database.connections.take()
+            try:
+                self._identity_known = epoch, identity_of(raw, self.database.name) or "none"
+            finally:
+                self.database.connections.give_back(raw)
+        return self._identity_known[1]
+
+    def _insert_inside(self, connection: Any, jobs: Sequence[NewJob]) -> list[Inserted]:
+        raw = self.check_same(connection)
+        apart = len(jobs) > 1 or any(map(_is_bound, jobs))
+        with joined(raw, self.database.name, apart=apart):
+            return self.insert_on(Statements(raw), jobs)
+
+    def insert_on(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
+        return super().insert_on(connection, jobs)
+
+
+def _is_bound(job: NewJob) -> bool:
+    """It depends on other jobs."""
+    return job.unique is not None or bool(job.after or job.follows)

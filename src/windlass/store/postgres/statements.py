@@ -1,0 +1,127 @@
+"""Running the roles' statements through psycopg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import psycopg
+from psycopg import postgres
+from psycopg.adapt import AdaptersMap
+from psycopg.rows import tuple_row
+from psycopg.types.numeric import Int8BinaryDumper
+
+from windlass.store.postgres.dialect import respelled
+from windlass.store.relational.engine import Values
+from windlass.store.relational.rows import NUL
+
+
+def _adapters() -> AdaptersMap:
+    found = AdaptersMap(postgres.adapters)
+    # All integers of one type, truth included: a statement then has one plan, whatever it is given.
+    found.register_dumper(int, Int8BinaryDumper)
+    found.register_dumper(bool, Int8BinaryDumper)
+    return found
+
+
+_ADAPTERS = _adapters()
+
+
+class _PlainCursor(psycopg.Cursor[Any]):
+    """Rows as tuples and values as ours, whatever the connection's owner has set."""
+
+    @property
+    def adapters(self) -> AdaptersMap:
+        return _ADAPTERS
+
+
+class Inserted:
+    """The result of an insert that returns its id."""
+
+    __slots__ = ("description", "lastrowid", "rowcount")
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        row = cursor.fetchone()
+        self.description = None
+        self.rowcount = cursor.rowcount
+        self.lastrowid: int | None = None if row is None else row[0]
+
+    def fetchone(self) -> Any:
+        return None
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+class Statements:
+    """A connection as the roles know it."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self.raw = raw
+
+    def cursor(self) -> psycopg.Cursor[Any]:
+        """A cursor for statements in PostgreSQL's own spelling."""
+        return _PlainCursor(self.raw, row_factory=tuple_row)
+
+    def execute(self, sql: str, parameters: Values = (), /) -> Any:
+        statement = respelled(sql)
+        given = _named(parameters) if statement.numbered else parameters
+        cursor = self.cursor()
+        try:
+            cursor.execute(statement.text, given)  # pyright: ignore[reportArgumentType,reportCallIssue]
+        except psycopg.DataError as error:
+            # Text cannot hold a NUL here. Seldom does one come, so it is only looked for when it was in the way.
+            if error.sqlstate is not None or not _has_nul(given):
+                raise
+            cursor = self.cursor()
+            cursor.execute(statement.text, _without_nul(given))  # pyright: ignore[reportArgumentType,reportCallIssue]
+        return Inserted(cursor) if statement.gives_id else cursor
+
+    def executemany(self, sql: str, parameters: Iterable[Values], /) -> Any:
+        statement = respelled(sql)
+        cursor = self.cursor()
+        rows = [_named(row) if statement.numbered else row for row in parameters]
+        if rows:
+            try:
+                cursor.executemany(statement.text, rows)  # pyright: ignore[reportArgumentType,reportCallIssue]
+            except psycopg.DataError as error:
+                if error.sqlstate is not None or not any(map(_has_nul, rows)):
+                    raise
+                cursor = self.cursor()
+                cursor.executemany(statement.text, map(_without_nul, rows))  # pyright: ignore[reportArgumentType,reportCallIssue]
+        return cursor
+
+
+def statements_on(connection: Any) -> Statements:
+    """A connection as the roles know it, whichever of the two it is."""
+    return connection if isinstance(connection, Statements) else Statements(connection)
+
+
+def _named(parameters: Values) -> Values:
+    if isinstance(parameters, Mapping):
+        return parameters
+    return {f"p{place}": value for place, value in enumerate(parameters, 1)}
+
+
+def _has_nul(parameters: Values) -> bool:
+    values = parameters.values() if isinstance(parameters, Mapping) else parameters
+    return any(_plain(value) is not value for value in values)
+
+
+def _without_nul(parameters: Values) -> Values:
+    if isinstance(parameters, Mapping):
+        return {name: _plain(value) for name, value in parameters.items()}
+    return [_plain(value) for value in parameters]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", NUL) if "\0" in value else value
+    if isinstance(value, list) and any(isinstance(one, str) and "\0" in one for one in value):  # pyright: ignore[reportUnknownVariableType]
+        return [_plain(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

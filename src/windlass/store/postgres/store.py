@@ -1,0 +1,174 @@
+"""The store in a PostgreSQL database: its roles put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from windlass.clock import Clock, SystemClock
+from windlass.errors import ConfigError, StoreError, StoreUnavailable
+from windlass.store.migration import Migration
+from windlass.store.place import Place
+from windlass.store.postgres import migrate
+from windlass.store.postgres.database import Database
+from windlass.store.postgres.doorbell import PipeBell
+from windlass.store.postgres.faults import translated
+from windlass.store.postgres.joining import joined
+from windlass.store.postgres.location import Location, locate
+from windlass.store.postgres.producing import Producing
+from windlass.store.postgres.pulsing import Pulsing
+from windlass.store.postgres.statements import statements_on
+from windlass.store.protocol import ProgressNote, Settlement
+from windlass.store.relational.auditing import Auditing
+from windlass.store.relational.dispatching import Dispatching
+from windlass.store.relational.expiring import Expiring
+from windlass.store.relational.flowing import Flowing
+from windlass.store.relational.limiting import Limiting
+from windlass.store.relational.listing import Listing
+from windlass.store.relational.managing import Managing
+from windlass.store.relational.noticing import Noticing
+from windlass.store.relational.scheduling import Scheduling
+from windlass.store.relational.suggesting import Suggesting
+from windlass.store.relational.tallying import Tallying
+
+if TYPE_CHECKING:
+    from windlass.store.ledger import Ledger
+    from windlass.store.relational.moving import Side
+
+
+class PostgresStore(
+    Pulsing,
+    Producing,
+    Scheduling,
+    Dispatching,
+    Expiring,
+    Managing,
+    Tallying,
+    Flowing,
+    Limiting,
+    Noticing,
+    Auditing,
+    Listing,
+    Suggesting,
+):
+    """Jobs in one schema of a PostgreSQL database. Thread-safe. Connects at the first use."""
+
+    def __init__(self, url: str | Location, clock: Clock | None = None) -> None:
+        location = url if isinstance(url, Location) else locate(url)
+        super().__init__(Database(location), clock or SystemClock())
+
+    @property
+    def name(self) -> str:
+        """The database, for people: without a password."""
+        return self.database.name
+
+    @property
+    def path(self) -> str:
+        """A place of this user's own for what belongs to this database on this machine. No file."""
+        return self.database.location.path
+
+    @property
+    def place(self) -> Place:
+        """Where the database is, and the folder of this machine that goes with it."""
+        return Place(self.name, self.path, is_file=False)
+
+    @property
+    def borrowed(self) -> bool:
+        """False: it works on connections of its own, on any thread."""
+        return False
+
+    def apart(self) -> PostgresStore:
+        return self
+
+    @property
+    def ledger(self) -> Ledger:
+        """Not there yet.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            f"sync keeps its ledger in SQLite files only so far, and {self.name} is a PostgreSQL database: "
+            "keep the synced tables in a file of their own"
+        )
+
+    def side(self) -> Side:
+        """What a move to or from another database asks of it."""
+        from windlass.store.postgres.moving import PostgresMovable
+        from windlass.store.relational.moving import Side
+
+        return Side(self.database, PostgresMovable(), self.name)
+
+    def version(self) -> int:
+        return self.database.version()
+
+    def bell(self, kind: Literal["work", "watch"]) -> PipeBell:
+        return self.database.bells.listen(kind)
+
+    # ── connections of a handler's own ─────────────────────────────────────────────────────────
+    def connect(self) -> psycopg.Connection[Any]:
+        """A new connection for a handler's own reading and writing: it commits when it is told to."""
+        return self.database.connections.open(autocommit=False)
+
+    def disconnect(self, connection: psycopg.Connection[Any]) -> None:
+        """Closes a connection that ``connect`` gave; what it did not commit is rolled back."""
+        connection.close()
+
+    def begin(self, connection: psycopg.Connection[Any]) -> None:
+        """Begins a durable transaction. Nobody else is kept from writing by it."""
+        if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            raise StoreError(
+                "the connection is inside a transaction: commit it, or roll it back, before this one"
+            )
+        with translated(self.name):
+            self.database.begin_on(connection, full=True)
+
+    def commit(self, connection: psycopg.Connection[Any]) -> None:
+        """Commits what ``begin`` began, durably; then rings."""
+        self.database.check_open(connection)
+        self.database.commit(connection)
+        self.database.bells.ring()
+
+    def progress_on(self, connection: Any, note: ProgressNote) -> None:
+        super().progress_on(statements_on(connection), note)
+
+    def complete_on(self, connection: Any, settlement: Settlement) -> bool:
+        raw = self.check_same(connection)
+        with joined(raw, self.name, apart=True):
+            # First the turn, then the row, as everybody does: else two might wait for one another.
+            raw.execute(self.database.turn("shared"))  # pyright: ignore[reportArgumentType,reportCallIssue]
+            return super().complete_on(statements_on(raw), settlement)
+
+    # ── around ─────────────────────────────────────────────────────────────────────────────────
+    def migrate(self) -> list[str]:
+        return migrate.migrate(self.database)
+
+    def waiting_migrations(self) -> list[Migration]:
+        """Those that the database still lacks. Changes nothing."""
+        with self.database.read() as connection:
+            return migrate.pending(connection, self.name, migrate.migrations())
+
+    def quick_check(self) -> None:
+        """Asks whether the database answers; the server itself watches over its pages.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        with self.database.read() as connection:
+            connection.execute("SELECT 1")
+
+    def backup(self, target: str) -> NoReturn:
+        """Says how: PostgreSQL has tools of its own for this, which know roles, extensions and archives.
+
+        Raises:
+            StoreUnavailable: always.
+        """
+        raise StoreUnavailable(
+            f"{self.name} is backed up by PostgreSQL's own tools, also while everything runs: "
+            f'pg_dump --format=custom --file="{target}" "{self.name}"'
+        )
+
+    def close(self) -> None:
+        self.database.close()
