@@ -21,14 +21,17 @@ POOL = 4
 class Bouncer:
     """A running pgbouncer; every database of its server can be reached through it."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path, wanted: Mapping[str, str], prefix: list[str]) -> None:
         self.server = server
         self.folder = folder
+        self._wanted = wanted
+        self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
-        command = unprivileged([pgbouncer(), str(self.folder / "pgbouncer.ini")])
+        self._write()
+        command = [*self._prefix, *unprivileged([pgbouncer(), str(self.folder / "pgbouncer.ini")])]
         with (self.folder / "bouncer.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -38,6 +41,13 @@ class Bouncer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"pgbouncer did not start:\n{self.log()[-3000:]}")
             wait_a_moment()
+
+    def _write(self) -> None:
+        lines = [f"{name} = {value}" for name, value in self._wanted.items()]
+        databases = f"* = host={self.server.folder} port={self.server.port}"
+        ini = "\n".join(["[databases]", databases, "[pgbouncer]", *lines, ""])
+        (self.folder / "pgbouncer.ini").write_text(ini, encoding="utf-8")
+        (self.folder / "users.txt").write_text(f'"{ROLE}" ""\n"{SUPERUSER}" ""\n', encoding="utf-8")
 
     def _answers(self) -> bool:
         try:
@@ -53,9 +63,10 @@ class Bouncer:
             self._process.wait(PATIENCE_S)
             self._process = None
 
-    def restart(self) -> None:
-        """A crash, and a new start."""
+    def restart(self, *, to: Server | None = None) -> None:
+        """A crash, and a new start; from then on it may lead to another server."""
         self.stop()
+        self.server = to or self.server
         self.start()
 
     def url(self, database: str, **options: str) -> str:
@@ -77,9 +88,15 @@ class Bouncer:
 
 @contextmanager
 def before(
-    server: Server, *, mode: str = "transaction", pool: int = POOL, settings: Mapping[str, str] | None = None
+    server: Server,
+    *,
+    mode: str = "transaction",
+    pool: int = POOL,
+    settings: Mapping[str, str] | None = None,
+    prefix: list[str] | None = None,
 ) -> Generator[Bouncer]:
-    """A pgbouncer in a folder within the server's, whose path stays short enough for a socket."""
+    """A pgbouncer in a folder within the server's; ``settings`` go to its ``[pgbouncer]``."""
+    # Its path stays short enough for a socket.
     folder = server.folder / f"b{len(list(server.folder.glob('b*')))}"
     folder.mkdir()
     give(folder)
@@ -97,12 +114,7 @@ def before(
         "ignore_startup_parameters": "extra_float_digits,options",
         "server_login_retry": "1",
     }
-    lines = [f"{name} = {value}" for name, value in (wanted | dict(settings or {})).items()]
-    databases = f"* = host={server.folder} port={server.port}"
-    ini = "\n".join(["[databases]", databases, "[pgbouncer]", *lines, ""])
-    (folder / "pgbouncer.ini").write_text(ini, encoding="utf-8")
-    (folder / "users.txt").write_text(f'"{ROLE}" ""\n"{SUPERUSER}" ""\n', encoding="utf-8")
-    bouncer = Bouncer(server, folder)
+    bouncer = Bouncer(server, folder, wanted | dict(settings or {}), prefix or [])
     try:
         bouncer.start()
         yield bouncer

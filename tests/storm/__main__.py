@@ -23,6 +23,10 @@ def main(given: list[str] | None = None) -> int:
         from tests.storm.sync.__main__ import main as sync
 
         return sync([word for word in given if word != "--sync"])
+    if "--postgres" in given:
+        from tests.storm.postgres.__main__ import main as postgres
+
+        return postgres([word for word in given if word != "--postgres"])
     parser = argparse.ArgumentParser(prog="python3 dev.py storm", description=__doc__)
     parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=None, help="of the moments and victims; printed")
@@ -32,6 +36,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folder with database and logs")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a report")
     parser.add_argument("--sync", action="store_true", help="replicas of one server; see tests/storm/sync")
+    parser.add_argument("--postgres", action="store_true", help="three hosts, two servers; see its folder")
     parser.add_argument("--powercut", action="store_true", help="cut the power instead; see tests/powercut")
     arguments = parser.parse_args(given)
     seed = time.time_ns() % 1_000_000 if arguments.seed is None else arguments.seed

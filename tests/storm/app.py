@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from tests.storm import planted
+from tests.storm.bases import EFFECT, base_of
 from tests.storm.checker import CHILD
 from tests.storm.journal import Journal
+from tests.storm.planted import shorten_lease
 from tests.storm.processes import ancestors
 from windlass import Context, PermanentError, Retry, Windlass
 
@@ -21,12 +22,19 @@ ABOVE = ancestors(os.getpid())
 """The dispatcher and its supervisor; asked for now, since an orphan would be told another."""
 RETRIES = 2
 
-app = Windlass(FOLDER / "storm.db", isolates=2, grace=20.0)
+DATABASE = os.environ.get("STORM_URL", str(FOLDER / "storm.db"))
+BASE = base_of(DATABASE)
+
+app = Windlass(DATABASE, isolates=2, grace=20.0)
 
 if "STORM_PLANT" in os.environ:
-    planted.plant(os.environ["STORM_PLANT"])
+    if "STORM_URL" in os.environ:
+        from tests.storm.postgres.planted import plant
+    else:
+        from tests.storm.planted import plant
+    plant(os.environ["STORM_PLANT"])
 if "STORM_LEASE_S" in os.environ:
-    planted.shorten_lease(float(os.environ["STORM_LEASE_S"]))
+    shorten_lease(float(os.environ["STORM_LEASE_S"]))
 
 
 @cache
@@ -83,10 +91,7 @@ async def work_async(ctx: Context, uid: str, plan: str, ms: int) -> None:
 def commit(ctx: Context, uid: str, plan: str) -> None:
     """An effect, the job's completion and perhaps a child, all in one transaction."""
     with ctx.transaction() as db:
-        db.execute(
-            "INSERT INTO storm_effects (uid, job_id, attempt, pid) VALUES (?, ?, ?, ?)",
-            (uid, ctx.job_id, ctx.attempt, os.getpid()),
-        )
+        db.execute(BASE.spelled(EFFECT), (uid, ctx.job_id, ctx.attempt, os.getpid()))
         if plan == "family":
             work.using(connection=db).enqueue(uid=uid + CHILD, plan="ok", ms=0)
 

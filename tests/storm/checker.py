@@ -19,6 +19,8 @@ DYING_NS = 100_000_000
 CLOCK_NS = 5_000_000
 """The trigger's clock has milliseconds, and stands still within a statement."""
 CRASHES_TO_FAIL = 3
+UNSEALED_NS = 3_000_000_000
+"""A database that crashes may lose the settlements of about its last second, whose jobs then run again."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Checker:
         for change in history.changes:
             self._changes[change.job_id].append(change)
         self._kills: dict[int, list[Kill]] = defaultdict(list)
+        self._shocks = [kill for kill in history.kills if kill.is_shock]
         for kill in history.kills:
             for pid in kill.pids:
                 self._kills[pid].append(kill)
@@ -213,7 +216,7 @@ class Checker:
             if any(
                 claim.at - DYING_NS <= kill.begin <= release.at + CLOCK_NS
                 for kill in self._history.kills
-                if not kill.is_freeze
+                if kill.kind != "freeze"
             ):
                 silent.add(claim.attempts)
         return silent
@@ -305,11 +308,13 @@ class Checker:
                 continue
             if own and (kill.is_freeze or (run.end is not None and run.end < kill.begin)):
                 continue
+            if kill.is_shock and run.end is not None and run.end + UNSEALED_NS < kill.begin:
+                continue
             return kill
         return None
 
     def _kills_among(self, pids: set[int]) -> list[Kill]:
-        found = [kill for pid in pids for kill in self._kills.get(pid, [])]
+        found = [*self._shocks, *(kill for pid in pids for kill in self._kills.get(pid, []))]
         return sorted(found, key=lambda kill: kill.begin)
 
     # ── figures ──────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from tests.storm import processes
+from tests.storm.bases import OPEN_JOBS
 from tests.storm.checker import Verdict, check
 from tests.storm.fleet import Fleet
 from tests.storm.history import AUDIT, read
@@ -242,11 +243,10 @@ class Storm:
 
     def _drain(self) -> None:
         """Until every job has ended, or nothing has happened for a while."""
-        open_jobs = "SELECT count(*) FROM background_service_jobs WHERE status IN ('PENDING', 'RUNNING')"
         left, moved_at, pause = -1, time.monotonic(), Event()
         given_up_at = moved_at + self._plan.drain_most_s
         while moved_at + self._plan.drain_s > time.monotonic() < given_up_at:
-            before, left = left, self._fleet.query(open_jobs)
+            before, left = left, self._fleet.query(OPEN_JOBS)
             if left == 0:
                 return
             if left != before:

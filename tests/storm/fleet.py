@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.storm import processes
+from tests.storm.bases import SqliteBase
 from tests.storm.checker import Violation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +36,7 @@ class Fleet:
     ) -> None:
         self.folder = folder
         self.database = folder / DATABASE
+        self.base = SqliteBase(self.database)
         self.faults: list[Violation] = []
         self.restarts = 0
         self.under_fire = 0
@@ -108,11 +110,9 @@ class Fleet:
         path.touch()
         return path
 
-    def query(self, sql: str) -> int | None:
+    def query(self, sql: str) -> Any:
         """The first value of the first row, read as any program would; None where there is no row."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as reader:
-            row = reader.execute(sql).fetchone()
-            return row and row[0]
+        return self.base.query(sql)
 
     def write_lock_is_free(self) -> bool:
         with closing(sqlite3.connect(self.database, timeout=0.2, isolation_level=None)) as taker:
@@ -169,7 +169,7 @@ class Fleet:
 
     def _spawn(self, *command: str, stdin: int = subprocess.DEVNULL) -> Child:
         return subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [*self._before(), sys.executable, "-m", *command],
             cwd=ROOT,
             env=self._environment,
             stdin=stdin,
@@ -177,6 +177,10 @@ class Fleet:
             stderr=self._output,
             start_new_session=True,
         )
+
+    def _before(self) -> list[str]:
+        """What every command begins with."""
+        return []
 
     def _logs_of(self, names: list[str]) -> list[str]:
         return [word for name in names for word in ("--after", str(self.log_of_producer(name)))]

@@ -67,7 +67,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """What the driver did to some processes: ``SIGKILL``, or a freeze by ``SIGSTOP`` and ``SIGCONT``."""
+    """What the driver did to some processes: mostly ``SIGKILL``."""
 
     kind: str
     pids: frozenset[int]
@@ -76,7 +76,13 @@ class Kill:
 
     @property
     def is_freeze(self) -> bool:
-        return self.kind == "freeze"
+        """They were stopped by ``SIGSTOP``, or cut off from the database, and went on afterwards."""
+        return self.kind in ("freeze", "cut") or self.is_shock
+
+    @property
+    def is_shock(self) -> bool:
+        """It was done to the database, and so to everybody who used it."""
+        return self.kind in ("crash", "failover", "terminate", "pooler")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +139,13 @@ class History:
 def read(folder: Path, database: Path) -> History:
     """Reads all logs of a folder and the database they are about."""
     history = History()
+    read_logs(history, folder)
+    _read_database(history, database)
+    return history
+
+
+def read_logs(history: History, folder: Path) -> None:
+    """Adds what producers, handlers and the driver have written into a folder."""
     for path in sorted(folder.glob("producer-*.log")):
         _read_producer(history, path)
     for path in sorted(folder.glob("handler-*.log")):
@@ -145,8 +158,6 @@ def read(folder: Path, database: Path) -> History:
             )
     history.runs.sort(key=lambda run: run.start)
     history.kills.sort(key=lambda kill: kill.begin)
-    _read_database(history, database)
-    return history
 
 
 def _read_producer(history: History, path: Path) -> None:
@@ -193,14 +204,15 @@ def _read_database(history: History, database: Path) -> None:
     connection = sqlite3.connect(f"file:{database}?mode=rw", uri=True)
     try:
         history.integrity = "; ".join(row[0] for row in connection.execute("PRAGMA integrity_check"))
-        _read_tables(history, connection)
+        read_tables(history, connection)
     finally:
         connection.close()
 
 
-def _read_tables(history: History, connection: sqlite3.Connection) -> None:
+def read_tables(history: History, connection: Any) -> None:
+    """Adds the jobs as they ended, and every change that the triggers saw; by any driver's connection."""
     jobs = connection.execute(
-        "SELECT id, payload, status, ifnull(attempts, 0), ifnull(max_attempts, 3), last_error"
+        "SELECT id, payload, status, coalesce(attempts, 0), coalesce(max_attempts, 3), last_error"
         " FROM background_service_jobs ORDER BY id"
     )
     for job_id, payload, status, attempts, max_attempts, error in jobs:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from windlass import living
 from windlass.clock import iso
 from windlass.store.protocol import Inserted
 from windlass.store.relational.dispatching import Dispatching
 from windlass.store.relational.statements import SQL
 from windlass.store.sqlite.producing import Producing
-from windlass.worker import lease, upkeep
+from windlass.worker import upkeep
 
 FENCE = "attempts = ? AND lease_token = ? AND status = 'RUNNING'"
 NO_FENCE = "? IS NOT NULL AND ? IS NOT NULL"
@@ -108,5 +109,5 @@ def plant(name: str) -> None:
 
 def shorten_lease(seconds: float) -> None:
     """No bug: a dispatcher that is stopped loses its jobs sooner, so that a test need not wait."""
-    lease.STALE_US = round(seconds * 1_000_000)
+    living.STALE_US = round(seconds * 1_000_000)
     upkeep.BEAT_S = seconds / 5

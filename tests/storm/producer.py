@@ -6,24 +6,19 @@ import argparse
 import os
 import random
 import select
-import sqlite3
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.storm.app import FOLDER, app, payload, payload_text, work, work_async
+from tests.storm.app import BASE, FOLDER, app, payload, payload_text, work, work_async
+from tests.storm.bases import ORDER
 from tests.storm.journal import Journal, entries
 from windlass import OutcomeUnknown, StoreUnavailable
 
 BACKLOG_MOST = 200
-FOREIGN_INSERT = (
-    "INSERT INTO background_service_jobs (job_key, payload, priority, max_attempts, status)"
-    " VALUES (?, ?, ?, ?, 'PENDING')"
-)
 MS = [0, 0, 0, 0, 2, 5, 10, 20, 50, 120]
 if "STORM_WORK_MS" in os.environ:
     MS = [int(os.environ["STORM_WORK_MS"])]
@@ -43,7 +38,8 @@ class Producer:
     def run(self) -> None:
         ways = (self.single, self.single, self.many, self.transaction, self.foreign)
         while not self.told_to_stop(self._rng.uniform(0, 0.02)):
-            if self.backlog() <= BACKLOG_MOST:
+            backlog = self.backlog()
+            if backlog is not None and backlog <= BACKLOG_MOST:
                 self._rng.choice(ways)()
             elif self._recent:
                 self.again()
@@ -65,10 +61,12 @@ class Producer:
         readable, _, _ = select.select([sys.stdin], [], [], wait_s)
         return bool(readable)
 
-    def backlog(self) -> int:
-        with closing(sqlite3.connect(app.settings.database, timeout=10)) as reader:
-            sql = "SELECT count(*) FROM background_service_jobs WHERE status = 'PENDING'"
-            return reader.execute(sql).fetchone()[0]
+    def backlog(self) -> int | None:
+        """How many jobs wait; None while the database cannot be asked."""
+        try:
+            return BASE.query("SELECT count(*) FROM background_service_jobs WHERE status = 'PENDING'")
+        except BASE.failures:
+            return None
 
     # ── ways to enqueue ──────────────────────────────────────────────────────────────────────────
     def single(self) -> None:
@@ -103,7 +101,7 @@ class Producer:
             job_id = self._on_own(uid, plan, undone) if on_own else self._on_ours(uid, plan, undone)
         except _UndoneError:
             self._log.write("rollback", uids=[uid])
-        except (StoreUnavailable, sqlite3.OperationalError) as error:
+        except (StoreUnavailable, OutcomeUnknown, *BASE.failures) as error:
             self._log.write("unknown", uids=[uid], error=repr(error))
         else:
             self._log.write("ack", jobs=[(uid, job_id)])
@@ -113,12 +111,11 @@ class Producer:
             return self._order(connection, uid, plan, undone)
 
     def _on_own(self, uid: str, plan: str, undone: bool) -> int:
-        with closing(sqlite3.connect(app.settings.database, timeout=10)) as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with BASE.transaction() as connection:
             return self._order(connection, uid, plan, undone)
 
-    def _order(self, connection: sqlite3.Connection, uid: str, plan: str, undone: bool) -> int:
-        connection.execute("INSERT INTO storm_orders VALUES (?)", (uid,))
+    def _order(self, connection: Any, uid: str, plan: str, undone: bool) -> int:
+        connection.execute(BASE.spelled(ORDER), (uid,))
         job = work.using(connection=connection).enqueue(**self.fields(uid, plan))
         if undone:
             raise _UndoneError
@@ -130,14 +127,8 @@ class Producer:
         self.attempt("foreign", [(uid, plan)], partial(self._insert, uid, plan))
 
     def _insert(self, uid: str, plan: str) -> list[int]:
-        with closing(sqlite3.connect(app.settings.database, timeout=10)) as connection:
-            # SQLite before 3.51.3 may lose commits when foreign checkpoints race; that is not what is tested.
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            fields = self.fields(uid, plan)
-            values = ("storm_work", payload_text(**fields), self._rng.randint(0, 3), 40)
-            cursor = connection.execute(FOREIGN_INSERT, values)
-            connection.commit()
-            return [cursor.lastrowid or 0]
+        text = payload_text(**self.fields(uid, plan))
+        return [BASE.foreign(("storm_work", text, self._rng.randint(0, 3), 40))]
 
     # ── telling ──────────────────────────────────────────────────────────────────────────────────
     def new(self) -> tuple[str, str]:
@@ -161,7 +152,7 @@ class Producer:
             ids = enqueue()
         except StoreUnavailable as error:
             self._log.write("refused", uids=uids, error=repr(error))
-        except (OutcomeUnknown, sqlite3.OperationalError) as error:
+        except (OutcomeUnknown, *BASE.failures) as error:
             self._log.write("unknown", uids=uids, error=repr(error))
         else:
             self._log.write("ack", jobs=list(zip(uids, ids, strict=True)))
