@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,39 @@ else:
 """A move that is killed: at the nth table's step, or after the cut, or before it opens the target."""
 
 
-@pytest.fixture(params=["sqlite to sqlite"])
+@pytest.fixture(params=["sqlite to sqlite", "sqlite to postgres", "postgres to sqlite"])
 def sides(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """Where from, and where to."""
-    del request
-    return str(tmp_path / "old.db"), str(tmp_path / "new.db")
+    first, second = request.param.split(" to ")
+    file = str(tmp_path / "old.db")
+    names = {
+        "sqlite": file,
+        "postgres": request.getfixturevalue("postgres_url") if "postgres" in request.param else "",
+    }
+    return names[first], names[second] if first != second else str(tmp_path / "new.db")
 
 
 Sides = tuple[str, str]
 
 
+_open: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Whatever a test opens is closed after it."""
+    yield
+    while _open:
+        _open.pop().close()
+
+
+def store_of(name: str | Path) -> Any:
+    _open.append(open_store(name))
+    return _open[-1]
+
+
 def opened(sides: Sides) -> tuple[Any, Any]:
-    source, target = (open_store(name) for name in sides)
+    source, target = (store_of(name) for name in sides)
     source.migrate()
     return source, target
 
@@ -126,7 +148,7 @@ def test_the_source_refuses_everything_from_then_on(sides: Sides) -> None:
     ):
         with pytest.raises((StoreError, AssertionError)):
             change()
-    with pytest.raises(StoreUnavailable, match=r"was moved to .*new"):
+    with pytest.raises(StoreUnavailable, match="was moved to"):
         add(source)
     assert the(source, job).status == JobStatus.RUNNING
     with pytest.raises(MoveRefused, match=r"moved to .* already"):
@@ -161,7 +183,7 @@ def test_what_was_running_is_taken_back_from_its_dead_dispatcher(sides: Sides) -
 def test_nobody_gets_in_while_jobs_arrive(sides: Sides) -> None:
     source, target = opened(sides)
     fill(source)
-    other = open_store(sides[1])
+    other = store_of(sides[1])
     refused: list[str] = []
 
     def knock(_table: str, _rows: int) -> None:
@@ -278,7 +300,7 @@ def test_a_target_that_is_in_use_is_refused(sides: Sides) -> None:
 def test_a_half_way_move_goes_nowhere_else(sides: Sides, tmp_path: Path) -> None:
     source, target = opened(sides)
     fill(source)
-    third = open_store(tmp_path / "third.db")
+    third = store_of(tmp_path / "third.db")
     subprocess.run([sys.executable, "-c", MOVER, *sides, "copy", "2"], check=False)
     with pytest.raises(MoveRefused, match="half-way to"):
         move(source, third)
@@ -315,7 +337,7 @@ def test_a_cut_that_finds_other_rows_is_not_made(sides: Sides) -> None:
 
 
 def test_every_table_is_moved_or_stays_for_a_reason(tmp_path: Path) -> None:
-    store = open_store(tmp_path / "app.db")
+    store = store_of(tmp_path / "app.db")
     store.migrate()
     with store.side().engine.read() as connection:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -331,6 +353,6 @@ def test_an_app_is_told_where_its_jobs_are(sides: Sides) -> None:
     source, target = opened(sides)
     move(source, target)
     app = Windlass(sides[0])
-    with pytest.raises(StoreUnavailable, match=r"was moved to .*new"):
+    with pytest.raises(StoreUnavailable, match="was moved to"):
         app.enqueue("anything")
     app.close()

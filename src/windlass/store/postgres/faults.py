@@ -31,6 +31,8 @@ _CANNOT_NOW: tuple[tuple[type[Exception], str], ...] = (
     (errors.ReadOnlySqlTransaction, "is read-only"),
     (errors.IoError, "could not be read or written"),
 )
+OURS = "windlass: "
+"""What an error begins with that a trigger of ours raises."""
 _DAMAGED = (errors.DataCorrupted, errors.IndexCorrupted)
 _ABSENT = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
 
@@ -59,6 +61,8 @@ def translate(error: psycopg.Error, name: str) -> Exception:
     for kind, what in _CANNOT_NOW:
         if isinstance(error, kind):
             return StoreUnavailable(f"{name} {what} ({told}): nothing was written; try again")
+    if isinstance(error, errors.RaiseException) and told.startswith(OURS):
+        return StoreUnavailable(f"{name}: {told.removeprefix(OURS)}; nothing was written")
     if isinstance(error, _DAMAGED):
         return UnsafeDatabase(f"{name} is damaged ({told}): nothing was changed; restore a backup")
     if isinstance(error, _ABSENT) and ("windlass_" in told or "background_service_jobs" in told):

@@ -76,6 +76,10 @@ class Movable(Protocol):
         """Takes back what ``shut`` did, where it did."""
         ...
 
+    def has_synced_tables(self, connection: Connection) -> bool:
+        """Sync keeps a ledger here."""
+        ...
+
     def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
         """The highest id that each of these tables ever gave."""
         ...
@@ -146,7 +150,7 @@ class Move:
         if (gone := _note(self.target, MOVED)) is not None:
             raise MoveRefused(f"{self.target.name} was itself moved to {gone['to']}: name a new database")
         with self.source.engine.read() as connection:
-            if connection.execute("SELECT 1 FROM windlass_sync_resources LIMIT 1").fetchone():
+            if self.source.movable.has_synced_tables(connection):
                 raise MoveRefused(
                     f"{self.source.name} keeps synced tables, which only an SQLite file can hold yet: nothing "
                     "was done"

@@ -52,6 +52,9 @@ class SqliteMovable:
             for verb in verbs:
                 connection.execute(f"DROP TRIGGER IF EXISTS {_shutting(table, verb)}")
 
+    def has_synced_tables(self, connection: Connection) -> bool:
+        return connection.execute("SELECT 1 FROM windlass_sync_resources LIMIT 1").fetchone() is not None
+
     def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
         found = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
         return {table: found[table] for table in tables if table in found}
