@@ -16,7 +16,8 @@ import pytest
 from windlass.app import Windlass
 from windlass.errors import ConfigError, InvalidJob
 from windlass.job import JobStatus
-from windlass.jobs import JobManager, QueueManager, live_dispatchers
+from windlass.jobs import JobManager, QueueManager
+from windlass.living import live_dispatchers
 from windlass.outcome import PermanentError, Retry, Snooze
 from windlass.store.protocol import ClaimRequest
 from windlass.testing import ManualClock, drain

@@ -9,10 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from windlass import platform
 from windlass.audit import AuditManager
 from windlass.backoff import Backoff
 from windlass.bridge import asynchronous
@@ -25,6 +23,7 @@ from windlass.duration import Duration
 from windlass.events import Event
 from windlass.flow import Flow, Step
 from windlass.handlers import Registry
+from windlass.hosts import HostManager
 from windlass.job import Job
 from windlass.jobs import JobManager, QueueManager
 from windlass.limits import LimitManager, RateLike
@@ -56,8 +55,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Windlass(Placed):
     """An application's jobs: where they are kept, what runs them, and how they are enqueued.
 
-    ``database`` is an SQLite file; nothing is opened before it is first used. Further keyword arguments are
-    settings (see ``windlass.config.Settings``), which files, the environment and flags override.
+    ``database`` is an SQLite file, or a ``postgresql://`` URL; nothing is opened before it is first used.
+    Further keyword arguments are settings (see ``windlass.config.Settings``), which files, the environment
+    and flags override.
     ``clock`` and ``device`` are for tests: see ``windlass.testing``.
 
     >>> import tempfile
@@ -94,6 +94,7 @@ class Windlass(Placed):
         )
         self.jobs = JobManager(lambda: self.store, clock=self.clock)
         self.queues = QueueManager(lambda: self.store)
+        self.hosts = HostManager(lambda: self.store)
         self.audit = AuditManager(lambda: self.store)
         self.limits = LimitManager(lambda: self.store, self.registry)
         self.schedules = ScheduleManager(lambda: self.store, self.registry, lambda: self.clock)
@@ -116,11 +117,6 @@ class Windlass(Placed):
                     store.migrate()
                     self._store = store
         return self._store
-
-    @property
-    def state_dir(self) -> Path:
-        """The folder of locks, bells and logs beside the database."""
-        return Path(platform.state_folder(open_store(self.settings.database).path, create=False))
 
     @property
     def target(self) -> str:

@@ -30,7 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     database: str = "windlass.db"
-    """The SQLite file, or a database URL. A relative path is relative to the working directory."""
+    """The SQLite file, or a ``postgresql://`` URL. A relative path is relative to the working directory."""
     app: str | None = None
     """Where the service finds the program: ``module:attr`` or ``path/to/script.py[:attr]``."""
     durability: Literal["full", "fast"] = "full"
@@ -61,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the service logs at least."""
     log_format: Literal["text", "json"] = "text"
     """How it logs: lines for people, or one JSON object a line."""
+    host: str | None = None
+    """What this machine is called among those of one database; its host name by default."""
+    labels: tuple[str, ...] = ()
+    """What it has, such as ``gpu``: its dispatchers take from queues that are pinned to one of these."""
     service_enabled: bool = True
     """False: ``app.service.start()`` refuses."""
     reload_dirs: tuple[str, ...] = (".",)
@@ -344,6 +348,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "recycle_memory_mb": _count_or_off,
     "log_level": _one_of("debug", "info", "warning", "error"),
     "log_format": _one_of("text", "json"),
+    "host": _text,
+    "labels": _names,
     "service_enabled": _flag,
     "reload_dirs": _paths,
     "title": _text,

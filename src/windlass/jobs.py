@@ -8,7 +8,6 @@ from typing import Any, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from windlass import platform
 from windlass.blocking import asked_for, explain_conditions
 from windlass.bridge import asynchronous
 from windlass.browsing import Browsing, StatusLike, job_filter, stays_here
@@ -19,9 +18,10 @@ from windlass.fields import checked_count, checked_job_id, checked_name
 from windlass.flow import explain_waiting
 from windlass.job import Attempt, Job, JobStatus, Why
 from windlass.limits import RateLike, explain_limit, set_limit
+from windlass.living import live_dispatchers
 from windlass.store import open_store
 from windlass.store.flows import Relative
-from windlass.store.hosts import DispatcherRow
+from windlass.store.hosts import HOST_LABEL
 from windlass.store.protocol import JobFilter, QueueState, Store
 from windlass.watch import Watch
 
@@ -255,11 +255,22 @@ class JobManager(Browsing):
         live = live_dispatchers(self._store)
         if not live:
             return "no_service", f"no service is running on this database: windlass start{asked_for(job)}"
+        if switch is not None and switch.pin is not None:
+            live = [row for row in live if switch.pin in row.labels]
+            if not live:
+                return "pinned", (
+                    f"its queue {job.queue!r} is pinned to {pin_of(switch.pin)}, and no running service is "
+                    f"there: windlass run --label …, or windlass queues unpin {job.queue}"
+                )
         live = [row for row in live if row.job_keys is None or job.key in row.job_keys]
         if not live:
             return "unknown_key", (
                 f"no running service knows the job key {job.key!r}: deploy its handler, restart the service"
             )
+        shut = {one.host for one in self._store.hosts()}
+        if all(row.host in shut for row in live):
+            names = ", ".join(sorted({row.host for row in live}))
+            return "paused", f"the hosts that could run it are paused or drain: {names}"
         if (conditions := explain_conditions(self._store, job, live)) is not None:
             return "constraint", conditions
         ready = "ready", "it is ready and starts as soon as a worker is free"
@@ -293,6 +304,23 @@ class QueueManager:
         """Starts its jobs again."""
         self._give().set_queue(checked_name("queue", queue), paused=False)
 
+    def pin(self, queue: str, *, label: str | None = None, host: str | None = None) -> None:
+        """Has only dispatchers with that label take from this queue, or only those of that host.
+
+        ``label`` is one of the setting ``labels``: ``windlass run --label gpu``.
+
+        Raises:
+            InvalidJob: neither or both are given.
+        """
+        if (label is None) == (host is None):
+            raise InvalidJob("expected either a label or a host to pin the queue to")
+        wanted = f"{HOST_LABEL}{checked_name('host', host)}" if host else checked_name("label", label or "")
+        self._give().set_pin(checked_name("queue", queue), wanted)
+
+    def unpin(self, queue: str) -> None:
+        """Has any dispatcher take from it again."""
+        self._give().set_pin(checked_name("queue", queue), None)
+
     def limit(
         self,
         queue: str,
@@ -311,9 +339,10 @@ class QueueManager:
         set_limit(self._give(), "queue", checked_name("queue", queue), concurrency, rate)
 
 
-def live_dispatchers(store: Store) -> list[DispatcherRow]:
-    """The registered dispatchers whose lock somebody holds."""
-    return [row for row in store.dispatchers() if platform.is_locked(row.lock_file)]
+def pin_of(pin: str) -> str:
+    """What a queue is pinned to, for people: ``the label 'gpu'``, ``the host 'alpha'``."""
+    host = pin.removeprefix(HOST_LABEL)
+    return f"the label {pin!r}" if host == pin else f"the host {host!r}"
 
 
 def _giver(source: Any, clock: Clock) -> Callable[[], Store]:

@@ -15,7 +15,7 @@ import msgspec
 from windlass.backoff import DEFAULT, Backoff
 from windlass.duration import Duration, to_us
 
-StopReason = Literal["cancelled", "replaced", "deadline", "timeout", "constraint", "shutdown"]
+StopReason = Literal["cancelled", "replaced", "deadline", "timeout", "constraint", "shutdown", "lost"]
 """Why a running handler should end, and what becomes of its job if it does:
 
 - ``cancelled``: a person or a program no longer wants it. CANCELLED.
@@ -24,6 +24,7 @@ StopReason = Literal["cancelled", "replaced", "deadline", "timeout", "constraint
 - ``timeout``: this attempt took too long. Retried, or FAILED where no attempt is left.
 - ``constraint``: a condition that must hold while it runs does so no longer. It waits; no attempt is spent.
 - ``shutdown``: the service stops. It goes back as it was; no attempt is spent.
+- ``lost``: its machine was silent for so long that another runs the job by now. What it gives is discarded.
 """
 
 DEADLINE_MISSED = "DeadlineMissed: it had not completed by its deadline"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from windlass.clock import Clock
 from windlass.duration import Duration
-from windlass.store import open_store
+from windlass.store.place import Place, place_of
 
 if TYPE_CHECKING:
     from windlass.config import Settings
@@ -39,6 +39,16 @@ class Placed:
         @property
         def settings(self) -> Settings: ...
 
+    @property
+    def place(self) -> Place:
+        """Where the database is: what people may read of its name, and the folder of locks and logs."""
+        return place_of(self.settings.database)
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of locks, bells and logs of this database."""
+        return Path(self.place.folder)
+
     def condition(
         self, name: str, /, *, every: Duration = "30s", timeout: Duration = "5s"
     ) -> Callable[[F], F]:
@@ -64,5 +74,6 @@ class Placed:
             return self.device.open(on_change, clock=self.clock)
         from windlass.device import Device
 
-        folder = os.path.dirname(open_store(self.settings.database).path)
-        return Device(on_change, folder=folder, clock=self.clock, predicates=self.registry.conditions)
+        return Device(
+            on_change, folder=self.place.disk, clock=self.clock, predicates=self.registry.conditions
+        )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from windlass.device import AnyDevice
     from windlass.handlers import Registry
     from windlass.outcome import AnyOutcome
+    from windlass.store.place import Place
     from windlass.store.protocol import Claim, Store
 
 _ABSENT = object()
@@ -63,6 +64,11 @@ class AppLike(Protocol):
     @property
     def clock(self) -> Clock:
         """Where its time comes from."""
+        ...
+
+    @property
+    def place(self) -> Place:
+        """Where its database is."""
         ...
 
     @property

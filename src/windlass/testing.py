@@ -359,7 +359,8 @@ def _claim(app: Windlass, owner: int, conditions: Conditions) -> Claim | None:
     conditions.turned()
     lanes = conditions.sift([lane for lane in store.lanes() if known is None or lane.key in known])
     before = conditions.changed_us(lanes)
-    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), _accept_any, before)
+    pins = [switch.pin for switch in store.switches().values() if switch.pin is not None]
+    request = ClaimRequest(owner, 1, dict.fromkeys(lanes, 1), _accept_any, before, labels=pins)
     claimed = store.settle_and_claim([], request).claimed
     return claimed[0] if claimed else None
 

@@ -17,7 +17,7 @@ from windlass.cli.file_checks import sqlite_version
 from windlass.cli.holders import locks, users
 from windlass.clock import SystemClock
 from windlass.platform import file_lock
-from windlass.worker.lease import STALE_US
+from windlass.living import STALE_US
 
 
 def found(answer: Answer, check: str) -> list[dict[str, Any]]:

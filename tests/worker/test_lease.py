@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from windlass.living import BEAT_S, STALE_US, lock_state
 from windlass.platform import FileLock
 from windlass.testing import ManualClock
-from windlass.worker.lease import BEAT_S, REST_S, STALE_US, Lease, state_of
+from windlass.worker.lease import REST_S, Lease
 
 
 @pytest.fixture
@@ -25,15 +26,15 @@ def clock() -> ManualClock:
 def test_a_lease_that_is_held_and_fresh_is_alive(tmp_path: Path, clock: ManualClock):
     lease = Lease(tmp_path, clock)
     lease.take()
-    assert state_of(str(lease.path), clock) == "alive"
+    assert lock_state(str(lease.path), clock) == "alive"
     clock.advance(STALE_US / 1_000_000)
-    assert state_of(str(lease.path), clock) == "alive"
+    assert lock_state(str(lease.path), clock) == "alive"
     clock.advance("1s")
-    assert state_of(str(lease.path), clock) == "frozen"
+    assert lock_state(str(lease.path), clock) == "frozen"
     lease.beat()
-    assert state_of(str(lease.path), clock) == "alive"
+    assert lock_state(str(lease.path), clock) == "alive"
     lease.give_up()
-    assert state_of(str(lease.path), clock) == "dead"
+    assert lock_state(str(lease.path), clock) == "dead"
 
 
 def test_one_that_rests_says_how_long_it_may_be_silent(tmp_path: Path, clock: ManualClock):
@@ -41,11 +42,11 @@ def test_one_that_rests_says_how_long_it_may_be_silent(tmp_path: Path, clock: Ma
     lease.take()
     lease.beat(REST_S)
     clock.advance(REST_S + STALE_US / 1_000_000 - BEAT_S)
-    assert state_of(str(lease.path), clock) == "resting"
+    assert lock_state(str(lease.path), clock) == "resting"
     clock.advance("1s")
-    assert state_of(str(lease.path), clock) == "frozen"
+    assert lock_state(str(lease.path), clock) == "frozen"
     lease.beat()
-    assert state_of(str(lease.path), clock) == "alive"
+    assert lock_state(str(lease.path), clock) == "alive"
     lease.give_up()
 
 
@@ -53,9 +54,9 @@ def test_the_pulse_of_an_older_windlass_is_a_number_alone(tmp_path: Path, clock:
     lease = Lease(tmp_path, clock)
     lease.take()
     lease._lock.write(f"{clock.boot_us():020d}\n")
-    assert state_of(str(lease.path), clock) == "alive"
+    assert lock_state(str(lease.path), clock) == "alive"
     clock.advance(STALE_US / 1_000_000 + 1)
-    assert state_of(str(lease.path), clock) == "frozen"
+    assert lock_state(str(lease.path), clock) == "frozen"
     lease.give_up()
 
 
@@ -63,7 +64,7 @@ def test_a_jump_of_the_wall_clock_makes_nobody_look_frozen(tmp_path: Path, clock
     lease = Lease(tmp_path, clock)
     lease.take()
     clock.jump(clock.now.replace(year=clock.now.year + 12))
-    assert state_of(str(lease.path), clock) == "alive"
+    assert lock_state(str(lease.path), clock) == "alive"
     lease.give_up()
 
 
@@ -71,11 +72,11 @@ def test_a_lock_without_a_pulse_is_caught_between_two_beats(tmp_path: Path, cloc
     path = tmp_path / "new.lock"
     lock = FileLock(path)
     assert lock.try_acquire()
-    assert state_of(str(path), clock) == "alive"
+    assert lock_state(str(path), clock) == "alive"
     lock.write("nonsense")
-    assert state_of(str(path), clock) == "alive"
+    assert lock_state(str(path), clock) == "alive"
     lock.release()
-    assert state_of(str(path), clock) == "dead"
+    assert lock_state(str(path), clock) == "dead"
 
 
 def test_every_lease_has_a_name_of_its_own_in_a_private_folder(tmp_path: Path, clock: ManualClock):
@@ -102,10 +103,10 @@ def test_a_process_that_is_killed_gives_its_lease_up(tmp_path: Path, clock: Manu
     ) as holder:
         assert holder.stdout is not None
         path = holder.stdout.readline().strip()
-        assert state_of(path, clock) != "dead"
+        assert lock_state(path, clock) != "dead"
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
-        assert state_of(path, clock) == "dead"
+        assert lock_state(path, clock) == "dead"
 
 
 def test_a_forked_child_does_not_keep_its_parents_lease_alive(tmp_path: Path, clock: ManualClock):
@@ -121,7 +122,7 @@ def test_a_forked_child_does_not_keep_its_parents_lease_alive(tmp_path: Path, cl
     os.close(reading)
     path = str(lease.path)
     lease._lock.release()
-    assert state_of(path, clock) == "dead"
+    assert lock_state(path, clock) == "dead"
     os.close(writing)
     os.waitpid(child, 0)
     lease.give_up()

@@ -13,11 +13,13 @@ import pytest
 from windlass.clock import monotonic, next_minute
 from windlass.context.tempdirs import make_tempdir, temp_root
 from windlass.job import JobStatus
+from windlass.living import STALE_US, lock_state
 from windlass.outcome import Completed
 from windlass.store.protocol import Claim, ClaimRequest, NewJob, Settlement
 from windlass.store.sqlite.store import SqliteStore
 from windlass.testing import ManualClock
-from windlass.worker.lease import REST_S, STALE_US, Lease, state_of
+from windlass.worker.lease import REST_S, Lease
+from windlass.worker.membership import Membership, identity
 from windlass.worker.upkeep import Upkeep
 
 DAY_US = 86_400_000_000
@@ -33,11 +35,13 @@ class House:
         self.store.migrate()
         self.folder = folder / "app.db-windlass" / "dispatchers"
         self.lease, self.other = Lease(self.folder, self.clock), Lease(self.folder, self.clock)
-        self.owner, self.neighbour = (self.register(lease) for lease in (self.lease, self.other))
+        self.member = Membership(self.store, self.lease, identity("test", "service", None, "here", ()))
+        self.owner = self.member.enter()
+        self.member.look(monotonic())
+        self.neighbour = self.register(self.other)
         self.upkeep = Upkeep(
-            self.store, self.lease, self.clock, retention_us=7 * DAY_US, retention_count=1000
+            self.store, self.lease, self.member, self.clock, retention_us=7 * DAY_US, retention_count=1000
         )
-        self.upkeep.owner = self.owner
         # What is done once a minute is done at whole ones.
         self.now = next_minute(monotonic())
 
@@ -175,12 +179,12 @@ def test_a_dispatcher_without_jobs_beats_once_a_minute_and_at_once_when_it_takes
     house.clock.advance("59s")
     house.upkeep.beat(minute + 59.9, lambda: False)
     assert pulse_of(house.lease) == rested
-    assert state_of(str(house.lease.path), house.clock) == "resting"
+    assert lock_state(str(house.lease.path), house.clock) == "resting"
     house.upkeep.wake(minute + 59.9)
     assert pulse_of(house.lease) == rested + 59_000_000
-    assert state_of(str(house.lease.path), house.clock) == "alive"
+    assert lock_state(str(house.lease.path), house.clock) == "alive"
     house.clock.advance(STALE_US / 1_000_000 + 1)
-    assert state_of(str(house.lease.path), house.clock) == "frozen"
+    assert lock_state(str(house.lease.path), house.clock) == "frozen"
 
 
 def test_only_those_that_hold_jobs_are_looked_at_every_second(house: House):

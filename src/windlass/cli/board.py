@@ -15,7 +15,7 @@ from rich.text import Text
 from windlass.cli.render import jobs_table, queues_table
 from windlass.clock import monotonic
 from windlass.job import FINAL, JobStatus
-from windlass.jobs import live_dispatchers
+from windlass.living import live_dispatchers
 from windlass.terminal.words import STYLES, counts_line
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Board:
         head.add_column(justify="right")
         served = ", ".join(f"{row.mode} {row.pid}" for row in live)
         head.add_row(
-            Text(str(opened.settings.database), "bold"),
+            Text(opened.place.shown, "bold"),
             Text(f"● {served}", "green")
             if live
             else Text("○ no service is running: windlass start", "yellow"),

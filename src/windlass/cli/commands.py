@@ -35,6 +35,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             Command("restart", "service", "Stop it gracefully and start it again"),
             Command("scale", "service", "Run jobs in more or fewer processes from now on"),
             Command("status", "service", "Is it running, and what is there to do?"),
+            Command("hosts", "hosts", "List hosts and what they run; pause, resume or drain one"),
             Command("metrics", "metrics", "Print what /metrics tells, once [metrics]"),
             Command("service", "service_install", "Install it: started at login or boot; status, logs"),
         ),
@@ -44,7 +45,7 @@ PANELS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         (
             Command("enqueue", "enqueue", "Enqueue one job: KEY, then JSON or name=value …"),
             Command("jobs", "jobs", "List, show, retry, cancel, delete; why a job is not running"),
-            Command("queues", "queues", "List, pause, resume; limit how many run at once"),
+            Command("queues", "queues", "List, pause, resume, limit; pin to a host or a label"),
             Command("schedules", "schedules", "List, show, next times, add, pause, resume, remove, run now"),
             Command("device", "device", "What jobs can wait for, as it is read now, and from which probe"),
             Command("notify", "notify", "Try every channel; list what was told and is not over"),

@@ -8,14 +8,18 @@ from typing import Annotated
 import typer
 
 from windlass.cli.exits import ExitCode
-from windlass.cli.options import App, Db, Json, fail, open_sqlite
+from windlass.cli.options import App, Db, Json, close_after, fail, open_app, open_sqlite
 from windlass.cli.output import Output
-from windlass.store.sqlite.inspecting import waiting_migrations
+from windlass.store import open_store
 from windlass.store.sqlite.restoring import restore_from
 
 cli = typer.Typer(add_completion=False)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The copy.", show_default=False)]
+
+
+_DUMP = "pg_dump --format=custom writes a consistent copy of it while everything runs"
+_RESTORE = "stop its services, then pg_restore --clean brings a copy of pg_dump back"
 
 
 @cli.command()
@@ -26,10 +30,12 @@ def migrate(
     as_json: Json = False,
 ) -> None:
     """Bring the schema up to date. A service does so by itself when it starts."""
-    store = open_sqlite(db, app, create=True)
+    opened = open_app(db, app, create=True)
+    shown = opened.place.base if opened.place.is_file else opened.place.shown
+    store = close_after(open_store(opened.settings.database))
     output = Output(as_json=as_json)
     if sql:
-        todo = waiting_migrations(store.path)
+        todo = store.waiting_migrations()
         output.data(
             [{"name": migration.name, "sql": migration.text} for migration in todo],
             lambda: (
@@ -40,15 +46,15 @@ def migrate(
         return
     applied = store.migrate()
     output.data(
-        {"database": store.path, "applied": applied},
-        lambda: f"{store.path}: applied {', '.join(applied)}" if applied else f"{store.path} is up to date",
+        {"database": shown, "applied": applied},
+        lambda: f"{shown}: applied {', '.join(applied)}" if applied else f"{shown} is up to date",
     )
 
 
 @cli.command()
 def backup(target: File, db: Db = None, app: App = None, as_json: Json = False) -> None:
     """Write a consistent copy to a new FILE, readable by you alone, while everything runs."""
-    store = open_sqlite(db, app)
+    store = open_sqlite(db, app, instead=_DUMP)
     if target.exists():
         fail(f"{target} exists: name a new file", ExitCode.CONFLICT)
     output = Output(as_json=as_json)
@@ -63,7 +69,7 @@ def backup(target: File, db: Db = None, app: App = None, as_json: Json = False) 
 @cli.command()
 def restore(source: File, db: Db = None, app: App = None, as_json: Json = False) -> None:
     """Check the copy FILE, then make it the database; what was there is kept. Not while a service runs."""
-    store = open_sqlite(db, app, create=True)
+    store = open_sqlite(db, app, create=True, instead=_RESTORE)
     output = Output(as_json=as_json)
     with output.progress() as bar:
         task = bar.add_task(f"restoring {store.path}", total=None)

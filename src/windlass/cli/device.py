@@ -15,7 +15,7 @@ from windlass.clock import from_us, monotonic, sleep
 from windlass.constraints import Condition, Constraints, conditions, from_text
 from windlass.errors import InvalidJob
 from windlass.facts import UNREAD, DeviceState, Fact, Idle, Unknown, Verdict
-from windlass.jobs import live_dispatchers
+from windlass.living import live_dispatchers
 from windlass.redact import printable
 
 if TYPE_CHECKING:

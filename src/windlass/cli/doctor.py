@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from windlass.cli import file_checks, job_checks, service_checks, sync_checks
 from windlass.cli.exits import ExitCode
 from windlass.cli.findings import Finding, problem
-from windlass.cli.options import App, Db, Json, open_sqlite
+from windlass.cli.options import App, Db, Json, close_after, open_app
 from windlass.cli.output import Output
 from windlass.errors import StoreError
-from windlass.store.sqlite.store import SqliteStore
+from windlass.store import open_store
+
+if TYPE_CHECKING:
+    from windlass.store.postgres.store import PostgresStore
+    from windlass.store.sqlite.store import SqliteStore
 
 cli = typer.Typer(add_completion=False)
 
@@ -32,14 +36,18 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look for what may go wrong, and say what to do. Exit code 1 where something is to be mended."""
-    store = open_sqlite(db, app)
+    opened = open_app(db, app)
+    place = opened.place
+    shown = place.base if place.is_file else place.shown
+    store = close_after(open_store(opened.settings.database))
     output = Output(as_json=as_json)
-    with output.busy(f"looking at {store.path}"):
-        findings = list(examine(store, quick=quick))
+    with output.busy(f"looking at {shown}"):
+        if place.is_file:
+            findings = list(examine(cast("SqliteStore", store), quick=quick))
+        else:
+            findings = list(_examine_server(cast("PostgresStore", store)))
     well = all(finding.level in ("ok", "note") for finding in findings)
-    output.data(
-        {"database": store.path, "well": well, "findings": findings}, lambda: _page(store.path, findings)
-    )
+    output.data({"database": shown, "well": well, "findings": findings}, lambda: _page(shown, findings))
     if not well:
         raise typer.Exit(ExitCode.FAILURE)
 
@@ -64,23 +72,41 @@ def examine(store: SqliteStore, *, quick: bool = False) -> Iterator[Finding]:
     yield from _found("libraries", lambda: file_checks.libraries(path), path)
     yield from _found("installed", lambda: service_checks.installed(path), path)
     if readable:
-        yield from _examine_jobs(store, quick)
+        if not quick:
+            yield from _found("intact", lambda: file_checks.intact(store), path)
+        yield from _found("log", lambda: file_checks.log(store), path)
+        yield from _examine_jobs(store, path)
+        yield from _found("odd rows", lambda: job_checks.odd(store), path)
+        yield from _found("sync", lambda: sync_checks.resources(store), path)
 
 
-def _examine_jobs(store: SqliteStore, quick: bool) -> Iterator[Finding]:
-    path = store.path
-    if not quick:
-        yield from _found("intact", lambda: file_checks.intact(store), path)
+def _examine_server(store: PostgresStore) -> Iterator[Finding]:
+    """The same for a database on a server."""
+    from windlass.cli import server_checks
+
+    well = True
     for name, look in (
-        ("log", lambda: file_checks.log(store)),
+        ("server", lambda: server_checks.server(store)),
+        ("schema", lambda: server_checks.schema(store)),
+    ):
+        for finding in _found(name, look, store.name):
+            well = well and finding.level != "problem" and (name != "schema" or finding.level == "ok")
+            yield finding
+    if well:
+        yield from _found("transactions", lambda: server_checks.transactions(store), store.name)
+        yield from _found("vacuum", lambda: server_checks.bloat(store), store.name)
+        yield from _examine_jobs(store, store.name)
+
+
+def _examine_jobs(store: SqliteStore | PostgresStore, path: str) -> Iterator[Finding]:
+    for name, look in (
         ("service", lambda: job_checks.services(store)),
         ("jobs", lambda: job_checks.outcomes(store)),
         ("conditions", lambda: job_checks.conditions(store)),
         ("held", lambda: job_checks.held(store)),
-        ("odd rows", lambda: job_checks.odd(store)),
         ("queues", lambda: job_checks.switches(store)),
+        ("hosts", lambda: job_checks.hosts(store)),
         ("schedules", lambda: job_checks.schedules(store)),
-        ("sync", lambda: sync_checks.resources(store)),
     ):
         yield from _found(name, look, path)
 

@@ -74,7 +74,7 @@ def enqueue(
     """Enqueue one job. Where the program is known (--app, windlass.toml), its handler checks the payload."""
     fields = read_payload(payload or [])
     opened = open_app(db, app, handlers=True, create=True)
-    is_new = not os.path.exists(opened.settings.database)
+    is_new = opened.place.is_file and not os.path.exists(opened.place.base)
     job = opened.enqueue(
         key,
         fields,
@@ -94,7 +94,7 @@ def enqueue(
     )
     output = Output(as_json=as_json)
     if is_new:
-        output.note(f"{opened.settings.database} is a new file: --db, --app, windlass.toml name others")
+        output.note(f"{opened.place.shown} is a new file: --db, --app, windlass.toml name others")
     if wait:
         if not as_json:
             output.note(_told(job), "dim")

@@ -11,26 +11,30 @@ from windlass.blocking import blocked_lanes
 from windlass.cli.findings import Finding, jobs, note, ok, problem, warning
 from windlass.clock import SystemClock
 from windlass.job import JobStatus
-from windlass.jobs import live_dispatchers
-from windlass.platform import is_locked, state_folder
+from windlass.jobs import pin_of
+from windlass.living import STALE_US, live_dispatchers, lock_state
+from windlass.platform import is_locked
 from windlass.redact import printable
 from windlass.schedule import from_text
 from windlass.store.protocol import JobFilter
-from windlass.store.sqlite.inspecting import count_odd, count_owned
-from windlass.worker.lease import STALE_US, state_of
+from windlass.store.sqlite.inspecting import count_odd
 
 if TYPE_CHECKING:
     from windlass.store.hosts import DispatcherRow
+    from windlass.store.postgres.store import PostgresStore
     from windlass.store.sqlite.store import SqliteStore
+
+    AnyStore = SqliteStore | PostgresStore
 
 _SHOWN = 3
 _HELD_READ = 10_000
+_LEASES_READ = 10_000
 
 
-def services(store: SqliteStore) -> Iterator[Finding]:
+def services(store: AnyStore) -> Iterator[Finding]:
     """Does anyone work here?"""
     live = live_dispatchers(store)
-    supervised = is_locked(Path(state_folder(store.path, create=False)) / "service.lock")
+    supervised = is_locked(Path(store.place.folder) / "service.lock")
     waiting = sum(queue.ready for queue in store.queues())
     if supervised and not live:
         yield problem(
@@ -46,7 +50,7 @@ def services(store: SqliteStore) -> Iterator[Finding]:
     else:
         yield note("service", "none is running", "windlass start")
     for row in live:
-        if state_of(row.lock_file, SystemClock()) == "frozen":
+        if row.silent_us is None and lock_state(row.lock_file, SystemClock()) == "frozen":
             yield problem(
                 "dispatchers",
                 f"process {row.pid} has been silent for {STALE_US // 1_000_000} s: it is stopped or stuck",
@@ -56,14 +60,14 @@ def services(store: SqliteStore) -> Iterator[Finding]:
     yield from _unknown_keys(store, live)
 
 
-def conditions(store: SqliteStore) -> Iterator[Finding]:
+def conditions(store: AnyStore) -> Iterator[Finding]:
     """Jobs that wait for what no service finds to hold."""
     told = sorted({f"{lane.key} ({reason})" for lane, reason in blocked_lanes(store)})
     if told:
         yield note("conditions", f"waiting: {printable(', '.join(told[:_SHOWN]))}", "windlass device")
 
 
-def held(store: SqliteStore) -> Iterator[Finding]:
+def held(store: AnyStore) -> Iterator[Finding]:
     """Jobs that wait for a person."""
     read = store.select(JobFilter(held=True), limit=_HELD_READ)
     found = [job for job in read if not job.awaits_others]
@@ -92,7 +96,7 @@ def odd(store: SqliteStore) -> Finding:
     return ok("odd rows", "none")
 
 
-def outcomes(store: SqliteStore) -> Finding:
+def outcomes(store: AnyStore) -> Finding:
     """What became of the rest."""
     counts = store.counts()
     told = ", ".join(f"{counts[status]:,} {status.value.lower()}" for status in JobStatus)
@@ -101,16 +105,26 @@ def outcomes(store: SqliteStore) -> Finding:
     return ok("jobs", told)
 
 
-def switches(store: SqliteStore) -> Iterator[Finding]:
+def switches(store: AnyStore) -> Iterator[Finding]:
     """Queues that someone paused and may have forgotten."""
     for name, state in store.switches().items():
+        if state.pin is not None and not any(state.pin in row.labels for row in live_dispatchers(store)):
+            said = f"queue {name} is pinned to {pin_of(state.pin)}, and no running service is or has that"
+            yield warning("queues", said, f"windlass run --label …, or windlass queues unpin {name}")
         if state.paused:
             ready = next((queue.ready for queue in store.queues() if queue.queue == name), 0)
             said = f"queue {name} is paused" + (f"; {jobs(ready)} in it could start" if ready else "")
             yield note("queues", said, f"windlass queues resume {name}")
 
 
-def schedules(store: SqliteStore) -> Iterator[Finding]:
+def hosts(store: AnyStore) -> Iterator[Finding]:
+    """Hosts that someone paused and may have forgotten."""
+    for one in store.hosts():
+        what = "drains" if one.draining else "is paused"
+        yield note("hosts", f"host {one.host} {what}: it starts no jobs", f"windlass hosts resume {one.host}")
+
+
+def schedules(store: AnyStore) -> Iterator[Finding]:
     """Those that make no jobs."""
     rows = store.schedules()
     for row in rows:
@@ -132,12 +146,12 @@ def schedules(store: SqliteStore) -> Iterator[Finding]:
         yield ok("schedules", f"{len(rows):,}")
 
 
-def _dead(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
+def _dead(store: AnyStore, live: list[DispatcherRow]) -> Iterator[Finding]:
     alive = {row.id for row in live}
     dead = [row for row in store.dispatchers() if row.id not in alive]
     if not dead:
         return
-    left = sum(count_owned(store, row.id) for row in dead)
+    left = sum(len(store.leases(owner=row.id, limit=_LEASES_READ)) for row in dead)
     pids = ", ".join(str(row.pid) for row in dead[:_SHOWN])
     if left and not live:
         yield warning(
@@ -151,7 +165,7 @@ def _dead(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
         )
 
 
-def _unknown_keys(store: SqliteStore, live: list[DispatcherRow]) -> Iterator[Finding]:
+def _unknown_keys(store: AnyStore, live: list[DispatcherRow]) -> Iterator[Finding]:
     if not live or any(row.job_keys is None for row in live):
         return
     known = {key for row in live for key in row.job_keys or ()}

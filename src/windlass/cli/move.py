@@ -83,7 +83,7 @@ def _said(names: tuple[str, str], report: Report) -> str:
 def _quiet(source: str, *, force: bool) -> None:
     """Stops the service of the source, and refuses where others go on running its jobs."""
     from windlass.app import Windlass
-    from windlass.jobs import live_dispatchers
+    from windlass.living import live_dispatchers
 
     app = Windlass(source)
     try:

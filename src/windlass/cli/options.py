@@ -15,11 +15,14 @@ from windlass.store import open_store
 if TYPE_CHECKING:
     from windlass.app import Windlass
     from windlass.config import Settings
+    from windlass.store.place import Place
     from windlass.store.sqlite.store import SqliteStore
 
 Db = Annotated[
     str | None,
-    typer.Option("--db", metavar="FILE", help="The database file.", show_default=False),
+    typer.Option(
+        "--db", metavar="DATABASE", help="The database: a file, or a postgresql:// URL.", show_default=False
+    ),
 ]
 App = Annotated[
     str | None,
@@ -58,16 +61,22 @@ def open_app(db: str | None, app: str | None, *, handlers: bool = False, create:
     """
     opened = _opened(db, app, handlers=handlers)
     if not create:
-        require_file(open_store(opened.settings.database).path)
+        require_database(opened.place)
     _to_close.append(opened)
     return opened
 
 
-def open_sqlite(db: str | None, app: str | None, *, create: bool = False) -> SqliteStore:
-    """The file itself, for the commands that care for it. It is not brought up to date by that."""
-    store = open_store(_opened(db, app, handlers=False).settings.database)
+def open_sqlite(db: str | None, app: str | None, *, instead: str, create: bool = False) -> SqliteStore:
+    """The file itself, for the commands that care for a file. It is not brought up to date by that.
+
+    On a server it ends the command: ``instead`` says what serves there.
+    """
+    opened = _opened(db, app, handlers=False)
+    if not opened.place.is_file:
+        fail(f"{opened.place.title} is on a PostgreSQL server: {instead}", ExitCode.USAGE)
+    store = cast("SqliteStore", open_store(opened.settings.database))
     if not create:
-        require_file(store.path)
+        require_database(opened.place)
     _to_close.append(store)
     return store
 
@@ -108,11 +117,11 @@ def close_all() -> None:
         _to_close.pop().close()
 
 
-def require_file(path: str) -> None:
+def require_database(place: Place) -> None:
     """Ends the command where there is no such file, rather than making an empty one of a misspelt name."""
-    if not os.path.exists(path):
+    if place.is_file and not os.path.exists(place.base):
         fail(
-            f"there is no database {path}: name it with --db, or run windlass migrate to make it",
+            f"there is no database {place.base}: name it with --db, or run windlass migrate to make it",
             ExitCode.NOT_FOUND,
         )
 

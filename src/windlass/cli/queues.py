@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 cli = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="List, pause, resume; limit how many run and how often.",
+    help="List, pause, resume, limit; pin to a host or a label.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
@@ -42,6 +42,33 @@ def resume(queue: Name, db: Db = None, app: App = None, as_json: Json = False) -
     """Start this queue's jobs again."""
     opened = open_app(db, app)
     opened.queues.resume(queue)
+    _show(opened, queue, as_json)
+
+
+@cli.command()
+def pin(
+    queue: Name,
+    label: Annotated[
+        str | None, typer.Option(help="Only services with this label take from it.", show_default=False)
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Only services on this host take from it.", show_default=False)
+    ] = None,
+    db: Db = None,
+    app: App = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a queue for the services with a label, or for one host."""
+    opened = open_app(db, app)
+    opened.queues.pin(queue, label=label, host=host)
+    _show(opened, queue, as_json)
+
+
+@cli.command()
+def unpin(queue: Name, db: Db = None, app: App = None, as_json: Json = False) -> None:
+    """Let any service take from it again."""
+    opened = open_app(db, app)
+    opened.queues.unpin(queue)
     _show(opened, queue, as_json)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from windlass.duration import describe
 from windlass.job import Attempt, Job
+from windlass.jobs import pin_of
 from windlass.limits import LimitState
 from windlass.redact import printable
 from windlass.store.flows import Relative
@@ -125,9 +126,15 @@ def queues_table(queues: Sequence[QueueState]) -> RenderableType:
             *(f"{count:,}" for count in (state.ready, state.scheduled, state.held, state.running)),
             "any" if state.concurrency is None else str(state.concurrency),
             state.rate or "any",
-            Text("paused", "yellow") if state.paused else Text(""),
+            _switch(state),
         )
     return table
+
+
+def _switch(state: QueueState) -> Text:
+    if state.paused:
+        return Text("paused", "yellow")
+    return Text(printable(f"for {pin_of(state.pin)}") if state.pin else "")
 
 
 def limits_table(limits: Sequence[LimitState]) -> RenderableType:

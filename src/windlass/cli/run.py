@@ -26,6 +26,13 @@ def run(
     grace: Annotated[
         str | None, typer.Option(help='How long running jobs may go on after a stop: "30s".')
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="What this machine has, for queues that are pinned to it; may be repeated."),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="What this machine is called; its host name by default.")
+    ] = None,
     log_format: Annotated[
         str | None,
         typer.Option(metavar="text|json", help="How it logs: for people, or one JSON object a line."),
@@ -36,6 +43,14 @@ def run(
     """Run the service in the foreground, logging to stderr. Ctrl-C stops it gracefully, twice at once."""
     from windlass.service.process import run_foreground
 
-    opened = open_program(db, target or app, isolates=isolates, grace=grace, log_format=log_format)
+    opened = open_program(
+        db,
+        target or app,
+        isolates=isolates,
+        grace=grace,
+        log_format=log_format,
+        labels=label or None,
+        host=host,
+    )
     opened.close()
     run_foreground(opened.settings, reload=reload)

@@ -41,8 +41,8 @@ def start(
     status = opened.service.status()
     log = status.log if status else ""
     output.data(
-        {"pid": pid, "database": opened.settings.database, "log": log},
-        lambda: f"the service runs: process {pid}, database {opened.settings.database}\nit logs to {log}",
+        {"pid": pid, "database": opened.place.shown, "log": log},
+        lambda: f"the service runs: process {pid}, database {opened.place.shown}\nit logs to {log}",
     )
 
 
@@ -61,8 +61,8 @@ def stop(
     with output.busy("stopping the service; running jobs get their grace"):
         stopped = opened.service.stop(wait=wait)
     if not stopped:
-        fail(f"no service runs on {opened.settings.database}", ExitCode.NOT_FOUND)
-    output.data({"stopped": True, "database": opened.settings.database}, lambda: "the service has ended")
+        fail(f"no service runs on {opened.place.shown}", ExitCode.NOT_FOUND)
+    output.data({"stopped": True, "database": opened.place.shown}, lambda: "the service has ended")
 
 
 @cli.command()
@@ -101,7 +101,7 @@ def status(db: Db = None, app: App = None, as_json: Json = False) -> None:
     counts = opened.jobs.counts()
     queues = opened.queues.list()
     told: dict[str, Any] = {
-        "database": opened.settings.database,
+        "database": opened.place.shown,
         "running": service is not None,
         "service": service,
         "jobs": counts,
@@ -127,7 +127,7 @@ def _headline(opened: Windlass, service: ServiceStatus | None) -> Any:
 
     from windlass.redact import printable
 
-    where = f"  {opened.settings.database}"
+    where = f"  {opened.place.shown}"
     if service is None:
         return Text("○ no service runs", "yellow").append(where, "dim").append("\n  windlass start", "dim")
     line = Text("● ", "green" if service.state == "ready" else "yellow").append(

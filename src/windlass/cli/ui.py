@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windlass import platform
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, fail, open_app
 from windlass.cli.output import Output
@@ -57,7 +56,7 @@ def ui(
         fail('the dashboard needs starlette and uvicorn: pip install "windlass[cli,ui]"', ExitCode.FAILURE)
     opened = open_app(db, target or app, handlers=True)
     output = Output()
-    lock = file_lock(os.path.join(platform.state_folder(opened.settings.database), LOCK))
+    lock = file_lock(os.path.join(opened.place.make_folder(), LOCK))
     if not lock.try_acquire() and port is None and not read_only:
         running = _told_port(lock)
         if running is not None:

@@ -8,14 +8,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from windlass.platform import state_folder
-
 _NAME = re.compile(r"job-(\d+)-\d+-.+")
 
 
 def temp_root(store: Any) -> Path:
     """Where the temporary folders of a database's attempts are."""
-    return Path(state_folder(store.path)) / "tmp"
+    return Path(store.place.make_folder()) / "tmp"
 
 
 def make_tempdir(root: Path, job_id: int, attempt: int) -> Path:

@@ -71,7 +71,7 @@ class Show:
         self._stage.chapter("Count", "Nothing told so far is believed: what stands in the database counts.")
         return Report(
             source=self._sources.title,
-            database=self._app.settings.database,
+            database=self._app.place.shown,
             seconds=round(monotonic() - begun, 2),
             enqueue_per_second=round(enqueue_rate),
             jobs_per_second=round(self._total / work_s, 1),

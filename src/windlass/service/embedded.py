@@ -73,6 +73,8 @@ def embedded(
         retention_count=settings.retention_count,
         sources=app.make_sources(),
         open_device=app.open_device,
+        host=settings.host,
+        labels=settings.labels,
         on_ready=ready.set,
         tap=lambda inbox: desk.tap(inbox, pool.held),
     )

@@ -27,7 +27,6 @@ from windlass.redact import describe, message_of
 from windlass.service import START_FAILED, SUPERVISED
 from windlass.service.log import trim_log
 from windlass.service.messages import SOCKET, MessageServer
-from windlass.store import open_store
 
 if TYPE_CHECKING:
     from windlass.target import AppLike
@@ -143,9 +142,9 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     app = load_app(target)
     settings = app.settings
     configure_logging(settings)
-    if platform.state_folder(open_store(settings.database).path, create=False) != os.path.realpath(folder):
+    if app.place.folder != os.path.realpath(folder):
         raise ConfigError(
-            f"the service was started for the database of {folder}, but {target} uses {settings.database}: "
+            f"the service was started for the database of {folder}, but {target} uses {app.place.shown}: "
             "start it from the same working directory, with the same settings"
         )
     app.prepare()
@@ -155,7 +154,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
             server.workers_ready()
             ours = next(row for row in app.store.dispatchers() if row.id == dispatcher.owner)
             supervision.ready(pulse=ours.lock_file)
-            log.info("ready: %s, %d isolates", settings.database, settings.isolates)
+            log.info("ready: %s, %d isolates", app.place.shown, settings.isolates)
 
     def publish(name: str, data: Any, request_id: int | None) -> None:
         server.publish(name, data, request_id)
@@ -173,6 +172,8 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         retention_count=settings.retention_count,
         sources=app.make_sources(),
         open_device=app.open_device,
+        host=settings.host,
+        labels=settings.labels,
         on_message=publish,
         on_ready=ready,
         on_stop=ending.begin,

@@ -25,7 +25,7 @@ from windlass.service import LOCK
 from windlass.service.calling import Listener, call
 from windlass.service.log import LOG, open_log
 from windlass.service.messages import SCALE_MOST
-from windlass.store import open_store
+from windlass.store.place import Place, place_of
 
 SUPERVISOR_FLAG = "--windlass-supervisor"
 DISPATCHER_FLAG = "--windlass-dispatcher"
@@ -71,14 +71,14 @@ class ServiceControl:
     @cached_property
     def folder(self) -> str:
         """The state folder beside the database."""
-        return platform.state_folder(open_store(self._settings().database).path, create=False)
+        return self._place.folder
 
     # ── life ───────────────────────────────────────────────────────────────────────────────────
     def start(self, target: str | None = None, *, wait: Duration = 10.0) -> int:
         """Starts the service in the background and returns its process id once it is ready.
 
         It runs in a session of its own, in the present working directory, goes on when this program ends, and
-        logs to ``<database>-windlass/service.log``. ``target`` says where it finds the program,
+        logs to ``service.log`` in the state folder. ``target`` says where it finds the program,
         ``module:attr`` or ``path/to/script.py[:attr]``; by default, where this app was created.
 
         Raises:
@@ -89,8 +89,8 @@ class ServiceControl:
         settings = self._settings()
         chosen = self._check_start(settings, target)
         if (running := self.status()) is not None:
-            raise AlreadyRunning(f"a service already serves {settings.database}: process {running.pid}")
-        platform.state_folder(open_store(settings.database).path)
+            raise AlreadyRunning(f"a service already serves {self._place.shown}: process {running.pid}")
+        self._place.make_folder()
         heard, told = os.pipe()
         log = open_log(self.folder)
         try:
@@ -149,7 +149,7 @@ class ServiceControl:
         """
         before = self.status()
         if before is None:
-            raise NotRunning(f"no service runs for {self._settings().database}: there is nothing to restart")
+            raise NotRunning(f"no service runs for {self._place.shown}: there is nothing to restart")
         patience_s = before.grace + _MARGIN_S + to_seconds(wait, name="wait")
         now: list[ServiceStatus | None] = [before]
 
@@ -242,6 +242,10 @@ class ServiceControl:
 
     # ── within ─────────────────────────────────────────────────────────────────────────────────
     @property
+    def _place(self) -> Place:
+        return place_of(self._settings().database)
+
+    @property
     def _lock_path(self) -> str:
         return f"{self.folder}/{LOCK}"
 
@@ -283,7 +287,7 @@ class ServiceControl:
             line += chunk
         told: dict[str, Any] = json.loads(line)
         if "already_running" in told:
-            raise AlreadyRunning(f"a service already serves {self._settings().database}")
+            raise AlreadyRunning(f"a service already serves {self._place.shown}")
         if "error" in told:
             raise StartFailed(told["error"])
         return told["ready"]["service"]
@@ -354,9 +358,10 @@ def run_foreground(settings: Settings, target: str | None = None, *, reload: boo
         StartFailed: nobody said where the program is.
     """
     chosen = check_target(target or settings.app)
-    folder = platform.state_folder(open_store(settings.database).path)
+    place = place_of(settings.database)
+    folder = place.make_folder()
     if platform.is_locked(f"{folder}/{LOCK}"):
-        raise AlreadyRunning(f"a service already serves {settings.database}: windlass stop ends it")
+        raise AlreadyRunning(f"a service already serves {place.shown}: windlass stop ends it")
     watched = [argument for path in settings.reload_dirs for argument in ("--watch", path)] if reload else []
     command = _supervisor(folder, chosen, settings, *watched)
     sys.stdout.flush()

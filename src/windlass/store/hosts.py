@@ -13,6 +13,8 @@ import msgspec
 
 HOST_LABEL = "host:"
 """The label that every dispatcher has begins with this; its host's name follows."""
+SILENT_US = 30_000_000
+"""So long after its last pulse in the database a dispatcher is lost."""
 
 
 class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ class Standing(NamedTuple):
     known: bool = True
     """False: it was taken for dead. Its jobs are others' by now, and it must register anew."""
     leads: bool = True
-    """It keeps the house for all: looks after the dead, and prunes. One at a time where there are many hosts."""
+    """It keeps the house for all: looks after the dead, and prunes. One at a time on many hosts."""
     paused: bool = False
     """Its host takes nothing new."""
     draining: bool = False

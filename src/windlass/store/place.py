@@ -1,7 +1,7 @@
 """Where a database is: what it may be called before people, and which folder of this machine goes with it.
 
 The one seam for everything that is not kept in the database itself: locks, sockets, logs, temporary files.
-Beside a file lies its state folder; for a server each user has one of his own for each database that he names.
+Beside a file lies its state folder; for a server each user has one of his own for each database he names.
 """
 
 from __future__ import annotations

@@ -358,6 +358,18 @@ class Store(
         """Commits what ``begin`` began, durably."""
         ...
 
+    def is_inside(self, connection: Any) -> bool:
+        """A transaction is open on a connection that ``connect`` gave."""
+        ...
+
+    def heed(self, connection: Any, over: Callable[[], bool] | None) -> None:
+        """From now on a statement that runs on it ends once ``over`` is true; None: no longer."""
+        ...
+
+    def stop(self, connection: Any) -> None:
+        """From another thread: nothing more is written on it, and what it began is rolled back."""
+        ...
+
     def progress_on(self, connection: Any, note: ProgressNote) -> None:
         """Keeps progress inside the caller's transaction, where the attempt still owns its job."""
         ...

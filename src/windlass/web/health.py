@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
 from windlass.app import Windlass
 from windlass.errors import WindlassError
-from windlass.jobs import live_dispatchers
-from windlass.store import open_store
+from windlass.living import live_dispatchers
 from windlass.web.routing import Call, Plain, Routes
 
 routes = Routes("health")
@@ -42,7 +40,7 @@ def why_not_ready(app: Windlass) -> Iterator[str]:
         living = live_dispatchers(store)
         with store.transaction():
             pass  # it is the lock, and the right to write, that are asked for
-        free = shutil.disk_usage(Path(open_store(app.settings.database).path).parent).free
+        free = shutil.disk_usage(app.place.disk).free
     except (WindlassError, OSError) as error:
         yield f"the database cannot be used: {error}"
         return

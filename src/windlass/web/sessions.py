@@ -23,9 +23,9 @@ from pathlib import Path
 
 import msgspec
 
-from windlass import platform
 from windlass.clock import Clock, SystemClock
 from windlass.errors import ConfigError, StoreUnavailable
+from windlass.store.place import place_of
 
 TOKEN_FILE = "dashboard.token"
 """In the state folder: the token of the dashboards of one database that were given none."""
@@ -138,7 +138,7 @@ def kept_token(database: str) -> str:
         StoreUnavailable: it cannot be read or written.
         ConfigError: others may read it.
     """
-    path = Path(platform.state_folder(database), TOKEN_FILE)
+    path = Path(place_of(database).make_folder(), TOKEN_FILE)
     try:
         if not path.exists():
             _make(path)

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from windlass import platform
 from windlass.app import Windlass
 from windlass.constraints import to_text
 from windlass.job import Job, JobStatus, Progress
+from windlass.living import is_alive
 from windlass.redact import clean
 from windlass.store.flows import Relative
 from windlass.web.redacting import shown, shown_text
@@ -189,7 +189,7 @@ def lease_of(app: Windlass, job: Job) -> LeaseOwner | None:
     row = next((row for row in app.store.dispatchers() if row.id in owners), None)
     if row is None:
         return None
-    alive = platform.is_locked(row.lock_file)
+    alive = is_alive(row)
     return LeaseOwner(dispatcher=row.id, host=row.host, pid=row.pid, mode=row.mode, alive=alive)
 
 

@@ -71,6 +71,11 @@ class Conditions:
         self._published: tuple[dict[str, Fact], dict[str, int]] | None = None
         self.owner = 0
 
+    def register(self, owner: int) -> None:
+        """The dispatcher's id from now on: what is read is published under it."""
+        self.owner, self._published = owner, None
+        self.turned()
+
     # ── what waits ─────────────────────────────────────────────────────────────────────────────
     def sift(self, lanes: list[Lane]) -> list[Lane]:
         """Those that may be opened now, of all that were found just now."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import select
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,11 @@ from windlass.errors import OutcomeUnknown, StoreError, UnsafeDatabase
 from windlass.outcome import AnyOutcome, Completed
 from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
 from windlass.worker.asking import Asking, pause_s
+from windlass.worker.cancelling import Cancelling
 from windlass.worker.conditions import Conditions, OpenDevice, own_device
 from windlass.worker.lease import Lease
 from windlass.worker.listening import Ear
+from windlass.worker.membership import Membership, identity
 from windlass.worker.openings import Openings
 from windlass.worker.orders import Orders
 from windlass.worker.pool import Inbox, Pool
@@ -33,7 +32,6 @@ BATCH = 100
 """Jobs a turn at most: more would hold the write lock for longer than others should wait."""
 LINGER_S = 0.001
 """While traffic flows, a turn waits this long for company: commits are shared, and other writers get in."""
-_CANCEL_LOOK_S = 0.05
 _PROGRESS_S = 0.1
 
 
@@ -44,7 +42,8 @@ class Dispatcher:
     ``tap`` may put itself between the pool and the dispatcher, to hear along. ``on_message`` hears what
     workers send out. ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping
     when a worker asks for it; all on the dispatcher's thread. ``open_device``: how the device is looked at,
-    by default this machine without conditions of the app's own.
+    by default this machine without conditions of the app's own. ``host`` is what this machine is called among
+    others, and ``labels`` what it has: it takes from queues that are pinned to these.
     """
 
     def __init__(
@@ -67,20 +66,20 @@ class Dispatcher:
         on_stop: Callable[[], None] | None = None,
         tap: Callable[[Inbox], Inbox] | None = None,
         open_device: OpenDevice | None = None,
+        host: str | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._pool = pool
         self._tap = tap
         self._clock = clock or SystemClock()
-        self._job_keys = None if job_keys is None else sorted(job_keys)
         self._lease = Lease(state_dir / "dispatchers", self._clock)
-        self._identity = (version, mode)
+        self._member = Membership(store, self._lease, identity(version, mode, job_keys, host, labels))
         self._on_message = on_message
         self._on_ready = on_ready
         self._on_stop = on_stop or (lambda: self._begin_stop(grace_s))
-        self._upkeep = Upkeep(
-            store, self._lease, self._clock, retention_us=retention_us, retention_count=retention_count
-        )
+        kept = (retention_us, retention_count)
+        self._upkeep = Upkeep(store, self._lease, self._member, self._clock, *kept)
         self._activity = self._upkeep.activity
         self._poll_s = poll_s
         self._asking = Asking(sources)
@@ -91,7 +90,7 @@ class Dispatcher:
             store, open_device or own_device(state_dir, self._clock),
             wake=lambda: self._orders.give(self._device_turned),
         )  # fmt: skip
-        self._openings = Openings(store, job_keys, self._conditions)
+        self._openings = Openings(store, self._member.who, self._conditions)
         self._guessed: dict[Lane, int] = {}
         self._slots = Slots()
         self._declined = self._more = self._pool_full = False
@@ -99,11 +98,14 @@ class Dispatcher:
         self._last_turn = self._turn_again_at = 0.0
         self._failures = 0
         self._reconcile = False
-        self._cancel_look_due = False
-        self._cancel_look_at = 0.0
+        self._cancelling = Cancelling(store, pool)
         self._stopping = Stopping()
         self._failure: str | None = None
-        self.owner = 0
+
+    @property
+    def owner(self) -> int:
+        """Its id in the table of dispatchers; another one once it was taken for dead."""
+        return self._member.owner
 
     # ── from outside, on any thread ────────────────────────────────────────────────────────────
     def stop(self, grace_s: float = 30.0) -> None:
@@ -126,14 +128,8 @@ class Dispatcher:
             StoreError: the database cannot be used at all.
             RuntimeError: the pool failed to start; the message is its reason.
         """
-        version, mode = self._identity
-        self._lease.take()
         try:
-            self.owner = self._store.register(
-                host=socket.gethostname(), pid=os.getpid(), lock_file=str(self._lease.path), version=version,
-                mode=mode, job_keys=self._job_keys,
-            )  # fmt: skip
-            self._upkeep.owner = self._conditions.owner = self.owner
+            self._conditions.register(self._member.enter())
             self._ear = Ear(self._store, self._poll_s)
             try:
                 self._pool.start(self if self._tap is None else self._tap(self))
@@ -153,7 +149,7 @@ class Dispatcher:
     def _loop(self) -> None:
         wish: float | None = 0.0
         while not self._is_over():
-            self._wait(wish)
+            self._orders.wait(wish, self._ear.fileno(), *self._pool.filenos())
             self._activity.look()
             self._pool.collect()
             now = monotonic()
@@ -171,14 +167,6 @@ class Dispatcher:
         if not self._stopping.asked:
             return False
         return self._stopping.is_up(monotonic()) or not (self._pool.held() or self._settlements)
-
-    def _wait(self, wish: float | None) -> None:
-        timeout_s = 60.0 if wish is None else min(max(wish - monotonic(), 0.0), 60.0)
-        poller = select.poll()
-        for fileno in (self._orders.fileno(), self._ear.fileno(), *self._pool.filenos()):
-            poller.register(fileno, select.POLLIN)
-        poller.poll(timeout_s * 1000)
-        self._orders.carry_out()
 
     def _mind(self, now: float) -> float | None:
         if self._stopping.must_interrupt(now):
@@ -202,19 +190,28 @@ class Dispatcher:
             self._slots.heard()
             self._openings.guess()
             self._upkeep.heard(now)
+            self._member.heard(now)
             self._asking.heard(now)
-            self._cancel_look_due = True
-        if self._cancel_look_due and now >= self._cancel_look_at:
-            asked = self._store.cancellations(self.owner) if self._pool.held() else {}
-            for job_id, reason in asked.items():
-                self._pool.cancel(job_id, reason)
-            self._cancel_look_due = False
-            self._cancel_look_at = now + _CANCEL_LOOK_S
+            self._cancelling.heard()
+        self._look_at_others(now)
+        self._cancelling.look(self.owner, now)
         if self._upkeep.run(now) or self._slots.has_come(now) or self._conditions.has_steadied(now):
             self._look_again()
         self._conditions.publish(now)
         wish = min(self._ear.next_look, self._upkeep.next_run, self._slots.next_at)
-        return min(wish, self._cancel_look_at) if self._cancel_look_due else wish
+        return min(wish, self._member.next_look, self._cancelling.next_look)
+
+    def _look_at_others(self, now: float) -> None:
+        """Says that it lives; hears what was said of its host, and whether others took it for dead."""
+        if self._member.look(now):
+            # What these still give is fenced off: they run elsewhere.
+            for job_id in self._pool.held():
+                self._pool.cancel(job_id, "lost")
+            self._conditions.register(self.owner)
+        if self._member.goes_on():
+            self._look_again()
+        if self._member.standing.draining and not self._stopping.asked and not self._pool.held():
+            self._on_stop()
 
     def _look_again(self) -> None:
         """Forgets the lanes: a pool too full for the jobs of the old ones may have room for a new one's."""
@@ -244,7 +241,8 @@ class Dispatcher:
         return self._last_turn + _PROGRESS_S if self._progress else None
 
     def _may_claim(self) -> bool:
-        return self._work_likely and not self._pool_full and not self._stopping.asked
+        may = not (self._pool_full or self._stopping.asked or self._member.claims_nothing)
+        return self._work_likely and may
 
     def _turn(self) -> None:
         settlements, self._settlements = self._settlements, []
@@ -322,7 +320,8 @@ class Dispatcher:
         self._declined = False
         self._upkeep.wake(monotonic())
         before = self._conditions.changed_us(caps)
-        return ClaimRequest(self.owner, BATCH, caps, self._accept, before, self._slots.extra_us)
+        extra_us, who = self._slots.extra_us, self._member.who
+        return ClaimRequest(self.owner, BATCH, caps, self._accept, before, extra_us, who.host, who.labels)
 
     def _accept(self, claim: Claim) -> bool:
         if self._pool.place(claim):
@@ -337,7 +336,7 @@ class Dispatcher:
         self._reconcile = self._reconcile or isinstance(error, OutcomeUnknown)
         # And what was heard meanwhile may not have been looked at.
         self._look_again()
-        self._cancel_look_due = True
+        self._cancelling.heard()
         if self._failures == 0:
             log.warning("the database cannot be used now, work waits: %s", error)
         self._turn_again_at = monotonic() + pause_s(self._failures)

@@ -1,19 +1,19 @@
-"""Which lanes a dispatcher may claim from: it knows their keys, their queues go on, their conditions hold."""
+"""Which lanes a dispatcher may claim from: it knows their keys, their queues are for it, conditions hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from windlass.store.protocol import Lane, Store
 from windlass.worker.conditions import Conditions
+from windlass.worker.membership import Identity
 
 
 class Openings:
     """The lanes of one dispatcher, as they were last read."""
 
-    def __init__(self, store: Store, job_keys: Sequence[str] | None, conditions: Conditions) -> None:
+    def __init__(self, store: Store, who: Identity, conditions: Conditions) -> None:
         self._store = store
-        self._job_keys = None if job_keys is None else frozenset(job_keys)
+        self._job_keys = None if who.job_keys is None else frozenset(who.job_keys)
+        self._labels = who.labels
         self._conditions = conditions
         self._open: list[Lane] | None = None
         self._before: list[Lane] = []
@@ -40,7 +40,11 @@ class Openings:
     def look(self) -> list[Lane]:
         """The open ones, which are read where they are not known."""
         if self._open is None:
-            closed = {name for name, state in self._store.switches().items() if state.paused}
+            closed = {
+                name
+                for name, state in self._store.switches().items()
+                if state.paused or (state.pin is not None and state.pin not in self._labels)
+            }
             keys = self._job_keys
             self._open = self._conditions.sift(
                 [

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+
+from windlass.clock import monotonic
+
+_LONGEST_S = 60.0
 
 
 class Orders:
@@ -26,6 +31,15 @@ class Orders:
     def fileno(self) -> int:
         """What becomes readable."""
         return self._reader.fileno()
+
+    def wait(self, until: float | None, *filenos: int) -> None:
+        """Waits until then (``clock.monotonic``), an order, or one of these is readable; makes the calls."""
+        timeout_s = _LONGEST_S if until is None else min(max(until - monotonic(), 0.0), _LONGEST_S)
+        poller = select.poll()
+        for fileno in (self.fileno(), *filenos):
+            poller.register(fileno, select.POLLIN)
+        poller.poll(timeout_s * 1000)
+        self.carry_out()
 
     def carry_out(self) -> None:
         """Makes the calls, on the dispatcher's thread."""

@@ -8,16 +8,23 @@ from collections.abc import Callable, Collection, Sequence
 from windlass.clock import Clock, monotonic, next_minute
 from windlass.context import sweep_tempdirs, temp_root
 from windlass.job import JobStatus
+from windlass.living import BEAT_S, state_of
 from windlass.store.activity import Figures
+from windlass.store.hosts import DispatcherRow
 from windlass.store.protocol import JobFilter, Store, Turn
 from windlass.worker.activity import Activity
-from windlass.worker.lease import BEAT_S, REST_S, Lease, state_of
+from windlass.worker.lease import REST_S, Lease
+from windlass.worker.membership import Membership
 
 log = logging.getLogger("windlass.worker")
 
 _SEAL_S = 0.5
 _CHECKPOINT_S = 0.05
 _RECLAIM_S = 1.0
+_AFAR_S = 5.0
+"""How often who leads looks at dispatchers of other hosts."""
+_FOLLOW_S = 1.0
+"""What who leads does for all, the others do so much later, where it was not done."""
 _DUE_LOOK_S = 0.005
 _PRUNE_STEP_S = 0.02
 _BLOCKED_ALARM_S = 60.0
@@ -27,14 +34,20 @@ class Upkeep:
     """Small steps, each at its own time, each bounded."""
 
     def __init__(
-        self, store: Store, lease: Lease, clock: Clock, *, retention_us: int, retention_count: int
+        self,
+        store: Store,
+        lease: Lease,
+        member: Membership,
+        clock: Clock,
+        retention_us: int,
+        retention_count: int,
     ) -> None:
         self._store = store
         self._lease = lease
+        self._member = member
         self._clock = clock
         self._retention_us = retention_us
         self._retention_count = retention_count
-        self.owner = 0
         self.activity = Activity(clock)
         self.commits: int = 0
         self._due_at = 0.0
@@ -42,6 +55,7 @@ class Upkeep:
         self._reclaimed_at = 0.0
         self._others_work = False
         self._prune_at = monotonic() + 5.0
+        self._orphans_at = 0.0
         self._beat_at = 0.0
         self._rests = False
         self._commits_seen: int = 0
@@ -65,7 +79,7 @@ class Upkeep:
 
     def look_for_due(self, now: float) -> None:
         """Jobs may have been put off: the next one may be due before the one that was expected."""
-        self._due_at = min(self._due_at, now + _DUE_LOOK_S)
+        self._due_at = min(self._due_at, now + (_DUE_LOOK_S if self._leads else _FOLLOW_S))
 
     def heard(self, now: float) -> None:
         """Somebody has written: jobs may be due, and another dispatcher may hold some by now."""
@@ -91,32 +105,37 @@ class Upkeep:
         if now >= self._due_at:
             found = self._promote(now)
         if now >= self._reclaim_at:
-            found = self.reclaim() or found
+            found = self.reclaim(now) or found
             # Who works is looked at again soon. One that rests takes no jobs without our hearing of it.
             self._reclaimed_at = now
-            self._reclaim_at = now + _RECLAIM_S if self._others_work else next_minute(now)
+            afar = now + _AFAR_S if self._member.many_hosts and self._leads else next_minute(now)
+            self._reclaim_at = now + _RECLAIM_S if self._others_work else afar
         if now >= self._prune_at:
-            pruned = self._store.prune(older_than_us=self._retention_us, keep=self._retention_count)
+            pruned = self._leads and self._store.prune(
+                older_than_us=self._retention_us, keep=self._retention_count
+            )
             self._prune_at = now + _PRUNE_STEP_S if pruned else next_minute(now)
             if not pruned:
                 sweep_tempdirs(temp_root(self._store), self._running_among)
         self._settle_down(now)
         return found
 
-    def reclaim(self) -> bool:
-        """Takes back the jobs of dispatchers that died or froze; True where there were any."""
-        found = self._store.hold_odd() > 0
+    @property
+    def _leads(self) -> bool:
+        return self._member.standing.leads
+
+    def reclaim(self, now: float) -> bool:
+        """Takes back the jobs of dispatchers that died, froze or fell silent; True where there were any."""
+        found = self._leads and self._store.hold_odd() > 0
         self._others_work = False
         for row in self._store.dispatchers():
-            if row.id == self.owner:
+            if row.id == self._member.owner:
                 continue
-            state = state_of(row.lock_file, self._clock)
-            self._others_work = self._others_work or state == "alive"
-            if state in ("alive", "resting"):
+            state = state_of(row, self._clock)
+            self._others_work = self._others_work or (state == "alive" and self._is_near(row))
+            if state in ("alive", "resting") or (state == "lost" and not self._member.judges(now)):
                 continue
-            taken = 0
-            while count := self._store.reclaim(row.id):
-                taken += count
+            taken = self._take_back(row.id)
             if taken:
                 log.warning(
                     "dispatcher %d (pid %d) is %s: %d running jobs are ready again",
@@ -125,11 +144,26 @@ class Upkeep:
                     state,
                     taken,
                 )
-            if state == "dead":
+            if state != "frozen":
                 self._store.unregister(row.id)
+            if state == "dead":
                 self._lease.remove_dead(row.lock_file)
             found = found or taken > 0
+        if self._leads and now >= self._orphans_at:
+            # One that was taken for dead may have claimed before it knew.
+            self._orphans_at = next_minute(now)
+            found = sum(map(self._take_back, self._store.orphans())) > 0 or found
         return found
+
+    def _take_back(self, owner: int) -> int:
+        taken = 0
+        while count := self._store.reclaim(owner):
+            taken += count
+        return taken
+
+    def _is_near(self, row: DispatcherRow) -> bool:
+        """Its death is seen here before its silence is."""
+        return row.silent_us is None or row.boot_id == self._clock.boot_id()
 
     def _running_among(self, job_ids: Collection[int]) -> Collection[int]:
         where = JobFilter(ids=tuple(job_ids), status=(JobStatus.RUNNING,))
@@ -141,7 +175,8 @@ class Upkeep:
             log.warning("%d jobs have failed: they had not completed by their deadlines", expiry.failed)
         waits_us = [us for us in (promotion.next_due_us, expiry.next_due_us) if us is not None]
         # A jump of the wall clock wakes nobody: so never sleep for longer than a minute.
-        self._due_at = min([now + us / 1_000_000 for us in waits_us] + [next_minute(now)])
+        later_s = 0.0 if self._leads else _FOLLOW_S
+        self._due_at = min([now + us / 1_000_000 + later_s for us in waits_us] + [next_minute(now)])
         return promotion.promoted > 0 or expiry.failed > 0
 
     def _settle_down(self, now: float) -> None:
@@ -156,7 +191,7 @@ class Upkeep:
             self._checkpoint_at = now + _CHECKPOINT_S
             self._checkpoint(now)
         if now >= self._settle_down_at:
-            self.seal(self.activity.due(self.owner, now), now)
+            self.seal(self.activity.due(self._member.owner, now), now)
             # What was written less than a second ago is written once more before this dispatcher rests.
             self._settle_down_at = None if self.activity.is_written else now + _SEAL_S
 

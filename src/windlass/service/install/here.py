@@ -13,12 +13,11 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from windlass import platform
 from windlass.config import as_env
 from windlass.logs import configure_logging
 from windlass.service.embedded import embedded
 from windlass.service.log import open_log
-from windlass.store import open_store
+from windlass.store.place import place_of
 from windlass.target import load_app
 
 log = logging.getLogger("windlass.service")
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     target, database = arguments
     os.environ.update(as_env({"database": database}))
     # No console: what is said goes to the log, also before there is a program.
-    descriptor = open_log(platform.state_folder(open_store(database).path))
+    descriptor = open_log(place_of(database).make_folder())
     sys.stdout = sys.stderr = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="replace")
     ending = threading.Event()
 
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     app = load_app(target)
     configure_logging(app.settings)
     with embedded(app):
-        log.info("ready: %s, in one process", app.settings.database)
+        log.info("ready: %s, in one process", app.place.shown)
         ending.wait()
     app.store.close()
     return 0

@@ -1,4 +1,4 @@
-"""Who dispatches, where dispatchers are on many machines: a pulse on the server's clock, and one that leads."""
+"""Who dispatches on many machines: a pulse on the server's clock, and one of them that leads."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import psycopg
@@ -130,6 +133,21 @@ class PostgresStore(
         self.database.check_open(connection)
         self.database.commit(connection)
         self.database.bells.ring()
+
+    def is_inside(self, connection: psycopg.Connection[Any]) -> bool:
+        """A transaction is open on it."""
+        return connection.pgconn.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+
+    def heed(self, connection: psycopg.Connection[Any], over: Callable[[], bool] | None) -> None:
+        """Nothing to do: a statement is ended by ``stop`` itself."""
+
+    def stop(self, connection: psycopg.Connection[Any]) -> None:
+        # The server ends the statement, then finds nobody there, and rolls back: no COMMIT can reach it any more.
+        try:
+            connection.cancel_safe(timeout=1.0)
+        finally:
+            with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
 
     def progress_on(self, connection: Any, note: ProgressNote) -> None:
         super().progress_on(statements_on(connection), note)

@@ -24,10 +24,10 @@ class Tallying(Role):
     def queues(self, count_to: int | None = None) -> list[QueueState]:
         found: dict[str, dict[str, Any]] = {}
         with self.database.show() as connection:
-            for queue, paused, concurrency in connection.execute(
-                "SELECT queue, paused, concurrency FROM windlass_queues"
+            for queue, paused, concurrency, pin in connection.execute(
+                "SELECT queue, paused, concurrency, pin FROM windlass_queues"
             ):
-                found[queue] = {"paused": bool(paused), "concurrency": concurrency}
+                found[queue] = {"paused": bool(paused), "concurrency": concurrency, "pin": pin}
             for queue, what, count in _counted(connection, count_to):
                 state = found.setdefault(queue, {})
                 state[what] = state.get(what, 0) + count

@@ -56,15 +56,6 @@ def count_odd(store: SqliteStore) -> int:
     )
 
 
-def count_owned(store: SqliteStore, owner: int) -> int:
-    """How many jobs are RUNNING in the name of that dispatcher."""
-    return _number(
-        store,
-        "SELECT count(*) FROM background_service_jobs WHERE status = 'RUNNING' AND lease_owner = ?",
-        owner,
-    )
-
-
 def _number(store: SqliteStore, statement: str, *values: int) -> int:
     with store.database.read() as connection:
         row: tuple[int] = connection.execute(statement, values).fetchone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from windlass.clock import Clock, SystemClock
@@ -26,16 +27,19 @@ from windlass.store.sqlite import migrate
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.doorbell import FifoBell
 from windlass.store.sqlite.faults import translated
+from windlass.store.sqlite.inspecting import waiting_migrations
 from windlass.store.sqlite.joining import check_file, joined
 from windlass.store.sqlite.mending import Mending
 from windlass.store.sqlite.producing import Producing
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
+    from windlass.store.migration import Migration
     from windlass.store.relational.moving import Side
 
 QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
+_OPCODES_BETWEEN_LOOKS = 10_000
 
 
 class SqliteStore(
@@ -124,6 +128,19 @@ class SqliteStore(
         self.database.commit(connection)
         self.database.bells.ring()
 
+    def is_inside(self, connection: sqlite3.Connection) -> bool:
+        """A transaction is open on it."""
+        return connection.in_transaction
+
+    def heed(self, connection: sqlite3.Connection, over: Callable[[], bool] | None) -> None:
+        # Rather than interrupt(): that would also hit the roll-back for as long as a cursor is open.
+        connection.set_progress_handler(over, _OPCODES_BETWEEN_LOOKS if over else 0)
+
+    def stop(self, connection: sqlite3.Connection) -> None:
+        # Were it rolled back first, the handler's next statement would commit by itself, without its neighbours.
+        connection.execute("PRAGMA query_only = ON")
+        connection.rollback()
+
     def complete_on(self, connection: sqlite3.Connection, settlement: Settlement) -> bool:
         if self.database.owns(connection):
             return super().complete_on(connection, settlement)
@@ -133,6 +150,10 @@ class SqliteStore(
 
     def migrate(self) -> list[str]:
         return migrate.migrate(self.database)
+
+    def waiting_migrations(self) -> list[Migration]:
+        """Those that the file still lacks: all where there is no file. Creates and changes nothing."""
+        return waiting_migrations(self.path)
 
     def quick_check(self) -> None:
         """Reads the whole file.

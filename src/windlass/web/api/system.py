@@ -17,7 +17,6 @@ from windlass.handlers import Handler
 from windlass.redact import clean
 from windlass.service.log import LOG
 from windlass.version import VERSION
-from windlass.web.api.storage import database_path
 from windlass.web.routing import Call, Problem, Routes
 from windlass.web.shapes.jobs import Command
 from windlass.web.shapes.system import HandlerRow, Handlers, Scale, ServiceState, Session
@@ -36,14 +35,13 @@ _STOP_SEEN_S = 2.0
 def session(call: Call) -> Session:
     """Who looks, and at what."""
     app = call.app
-    path = database_path(app)
     return Session(
         who=call.visitor.who,
         read_only=call.visitor.read_only,
         csrf=call.visitor.csrf or "",
         version=VERSION,
-        title=app.settings.title or Path(path).stem,
-        database=path,
+        title=app.settings.title or app.place.title.removesuffix(".db"),
+        database=app.place.base if app.place.is_file else app.place.shown,
         app=_target(app),
         can_run_jobs=bool(app.registry.handlers()),
         clock=from_us(app.clock.wall_us()),

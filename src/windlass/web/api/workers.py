@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-from windlass import platform
 from windlass.app import Windlass
 from windlass.clock import from_us
 from windlass.job import Job, JobStatus
+from windlass.living import is_alive
 from windlass.store.hosts import DispatcherRow
 from windlass.web.processes import children, resident_bytes
 from windlass.web.routing import Call, Routes
@@ -55,7 +55,7 @@ def running_by_owner(app: Windlass) -> Mapping[int, list[Job]]:
 def _worker(
     row: DispatcherRow, jobs: list[Job], known: Mapping[int, list[int]], supervisor: int | None
 ) -> Worker:
-    alive = platform.is_locked(row.lock_file)
+    alive = is_alive(row)
     here = row.host == socket.gethostname()
     processes = _processes(row.pid, known, supervisor) if alive and here else []
     if row.mode == "embedded":
