@@ -154,6 +154,12 @@ def screens(arguments: list[str]) -> int:
     return become([python(VENV), "-m", "tests.web.screens", *arguments])
 
 
+def live(arguments: list[str]) -> int:
+    """Measure how long after a commit the dashboard's page shows it (the argument: how many changes)."""
+    ensure_all_for_tests()
+    return become([python(VENV), "-m", "tests.web.live", *arguments])
+
+
 def lock(arguments: list[str]) -> int:
     """Resolve pyproject.toml and frontend/package.json into their locks again (--upgrade: newer versions)."""
     refuse([word for word in arguments if word != "--upgrade"], "lock")
@@ -174,7 +180,7 @@ def lock(arguments: list[str]) -> int:
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
     verb.__name__: verb
-    for verb in (setup, demo, test, lint, fix, bench, storm, simulate, fuzz, screens, lock)
+    for verb in (setup, demo, test, lint, fix, bench, storm, simulate, fuzz, screens, live, lock)
 }
 
 

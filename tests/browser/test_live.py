@@ -13,25 +13,12 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.looking import rows
 from tests.browser.quay import Quay, load, moored
 from tests.service.waiting import until
+from tests.web.live import WATCH, seen_at_ms
 from tests.web.stage import Visit
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CHANGES, APART_MS = 30, 300
-# Tells when the browser's own clock saw a row for the first time. It asks nobody.
-WATCH = """() => {
-  window.loaded_once = true;
-  const seen_at = {}, waiting = {};
-  const look = () => {
-    const at = performance.timeOrigin + performance.now();
-    for (const { dataset } of document.querySelectorAll("main [data-row]")) {
-      seen_at[dataset.row] ??= at;
-      waiting[dataset.row]?.(seen_at[dataset.row]);
-    }
-  };
-  window.seen = (id) => new Promise((tell) => { waiting[id] = tell; look(); });
-  new MutationObserver(look).observe(document.querySelector("main"), { childList: true, subtree: true });
-}"""
 
 
 def listed(visit: Visit, query: str) -> Page:
@@ -53,7 +40,7 @@ def test_a_change_is_on_the_page_without_a_reload(
         page.wait_for_timeout(APART_MS)
         job = quay.app.enqueue("weigh", {"crate": crate}, queue="roads")
         committed = time.time() * 1000
-        took.append(page.evaluate("(id) => window.seen(id)", job.id) - committed)
+        took.append(seen_at_ms(page, str(job.id)) - committed)
     assert page.evaluate("window.loaded_once"), "the page was not loaded again"
     p95 = statistics.quantiles(took, n=20)[-1]
     with capsys.disabled():

@@ -61,7 +61,7 @@ export function useLoad<T>(path: string | null, query: Query = {}): Load<T> {
 
 /** Runs one at a time, the first at once; a server that needs long for an answer is asked less often. */
 export function paced(task: () => Promise<void>, until: AbortSignal): () => void {
-  const REST_MS = 120;
+  const REST_MS = 80;
   let busy = false;
   let wanted = false;
   const run = async (): Promise<void> => {
@@ -72,7 +72,7 @@ export function paced(task: () => Promise<void>, until: AbortSignal): () => void
     busy = true;
     const begun = performance.now();
     await task();
-    const rest = Math.max(REST_MS, 2 * (performance.now() - begun));
+    const rest = Math.max(REST_MS, performance.now() - begun);
     window.setTimeout(() => {
       busy = false;
       if (wanted && !until.aborted) {
