@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from struct import Struct
 from typing import Literal, NamedTuple
 
@@ -17,11 +18,6 @@ SPANS: dict[Range, tuple[int, int]] = {"15m": (15, 1), "1h": (60, 1), "6h": (72,
 _QUANTILES = (0.5, 0.95, 0.99)
 
 _COUNTS = Struct(f"<{len(OUTCOMES)}Q")
-_Pair = tuple[str, str]
-"""Queue and key."""
-_Sum = list[int]
-"""Outcomes, waits and runs, each as one large integer: then they are added up at once."""
-_Bucket = dict[_Pair, _Sum]
 
 
 class Spread(NamedTuple):
@@ -61,22 +57,22 @@ def summarize(store: Store, span: Range, now_minute: int) -> Summary:
     count, minutes = SPANS[span]
     last = now_minute // minutes
     first = last - count + 1
-    buckets = _buckets(store, first, last, minutes)
-    by_queue: dict[str, _Adder] = {}
-    by_key: dict[str, _Adder] = {}
+    buckets = [_Adder() for _ in range(count)]
+    pairs: defaultdict[tuple[str, str], _Adder] = defaultdict(_Adder)
+    for row in store.activity(first * minutes, (last + 1) * minutes - 1, minutes=minutes):
+        outcomes = int.from_bytes(_COUNTS.pack(*row[4:11]), "little")
+        waits, runs = to_number(row.waits), to_number(row.runs)
+        buckets[row.minute // minutes - first].add(outcomes, waits, runs)
+        pairs[row.queue, row.key].add(outcomes, waits, runs)
     whole = _Adder()
-    series: list[Part] = []
-    for bucket in buckets:
-        here = _Adder()
-        for (queue, key), some in bucket.items():
-            here.add(some)
-            by_queue.setdefault(queue, _Adder()).add(some)
-            by_key.setdefault(key, _Adder()).add(some)
-        series.append(here.part())
-        whole.add(here.sums)
+    by_queue: defaultdict[str, _Adder] = defaultdict(_Adder)
+    by_key: defaultdict[str, _Adder] = defaultdict(_Adder)
+    for (queue, key), one in pairs.items():
+        for adder in (whole, by_queue[queue], by_key[key]):
+            adder.add(*one.sums)
     recent = store.activity(now_minute - 1, now_minute - 1)
     return Summary(
-        first * minutes, minutes, whole.part(), series,
+        first * minutes, minutes, whole.part(), [one.part() for one in buckets],
         {name: one.part() for name, one in by_queue.items()},
         {name: one.part() for name, one in by_key.items()},
         sum(sum(row[4:11]) for row in recent),
@@ -84,12 +80,14 @@ def summarize(store: Store, span: Range, now_minute: int) -> Summary:
 
 
 class _Adder:
-    def __init__(self) -> None:
-        self.sums: _Sum = [0, 0, 0]
+    """Outcomes, waits and runs, each as one large integer: then they are added up at once."""
 
-    def add(self, some: _Sum) -> None:
-        outcomes, waits, runs = self.sums
-        self.sums = [outcomes + some[0], waits + some[1], runs + some[2]]
+    def __init__(self) -> None:
+        self.sums = (0, 0, 0)
+
+    def add(self, outcomes: int, waits: int, runs: int) -> None:
+        before = self.sums
+        self.sums = (before[0] + outcomes, before[1] + waits, before[2] + runs)
 
     def part(self) -> Part:
         outcomes, waits, runs = self.sums
@@ -103,20 +101,3 @@ def _outcomes(number: int) -> tuple[int, ...]:
 def _spread(sketch: int) -> Spread:
     counts = to_counts(sketch)
     return Spread(sum(counts), *quantiles_us(counts, _QUANTILES))
-
-
-def _buckets(store: Store, first: int, last: int, minutes: int) -> list[_Bucket]:
-    """Each bucket's sums."""
-    buckets: list[_Bucket] = [{} for _ in range(first, last + 1)]
-    for row in store.activity(first * minutes, (last + 1) * minutes - 1, minutes=minutes):
-        sums = buckets[row.minute // minutes - first]
-        pair = (row.queue, row.key)
-        outcomes = int.from_bytes(_COUNTS.pack(*row[4:11]), "little")
-        some = sums.get(pair)
-        if some is None:
-            sums[pair] = [outcomes, to_number(row.waits), to_number(row.runs)]
-        else:
-            some[0] += outcomes
-            some[1] += to_number(row.waits)
-            some[2] += to_number(row.runs)
-    return buckets

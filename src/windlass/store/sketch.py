@@ -11,7 +11,9 @@ all buckets. A count beyond 32 bits would run into the next one: that takes 50,0
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from math import log
 
 GROWTH = 1.08
@@ -71,21 +73,14 @@ def to_counts(number: int) -> tuple[int, ...]:
 
 
 def quantiles_us(counts: Sequence[int], wanted: Sequence[float]) -> list[float | None]:
-    """The durations below which those parts of all values lie; ``wanted`` rises. None where there is nothing.
+    """The durations below which those parts of all values lie. None where there is nothing.
 
     >>> counts = [0] * BUCKETS
     >>> for us in range(1, 1001): counts[bucket(us)] += 1
     >>> [round(us) for us in quantiles_us(counts, (0.5, 0.99))]
     [490, 980]
     """
-    total = sum(counts)
-    if not total:
+    up_to = list(accumulate(counts))
+    if not up_to or not up_to[-1]:
         return [None] * len(wanted)
-    found: list[float | None] = []
-    seen, number = counts[0], 0
-    for part in wanted:
-        while seen < part * total and number + 1 < len(counts):
-            number += 1
-            seen += counts[number]
-        found.append(middle_us(number))
-    return found
+    return [middle_us(bisect_left(up_to, part * up_to[-1])) for part in wanted]
