@@ -293,11 +293,11 @@ class Context:
             TransactionTooLong: it overran and was rolled back.
             RuntimeError: the job is already completed, or a transaction is open.
         """
+        store = self._resources.store
         if self.committed:
             raise RuntimeError("ctx.transaction() has already completed this job: it can be used once")
-        if self._transaction is not None or (self._db is not None and self._db.in_transaction):
+        if self._transaction is not None or (self._db is not None and store.is_inside(self._db)):
             raise RuntimeError("a transaction is already open on ctx.db: commit or roll it back first")
-        store = self._resources.store
         if connection is not None:
             held = JoinedTransaction(store, connection)
         else:
@@ -340,7 +340,7 @@ class Context:
         try:
             if connection is not None:
                 try:
-                    if connection.in_transaction:
+                    if self._resources.store.is_inside(connection):
                         connection.rollback()
                         self.log.warning(
                             "its open transaction on ctx.db was rolled back: commit what should stay"

@@ -2,8 +2,7 @@
 in a transaction of the handler's own.
 
 Whoever overruns is stopped from outside: a statement that runs is interrupted, the connection refuses
-further writes, the transaction is rolled back. The order matters. Were it rolled back first, the handler's
-next statement would commit by itself, without its neighbours. Closing is left to the handler's own thread:
+further writes, the transaction is rolled back (``Store.stop``). Closing is left to the handler's own thread:
 a connection must not vanish under a statement.
 """
 
@@ -16,8 +15,6 @@ from typing import Any, Self
 from windlass.errors import StaleAttempt, TransactionTooLong
 from windlass.joining import join
 from windlass.store.protocol import Settlement, Store
-
-_OPCODES_BETWEEN_LOOKS = 10_000
 
 
 class HandlerTransaction:
@@ -36,8 +33,7 @@ class HandlerTransaction:
 
     def __enter__(self) -> Self:
         self._store.begin(self.connection)
-        # Rather than interrupt(): that would also hit the roll-back for as long as a cursor is open.
-        self.connection.set_progress_handler(lambda: self._overran, _OPCODES_BETWEEN_LOOKS)
+        self._store.heed(self.connection, lambda: self._overran)
         self._watch = threading.Timer(self._limit_s, self._stop)
         self._watch.daemon = True
         self._watch.start()
@@ -52,7 +48,7 @@ class HandlerTransaction:
         """
         if self._end():
             raise self._too_long()
-        if not self.connection.in_transaction:
+        if not self._store.is_inside(self.connection):
             raise RuntimeError(
                 "the handler ended ctx.transaction() itself: leave that to the end of the block"
             )
@@ -64,7 +60,7 @@ class HandlerTransaction:
     ) -> None:
         overran = self._end()
         try:
-            self.connection.set_progress_handler(None, 0)
+            self._store.heed(self.connection, None)
             if error is not None:
                 self.connection.rollback()
         except Exception:  # noqa: BLE001 - it is closed already; the error itself is the news
@@ -88,8 +84,7 @@ class HandlerTransaction:
                 return
             self._overran = True
             try:
-                self.connection.execute("PRAGMA query_only = ON")
-                self.connection.rollback()
+                self._store.stop(self.connection)
             except Exception as error:  # noqa: BLE001 - nobody above this thread could be told
                 import logging
 

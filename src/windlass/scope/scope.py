@@ -186,7 +186,7 @@ def open_connection(store: Store) -> Iterator[Any]:
     try:
         yield connection
     finally:
-        if connection.in_transaction:
+        if store.is_inside(connection):
             connection.rollback()
         store.disconnect(connection)
 

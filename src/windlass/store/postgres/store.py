@@ -16,6 +16,7 @@ from windlass.store.migration import Migration
 from windlass.store.place import Place
 from windlass.store.postgres import migrate
 from windlass.store.postgres.database import Database
+from windlass.store.postgres.dispatching import Dispatching
 from windlass.store.postgres.doorbell import PipeBell
 from windlass.store.postgres.faults import translated
 from windlass.store.postgres.joining import joined
@@ -25,7 +26,6 @@ from windlass.store.postgres.pulsing import Pulsing
 from windlass.store.postgres.statements import statements_on
 from windlass.store.protocol import ProgressNote, Settlement
 from windlass.store.relational.auditing import Auditing
-from windlass.store.relational.dispatching import Dispatching
 from windlass.store.relational.expiring import Expiring
 from windlass.store.relational.flowing import Flowing
 from windlass.store.relational.limiting import Limiting
@@ -142,7 +142,7 @@ class PostgresStore(
         """Nothing to do: a statement is ended by ``stop`` itself."""
 
     def stop(self, connection: psycopg.Connection[Any]) -> None:
-        # The server ends the statement, then finds nobody there, and rolls back: no COMMIT can reach it any more.
+        # The server ends the statement, finds nobody there, and rolls back: no COMMIT can reach it.
         try:
             connection.cancel_safe(timeout=1.0)
         finally:

@@ -137,7 +137,7 @@ class SqliteStore(
         connection.set_progress_handler(over, _OPCODES_BETWEEN_LOOKS if over else 0)
 
     def stop(self, connection: sqlite3.Connection) -> None:
-        # Were it rolled back first, the handler's next statement would commit by itself, without its neighbours.
+        # Were it rolled back first, the handler's next statement would commit by itself, without the others.
         connection.execute("PRAGMA query_only = ON")
         connection.rollback()
 
