@@ -2,17 +2,20 @@
 
 A request goes through the whole ASGI application in this process, from its first byte to its last: so what is
 measured is the server's own time, without a network and without a browser. What is asked of a page changes
-with each request, as filters and cursors do, and nothing is warmed up.
+with each request, as filters and cursors do. Each round begins with a program that has answered nothing yet.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sqlite3
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +91,7 @@ def _of_jobs(chance: random.Random) -> str:
     return "jobs?" + chance.choice(
         [
             "",
+            f"after=i0.{JOBS - 50 * 1000}",
             "status=failed",
             f"status=pending&key={key}",
             f"status=failed&queue={queue}&order=-finished_at",
@@ -97,16 +101,52 @@ def _of_jobs(chance: random.Random) -> str:
             f"status=cancelled,failed&key={key}",
             "held=true",
             f"tag=tag_{chance.randrange(6) * 50}",
-            f"q=thing {chance.randrange(7)}",
-            "q=nothing+that+there+is",
-            f"q={chance.randrange(JOBS)}",
         ]
     )
+
+
+def _of_search(chance: random.Random) -> str:
+    words = [f"thing {chance.randrange(7)}", "nothing+that+there+is", str(chance.randrange(JOBS))]
+    filters = ["", "&status=failed", f"&key=key_{chance.randrange(KEYS)}", "&order=-finished_at"]
+    return f"jobs?q={chance.choice(words)}{chance.choice(filters)}"
+
+
+def _of_scroll(chance: random.Random) -> str:
+    """A page that is hundreds of pages down, in one of the orders that the list has."""
+    number = chance.randrange(JOBS // 10, JOBS)
+    ended = f"f{(int(time.time()) - 100_000) * 10**6 + number * 10**5}.{number}"
+    return "jobs?" + chance.choice(
+        [
+            f"after=i0.{number}",
+            f"after=i0.{number}&order=id",
+            f"after={ended}&order=-finished_at",
+            f"after={ended}&order=finished_at&status=completed",
+            f"after=i0.{number}&status=failed",
+        ]
+    )
+
+
+def _of_preview(chance: random.Random) -> str:
+    """What is asked before something is done to all that match."""
+    where: Any = chance.choice(
+        [
+            {"all": True},
+            {"status": ["FAILED"]},
+            {"status": ["FAILED"], "key": f"key_{chance.randrange(KEYS)}"},
+            {"queue": f"queue_{chance.randrange(QUEUES)}"},
+            {"q": f"thing {chance.randrange(7)}"},
+        ]
+    )
+    action = chance.choice(["retry", "cancel", "delete"])
+    return "jobs/bulk " + json.dumps({"action": action, "filter": where, "preview": True})
 
 
 PAGES: dict[str, Callable[[random.Random], str]] = {
     "overview": lambda chance: f"overview?range={chance.choice(['15m', '1h', '6h', '24h'])}",
     "jobs": _of_jobs,
+    "search": _of_search,
+    "scroll": _of_scroll,
+    "preview": _of_preview,
     "job": lambda chance: f"jobs/{chance.randrange(1, JOBS)}",
     "suggest": lambda chance: f"jobs/suggest?field={chance.choice(['key', 'queue', 'tag'])}&prefix=key_1",
     "queues": lambda _: "queues",
@@ -117,7 +157,7 @@ PAGES: dict[str, Callable[[random.Random], str]] = {
     "service": lambda _: "service",
     "audit": lambda _: "audit",
 }
-"""For each page, what it asks first."""
+"""For each page, what it asks first; with a space and a body where that is a POST."""
 
 
 class Visitor:
@@ -126,6 +166,7 @@ class Visitor:
     def __init__(self, application: Any) -> None:
         self._application = application
         self._loop = asyncio.new_event_loop()
+        self._loop.run_until_complete(self._begin())
 
     def ask(self, path: str) -> float:
         """Milliseconds until all of the answer is there."""
@@ -134,18 +175,23 @@ class Visitor:
         return (time.perf_counter() - begin) * 1e3
 
     async def _ask(self, path: str) -> None:
+        path, _, body = path.partition(" ") if path.endswith("}") else (path, "", "")
         name, _, query = f"/api/{path}".partition("?")
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1",
+            "method": "POST" if body else "GET",
             "scheme": "http", "path": name, "raw_path": name.encode(),
             "query_string": query.replace(" ", "+").encode(), "root_path": "",
             "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
-            "headers": [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + TOKEN.encode())],
+            "headers": [
+                (b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + TOKEN.encode()),
+                (b"content-type", b"application/json"),
+            ],
         }  # fmt: skip
         status = 0
 
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": body.encode(), "more_body": False}
 
         async def send(message: dict[str, Any]) -> None:
             nonlocal status
@@ -153,6 +199,19 @@ class Visitor:
 
         await self._application(scope, receive, send)
         assert status == 200, (path, status)
+
+    async def _begin(self) -> None:
+        """As a server does before it lets anybody in."""
+        messages = asyncio.Queue[dict[str, Any]]()
+        began = asyncio.Event()
+
+        async def send(_: dict[str, Any]) -> None:
+            began.set()
+
+        messages.put_nowait({"type": "lifespan.startup"})
+        living = asyncio.ensure_future(self._application({"type": "lifespan"}, messages.get, send))
+        await began.wait()
+        living.cancel()
 
     def close(self) -> None:
         self._loop.close()
@@ -171,26 +230,44 @@ def pages(room: Room) -> Iterator[Measure]:
     app = Windlass(database)
     app.store.migrate()
     lay(app, database)
-    visitor = Visitor(dashboard(app, token=TOKEN, allowed_hosts=["127.0.0.1"]))
+    app.close()
     chance = random.Random(7)
     rounds = QUICK_ROUNDS if room.quick else ROUNDS
-    try:
-        yield lambda: [visitor.ask(path(chance)) for _ in range(rounds) for path in PAGES.values()]
-    finally:
-        visitor.close()
-        app.close()
+
+    def visit() -> Sample:
+        app = Windlass(database)
+        visitor = Visitor(dashboard(app, token=TOKEN, allowed_hosts=["127.0.0.1"]))
+        try:
+            first = [
+                visitor.ask("overview?range=24h" if name == "overview" else path(chance))
+                for name, path in PAGES.items()
+            ]
+            return first + [visitor.ask(path(chance)) for _ in range(rounds) for path in PAGES.values()]
+        finally:
+            visitor.close()
+            app.close()
+
+    yield visit
 
 
-def of(place: int) -> Callable[[Sequence[Sample]], float]:
+def of(place: int, samples: Sequence[Sample]) -> float:
     """The 95th percentile of one page's requests."""
-    return lambda samples: percentile(0.95)([flat(samples)[place :: len(PAGES)]])
+    return percentile(0.95)([flat(samples)[place :: len(PAGES)]])
+
+
+def slowest_first(samples: Sequence[Sample]) -> float:
+    """Of the pages' first answers by a program that has just begun, the one that took longest."""
+    return statistics.median(max(flat([sample])[: len(PAGES)]) for sample in samples)
 
 
 BENCHMARKS = [
     Benchmark(
-        tuple(
-            Figure(f"dashboard_{name}_p95_ms", "ms", (value_at_most(GOAL_MS),), of(place))
-            for place, name in enumerate(PAGES)
+        (
+            *(
+                Figure(f"dashboard_{name}_p95_ms", "ms", (value_at_most(GOAL_MS),), partial(of, place))
+                for place, name in enumerate(PAGES)
+            ),
+            Figure("dashboard_first_ms", "ms", (value_at_most(GOAL_MS),), slowest_first),
         ),
         {"windlass": pages},
     )

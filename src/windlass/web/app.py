@@ -124,6 +124,9 @@ class Dashboard:
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
+            if message["type"] == "lifespan.startup":
+                # Its modules take longer to import than most requests to be answered.
+                _ = self.routes
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 self.close()
