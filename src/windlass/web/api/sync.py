@@ -123,9 +123,7 @@ def conflicts(call: Call, resource: str, query: WaitingQuery) -> ConflictList:
     """The oldest conflicts that wait for a person, all sides of each."""
     one = _found(call.app, resource)
     told = _with_rows(one, one.conflicts(query.limit), conflict_shape)
-    return ConflictList(
-        conflicts=told, total=one.status().conflicts, commands=_of_conflicts(quote(resource))
-    )
+    return ConflictList(conflicts=told, total=one.status().conflicts, commands=_of_conflicts(quote(resource)))
 
 
 @routes.get("/api/sync/{resource}/dead")
