@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
 from windlass import clock
 from windlass.app import Windlass
+from windlass.errors import StoreUnavailable
 from windlass.store import open_store
+from windlass.store.migration import Migration
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.inspecting import LIBRARY, checkpoints_may_race, waiting_migrations
 from windlass.store.sqlite.migrate import migrations
@@ -32,6 +34,13 @@ def health(call: Call) -> Storage:
     """How the file is, and its copies."""
     path = database_path(call.app)
     known = migrations()
+    try:
+        return _health(call, path, known)
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror or error}") from error
+
+
+def _health(call: Call, path: str, known: Sequence[Migration]) -> Storage:
     waiting = waiting_migrations(path)
     return Storage(
         path=path,
