@@ -65,7 +65,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """``INTEGER PRIMARY KEY``: the database numbers new rows itself."""
 
 
-class Shadow(msgspec.Struct, frozen=True):
+class Shadow(msgspec.Struct, frozen=True, gc=False):
     """What the remote last said of a row."""
 
     row: Row
@@ -77,7 +77,7 @@ class Shadow(msgspec.Struct, frozen=True):
     """Fields of the remote's document that no column takes, in remote form: a full update returns them."""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of ``sync_queue``: one local change that waits to be sent, is being sent, or was rejected.
 
     It is *sealed* while ``mutation_id`` is set: it has been sent, or may have been, and is resent as it is.

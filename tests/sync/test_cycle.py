@@ -124,11 +124,11 @@ def test_p2_the_mutation_id_is_on_the_disk_before_anything_is_sent(replica: Make
     ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL)")
     seen: list[Any] = []
     ada.wire.before = lambda _: seen.append(
-        ada.db.execute("SELECT mutation_id FROM sync_queue").fetchone()[0]
+        ada.db.execute("SELECT mutations FROM windlass_sync_batches").fetchone()[0]
     )
     ada.push()
     _, (sent,) = ada.wire.requests[0]
-    assert seen == [sent.mutation_id]
+    assert seen == [f'["{sent.mutation_id}"]']
 
 
 def test_p4_a_rejected_row_parks_itself_alone(replica: Make, collection: Collection) -> None:

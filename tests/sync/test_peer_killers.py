@@ -175,6 +175,7 @@ class Crashing:
         self._at = at
         ledger, transport = program.app.store.ledger, program.remote.transport
         ledger.write = self._around(ledger.write)  # type: ignore[method-assign]
+        ledger.seal_batch = self._around(ledger.seal_batch)  # type: ignore[method-assign]
         transport.request = self._around(transport.request)  # type: ignore[method-assign]
 
     def _around(self, work: Callable[..., Any]) -> Callable[..., Any]:

@@ -221,6 +221,7 @@ class Ledger(Protocol):
         released: Sequence[str] = (),
         all_or_nothing: bool = False,
         refused: list[Key] | None = None,
+        batch: int | None = None,
     ) -> list[Key]:
         """Carries the effects out; ``look`` is the mark of the look they were worked out from.
 
@@ -230,6 +231,20 @@ class Ledger(Protocol):
         ``released``: remote ids that leave the quarantine, before those of ``quarantine`` go in.
         ``all_or_nothing``: where a key was edited since, nothing is written: a page goes in with its cursor.
         ``refused``: the keys whose effects could not be carried out are added to it.
+        ``batch``: the sealed batch that the effects settle. What is in it and was not carried out, because
+        there was no effect, or the key was edited since, is a sealed change of the queue afterwards.
+
+        Raises:
+            LostHold: another holder has taken over. Nothing was written.
+        """
+        ...
+
+    def seal_batch(self, hold: Hold, look: int, changes: Sequence[Change]) -> int | None:
+        """Writes down, as one record, what is about to be sent of one look; the batch's number.
+
+        On the disk when it returns (P2). The journal keeps the edits until ``write`` settles the batch; what
+        a push that ended early has left is in the queue when the resource is held again. None: one of them
+        was edited since, or cannot be written down. Nothing was, then.
 
         Raises:
             LostHold: another holder has taken over. Nothing was written.

@@ -129,7 +129,7 @@ class Push:
         return Sealing(self._seal(hold, changes)) if changes else None
 
     def _is_tired(self, key: Key) -> bool:
-        return self._turns[key] >= _TURNS
+        return self._turns.get(key, 0) >= _TURNS
 
     # ── 1. fold ────────────────────────────────────────────────────────────────────────────────
     def _fold(self, hold: Hold) -> None:
@@ -274,10 +274,9 @@ class Push:
             return self._operation(standing, one.change, answer, now_us)
 
         twins = find_twins(cycle, self._inserted(answers))
-        effects = [join_twin(cycle, hold, key, twin, work, self.done.over) for key, twin in twins.items()]
-        effects += settle_edits(
-            cycle, hold, sealing, {key: told for key, told in answers.items() if key not in twins}
-        )
+        plain = {key: told for key, told in answers.items() if key not in twins} if twins else answers
+        effects = settle_edits(cycle, hold, sealing, plain)
+        effects += [join_twin(cycle, hold, key, twin, work, self.done.over) for key, twin in twins.items()]
         done = {effect.key for effect in effects}
         effects += cycle.step(hold, [key for key in answers if key not in done], work, over=self.done.over)
         for effect in effects:

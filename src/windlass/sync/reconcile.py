@@ -117,19 +117,18 @@ def is_idle(standing: Standing) -> bool:
     return standing[3:] == _NOTHING[2:]
 
 
-def seal_idle(standing: Standing, mutation_id: str, now_us: int) -> Effect:
-    """``seal`` where the standing ``is_idle``: the difference is what is sent, and nothing is left over."""
+def seal_idle(standing: Standing, mutation_id: str, now_us: int) -> Change | None:
+    """What ``seal`` would make where the standing ``is_idle``: the difference; None: there is none."""
     key, row, shadow = standing[:3]
     found = difference(row, None if shadow is None else shadow.row)
     if found is None:
-        return Effect(key)
+        return None
     op, data = found
     version = None if shadow is None else shadow.version
-    sealed = Change(
+    return Change(
         key=key, op=op, data=data, created_at_us=now_us,
         mutation_id=mutation_id, base_version=version, attempts=1,
     )  # fmt: skip
-    return Effect(key, sent=sealed)
 
 
 # ── settling ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
-"""The short way of plain edits: from the journal to sealed in one commit, and settled without another look.
+"""The short way of plain edits: sealed from the journal in one record, and settled without another look.
 
 Nearly all edits are plain: of their row nothing is queued, and the remote takes them while nobody edits the
-row again. For those, folding, sealing and settling are two writes in place of three, each after one look.
+row again. For those, a batch is one record from its sealing to its answers, and no row of the queue.
 Whatever is not plain is left to the steps of ``push.py``, which know every case.
 """
 
@@ -31,8 +31,10 @@ class Sealing(NamedTuple):
     """What is sent together."""
 
     sealed: list[Sealed]
-    mark: int | None = None
-    """The journal's end when all of them were read, where they were idle then, and sealed in one write."""
+    mark: int = 0
+    """The journal's end when all of them were read …"""
+    batch: int | None = None
+    """… where they were idle then, and are sealed in one record: its number."""
 
 
 def seal_edits(
@@ -48,29 +50,31 @@ def seal_edits(
     if not keys:
         return None
     look = ledger.look(cycle.name, keys)
-    effects: dict[Key, Effect] = {}
+    effects: list[Effect] = []
     sealed: dict[Key, Sealed] = {}
     mutations = mutation_ids(len(look.standings))
     for standing, mutation_id in zip(look.standings, mutations, strict=True):
-        key = standing.key
-        if is_tired(key) or not is_idle(standing):
-            effects[key] = operations.folded(standing, now_us)
-            continue
-        effects[key] = effect = seal_idle(standing, mutation_id, now_us)
-        if isinstance(effect.sent, Change):
-            sealed[key] = Sealed(standing, effect.sent, False)
+        if is_tired(standing.key) or not is_idle(standing):
+            effects.append(operations.folded(standing, now_us))
+        elif (change := seal_idle(standing, mutation_id, now_us)) is not None:
+            sealed[standing.key] = Sealed(standing, change, False)
+        else:
+            effects.append(Effect(standing.key))
     for key, why in blocked(cycle, [one.change for one in sealed.values()]).items():
-        effects[key] = held(sealed.pop(key).standing, why, now_us)
-    refused: list[Key] = []
-    told = list(effects.values())
-    moved = ledger.write(hold, look.mark, told, refused=refused)
-    over += [one for one in what_is_over(look.standings, told) if one.key not in moved]
-    for key in (*moved, *refused):
-        # P2: what is not written down as sealed is not sent.
-        sealed.pop(key, None)
-    # Edited between the look and the write, and maybe again and again: that is a step's to bear.
-    cycle.step(hold, moved, lambda one: operations.folded(one, now_us), over=over)
-    return Sealing(list(sealed.values()), look.mark)
+        effects.append(held(sealed.pop(key).standing, why, now_us))
+    if effects:
+        moved = ledger.write(hold, look.mark, effects)
+        over += [one for one in what_is_over(look.standings, effects) if one.key not in moved]
+        # Edited between the look and the write, and maybe again and again: that is a step's to bear.
+        cycle.step(hold, moved, lambda one: operations.folded(one, now_us), over=over)
+    if not sealed:
+        return Sealing([])
+    batch = ledger.seal_batch(hold, look.mark, [one.change for one in sealed.values()])
+    if batch is None:
+        # P2: what is not written down as sealed is not sent. Who can take the long way does.
+        cycle.step(hold, list(sealed), lambda one: operations.folded(one, now_us), over=over)
+        return Sealing([])
+    return Sealing(list(sealed.values()), look.mark, batch)
 
 
 def settle_edits(
@@ -79,9 +83,9 @@ def settle_edits(
     """Settles those changes that the remote took and whose rows were not edited meanwhile; what was done.
 
     Only who holds the resource changes its ledger, so a row stands as the sealing left it, unless it was
-    edited since: ``write`` sees that in the journal, and leaves it out.
+    edited since: ``write`` sees that in the journal, and leaves it out. What is left out is in the queue.
     """
-    if sealing.mark is None:
+    if sealing.batch is None:
         return []
     effects: list[Effect] = []
     for one, answer in answers.values():
@@ -89,8 +93,10 @@ def settle_edits(
             effect = took_idle(one.standing, one.change, answer) or _settled(cycle, one, answer)
             if effect.pending is KEEP and effect.sent is None:
                 effects.append(effect)
-    moved = set(cycle.ledger.write(hold, sealing.mark, effects))
-    return [effect for effect in effects if effect.key not in moved]
+    refused: list[Key] = []
+    moved = cycle.ledger.write(hold, sealing.mark, effects, batch=sealing.batch, refused=refused)
+    left = {*moved, *refused}
+    return [effect for effect in effects if effect.key not in left]
 
 
 def _settled(cycle: Cycle, one: Sealed, answer: Took) -> Effect:

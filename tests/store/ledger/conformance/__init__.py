@@ -7,6 +7,7 @@ A store's test module subclasses ``LedgerConformance`` and gives the fixtures ``
 from __future__ import annotations
 
 from tests.store.ledger.conformance.around import Around
+from tests.store.ledger.conformance.batching import Batching
 from tests.store.ledger.conformance.capturing import Capturing
 from tests.store.ledger.conformance.holding import Holding
 from tests.store.ledger.conformance.pulling import Pulling
@@ -14,5 +15,5 @@ from tests.store.ledger.conformance.queueing import Queueing
 from tests.store.ledger.conformance.writing import Writing
 
 
-class LedgerConformance(Capturing, Holding, Writing, Queueing, Pulling, Around):
+class LedgerConformance(Capturing, Holding, Writing, Queueing, Batching, Pulling, Around):
     """The suite. ``ledger`` is empty and migrated."""

@@ -11,8 +11,8 @@ import msgspec
 
 from windlass.change import Table
 from windlass.clock import Clock
-from windlass.errors import ConfigError
-from windlass.store.ledger import PullState
+from windlass.errors import ConfigError, LostHold
+from windlass.store.ledger import Hold, PullState
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.doorbell import Bells
 from windlass.store.sqlite.ledger.statements import SQL
@@ -82,6 +82,20 @@ class LedgerRole:
             raise ConfigError(
                 f"no resource called {name!r} is installed in {self.database.path}: declare it, and let its "
                 "app start once"
+            )
+        return found
+
+    def held_by(self, connection: sqlite3.Connection, hold: Hold) -> Resource:
+        """The resource that is held.
+
+        Raises:
+            LostHold: another holder has taken over.
+        """
+        found = self.resource(connection, hold.resource)
+        if found.fence != hold.fence:
+            raise LostHold(
+                f"{hold.resource}: another process has taken over pushing and pulling it (fence "
+                f"{found.fence}, ours was {hold.fence}): nothing was written, and it goes on there"
             )
         return found
 

@@ -11,6 +11,7 @@ import msgspec
 from windlass.change import KEEP, Key, Table
 from windlass.errors import ConfigError
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
+from windlass.store.sqlite.ledger.clearing import keep_highest
 from windlass.store.sqlite.ledger.describing import describe
 from windlass.store.sqlite.ledger.reading import untracked
 from windlass.store.sqlite.ledger.statements import SQL
@@ -21,7 +22,7 @@ from windlass.store.sqlite.ledger.values import decode
 _PAGE = 1000
 _FORGOTTEN_AT_ONCE = 5000
 _FORGOTTEN_IN_STEPS = ("journal_forget", "shadow_forget", "change_forget")
-_FORGOTTEN = ("forget_conflicts", "forget_quarantine", "forget_arrivals", "forget_around")
+_FORGOTTEN = ("forget_conflicts", "forget_quarantine", "forget_arrivals", "forget_around", "forget_batches")
 
 
 class Capture(LedgerRole):
@@ -227,12 +228,6 @@ def _shadows_past(
     """Shadows that nothing speaks of, though their row is gone."""
     end, suspects = found.user_table.missing(connection, found.id, after, _PAGE)
     return end, untracked(connection, found.id, suspects)
-
-
-def keep_highest(connection: sqlite3.Connection) -> None:
-    """Makes sure that the journal's highest number outlives what is about to be removed."""
-    cursor = connection.execute(SQL["journal_keep_highest"])
-    connection.execute(SQL["journal_drop_lower"], (cursor.lastrowid,))
 
 
 def _texts(table: Table, actual: Table) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from windlass.errors import ResourceBusy
 from windlass.platform import file_lock
 from windlass.store.ledger import Hold
 from windlass.store.sqlite.ledger.base import LedgerRole
+from windlass.store.sqlite.ledger.batching import unpack
 from windlass.store.sqlite.ledger.statements import SQL
 from windlass.store.sqlite.safety import private_folder
 
@@ -35,6 +36,8 @@ class Holding(LedgerRole):
             with self.database.write(full=False) as connection:
                 found = self.resource(connection, resource)
                 fence: int = connection.execute(SQL["fence"], (found.id,)).fetchall()[0][0]
+                # What a push that ended early has left: nobody waits for its answer any more.
+                unpack(connection, found, self.clock.wall_us())
             yield Hold(resource, fence)
         finally:
             lock.release()

@@ -11,6 +11,7 @@ from windlass.clock import iso
 from windlass.errors import InvalidJob
 from windlass.store.ledger import OriginState
 from windlass.store.sqlite.joining import check_file, joined
+from windlass.store.sqlite.ledger.batching import Batching
 from windlass.store.sqlite.ledger.capture import Capture
 from windlass.store.sqlite.ledger.holding import Holding
 from windlass.store.sqlite.ledger.reading import Reading
@@ -21,7 +22,7 @@ from windlass.store.sqlite.ledger.values import encode, key_text
 from windlass.store.sqlite.ledger.writing import Writing
 
 
-class SqliteLedger(Capture, Holding, Reading, Writing, Repointing, Surveying):
+class SqliteLedger(Capture, Holding, Reading, Writing, Batching, Repointing, Surveying):
     """Sync's ledger beside the jobs. Thread-safe; see the protocol for the verbs."""
 
     def enqueue(self, *, op: str, table: str, local_id: Any, data: Row | None, connection: Any = None) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from windlass.change import Key
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
+from windlass.store.sqlite.ledger.batching import stored_batches
 from windlass.store.sqlite.ledger.statements import SQL, chunks, keyed
-from windlass.store.sqlite.ledger.values import decode, encode
+from windlass.store.sqlite.ledger.values import decode, decode_rows, encode, encode_each
 
 log = logging.getLogger("windlass.store")
 
@@ -31,6 +32,12 @@ class Repointing(LedgerRole):
             keys += [key for key, row in deleted if decode(row).get(column) == was]
             for chunk in chunks(keys):
                 _rewrite(connection, found, chunk, column, was, to)
+            for batch in stored_batches(connection, found.id):
+                rows = decode_rows(batch.data)
+                if any(row.get(column) == was for row in rows):
+                    told = [{**row, column: to} if row.get(column) == was else row for row in rows]
+                    text = f"[{','.join(encode_each(told))}]"
+                    connection.execute(SQL["batch_rewrite"], (text, batch.number))
         if keys:
             self.bells.ring()
         return len(keys)

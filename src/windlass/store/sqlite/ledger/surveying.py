@@ -32,12 +32,13 @@ class Surveying(LedgerRole):
         with self.reading() as connection:
             found = self.resource(connection, resource)
             row = connection.execute(SQL["counts"], {"resource": found.id}).fetchone()
-        rows, ready, sealed, held, failed, conflicts, quarantined, journaled, oldest = row
+        rows, ready, sealed, held, failed, conflicts, quarantined, journaled, oldest, batched, sealed_at = row
+        since = [us for us in (us_of(oldest), sealed_at) if us]
         return Counts(
             rows=rows,
             pending=ready + held + journaled,
-            sealed=sealed,
-            oldest_us=us_of(oldest) or None,
+            sealed=sealed + batched,
+            oldest_us=min(since, default=None),
             held=held,
             failed=failed,
             conflicts=conflicts,

@@ -14,7 +14,7 @@ from windlass.change import Affinity, Change, Conflict, Key, Row, Shadow
 from windlass.clock import iso, to_wall_us
 from windlass.store.relational.rows import moment
 
-_ENCODER = msgspec.json.Encoder()
+_ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder()
 _BYTES, _FLOAT = "$bytes", "$float"
 """JSON has no bytes and no infinity: ``{"$bytes": base64}`` and ``{"$float": "inf"}`` stand for them, since
 no column holds an object otherwise. With null for infinity, row and shadow would differ for ever."""
@@ -67,11 +67,19 @@ def encode_document(fields: Mapping[str, Any]) -> str:
 
 def decode(text: str) -> dict[str, Any]:
     """The row of a JSON text that ``encode`` made."""
-    row: dict[str, Any] = msgspec.json.decode(text)
+    row: dict[str, Any] = _DECODER.decode(text)
     # In a text a quote follows a backslash, so this is never part of one.
     if _SIGN in text:
         return {name: _unwrap(value) for name, value in row.items()}
     return row
+
+
+def decode_rows(text: str) -> list[dict[str, Any]]:
+    """The rows of a JSON array of texts that ``encode`` made."""
+    rows: list[dict[str, Any]] = msgspec.json.decode(text)
+    if _SIGN not in text:
+        return rows
+    return [{name: _unwrap(value) for name, value in row.items()} for row in rows]
 
 
 def encode_or_null(row: Mapping[str, Any] | None) -> str | None:
@@ -127,7 +135,7 @@ def shadow_of(row: str, version: str | None, remote_id: str | None, extra: str |
     """A shadow as ``sql/shadows.sql`` reads it, without its key."""
     if extra is None:
         return Shadow(decode(row), version, remote_id)
-    return Shadow(decode(row), version, remote_id, msgspec.json.decode(extra))
+    return Shadow(decode(row), version, remote_id, _DECODER.decode(extra))
 
 
 def conflict_of(row: Sequence[Any]) -> Conflict:

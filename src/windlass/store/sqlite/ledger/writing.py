@@ -10,17 +10,18 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from windlass.change import Change, Effect, Key, NewRows
-from windlass.errors import LostHold, StoreError, SweepRefused
+from windlass.errors import StoreError, SweepRefused
 from windlass.store.ledger import Hold, PullState, Quarantined
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.ledger.applying import REFUSALS, Batch, Refusal
 from windlass.store.sqlite.ledger.base import LedgerRole, Resource
-from windlass.store.sqlite.ledger.capture import keep_highest
+from windlass.store.sqlite.ledger.batching import unpack
+from windlass.store.sqlite.ledger.clearing import clear_journal, edited_since
 from windlass.store.sqlite.ledger.inserting import encoded, insert
 from windlass.store.sqlite.ledger.statements import SQL
 from windlass.store.sqlite.ledger.values import encode_keys
@@ -46,6 +47,7 @@ class _Order(NamedTuple):
     quarantine: Sequence[Quarantined]
     released: Sequence[str]
     all_or_nothing: bool
+    batch: int | None
 
 
 class Writing(LedgerRole):
@@ -62,9 +64,10 @@ class Writing(LedgerRole):
         released: Sequence[str] = (),
         all_or_nothing: bool = False,
         refused: list[Key] | None = None,
+        batch: int | None = None,
     ) -> list[Key]:
         """See the protocol. ``state`` goes in only where nothing was skipped: it would pass what was."""
-        order = _Order(hold, look, effects, state, (*quarantine,), released, all_or_nothing)
+        order = _Order(hold, look, effects, state, (*quarantine,), released, all_or_nothing, batch)
         try:
             return self._write(order, each=False)
         except REFUSALS:
@@ -75,7 +78,7 @@ class Writing(LedgerRole):
         now_us = self.clock.wall_us()
         look, state = order.look, order.state
         with self.database.write(full=_must_last(order.effects)) as connection:
-            found = self._held(connection, order.hold)
+            found = self.held_by(connection, order.hold)
             effects, skipped = _unmoved(connection, found.id, order.effects, look)
             if skipped and order.all_or_nothing:
                 return skipped
@@ -88,7 +91,10 @@ class Writing(LedgerRole):
                 done = batch.carry_out(effects)
             connection.execute(SQL["speak"], (found.id,))
             batch.mark_seen(skipped)
-            _clear_journal(connection, found.id, [key for key, _ in done], look)
+            clear_journal(connection, found.id, [key for key, _ in done], look)
+            if order.batch is not None:
+                settled = {key for key, _ in done} - {key for key, _ in refusals}
+                unpack(connection, found, now_us, number=order.batch, settled=settled)
             _release(connection, found.id, order.released)
             connection.executemany(
                 SQL["quarantine"],
@@ -110,7 +116,7 @@ class Writing(LedgerRole):
         try:
             told = encoded(new)
             with self.database.write(full=False) as connection:
-                found = self._held(connection, hold)
+                found = self.held_by(connection, hold)
                 if not insert(connection, found, new, told, _generation(found, state) or 0):
                     return False
                 _release(connection, found.id, released)
@@ -120,15 +126,6 @@ class Writing(LedgerRole):
             return False
         self._after(arrived=True)
         return True
-
-    def _held(self, connection: sqlite3.Connection, hold: Hold) -> Resource:
-        found = self.resource(connection, hold.resource)
-        if found.fence != hold.fence:
-            raise LostHold(
-                f"{hold.resource}: another process has taken over pushing and pulling it (fence "
-                f"{found.fence}, ours was {hold.fence}): nothing was written, and it goes on there"
-            )
-        return found
 
     def _after(self, *, arrived: bool) -> None:
         if arrived:
@@ -152,7 +149,7 @@ class Writing(LedgerRole):
     def sweep(self, hold: Hold, *, max_share: float, after: Key | None = None, limit: int = 500) -> list[Key]:
         """See the protocol."""
         with self.reading() as connection:
-            found = self._held(connection, hold)
+            found = self.held_by(connection, hold)
             generation = found.state.generation
             if after is None:
                 _refuse_too_many(connection, found, hold.resource, max_share)
@@ -178,9 +175,9 @@ def _unmoved(
     connection: sqlite3.Connection, resource: int, effects: Sequence[Effect], mark: int
 ) -> tuple[Sequence[Effect], list[Key]]:
     """The effects whose keys were not edited since that mark, and the keys of the others."""
-    if not effects or connection.execute(SQL["journal_mark"]).fetchone()[0] <= mark:
+    moved = edited_since(connection, resource, mark) if effects else set[Key]()
+    if not moved:
         return effects, []
-    moved = {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
     skipped = [effect.key for effect in effects if effect.key is not None and effect.key in moved]
     return [effect for effect in effects if effect.key not in moved], skipped
 
@@ -218,11 +215,3 @@ def _generation(found: Resource, state: PullState | None) -> int | None:
         return state.generation
     stored = found.state
     return stored.generation if stored.enumerating else None
-
-
-def _clear_journal(connection: sqlite3.Connection, resource: int, keys: list[Key], mark: int) -> None:
-    if not keys or connection.execute(SQL["journal_has"], (resource,)).fetchone() is None:
-        return
-    keep_highest(connection)
-    values: list[tuple[Any, ...]] = [(resource, key, mark) for key in keys]
-    connection.executemany(SQL["journal_remove"], values)

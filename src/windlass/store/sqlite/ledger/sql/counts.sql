@@ -26,4 +26,6 @@ SELECT
          UNION ALL
          SELECT (SELECT seq FROM sync_queue
                  WHERE resource = :resource AND status = 'pending' AND hold IS NOT NULL
-                 ORDER BY seq LIMIT 1))))
+                 ORDER BY seq LIMIT 1)))),
+    (SELECT ifnull(sum(size), 0) FROM windlass_sync_batches WHERE resource = :resource),
+    (SELECT min(sealed_at) FROM windlass_sync_batches WHERE resource = :resource)

@@ -1,0 +1,1 @@
+UPDATE windlass_sync_batches SET data = ? WHERE number = ?

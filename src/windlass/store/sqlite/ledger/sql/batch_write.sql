@@ -1,0 +1,3 @@
+INSERT INTO windlass_sync_batches
+    (resource, look, size, sealed_at, mutations, keys, operations, versions, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
