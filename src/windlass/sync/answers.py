@@ -48,6 +48,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     413: "too_large", 428: "stale", 429: "throttled", 408: "faulty", 425: "faulty",
 }  # fmt: skip
 """What is not here: 2xx is accepted, other 4xx are rejected, the rest is faulty."""
+_OF_CLASS: Final[Mapping[int, Meaning]] = {2: "accepted", 4: "rejected"}
 NOT_APPLIED: Final = frozenset({408, 425, 429})
 GATEWAY: Final = frozenset({502, 503, 504})
 """Not this change but the whole server is in trouble."""
@@ -85,7 +86,7 @@ def meaning_for_push(reply: Reply, statuses: Mapping[int, Meaning]) -> Meaning:
         return "throttled"
     if reply.status in MEANINGS:
         return MEANINGS[reply.status]
-    return {2: "accepted", 4: "rejected"}.get(reply.status // 100, "faulty")  # pyright: ignore[reportReturnType]
+    return _OF_CLASS.get(reply.status // 100, "faulty")
 
 
 def error_of_pull(reply: Reply, statuses: Mapping[int, Meaning], *, resumed: bool) -> RemoteError:

@@ -11,6 +11,8 @@ import msgspec
 from windlass.errors import InvalidDocument
 
 _ENCODER = msgspec.json.Encoder()
+_PLAIN = frozenset((str, int, bool, type(None)))
+"""Nearly all that documents hold: nothing is in them that could be refused here."""
 
 
 def encode(document: Any, depth_max: int = 64) -> bytes:
@@ -27,22 +29,16 @@ def encode(document: Any, depth_max: int = 64) -> bytes:
     while level:
         below: list[Any] = []
         for value in level:
-            kind = type(value)  # pyright: ignore[reportUnknownVariableType]
-            if kind is str or kind is int:  # nearly all
-                continue
-            if kind is dict:
-                below.extend(value.values())
-                continue
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidDocument(f"a document to be sent holds {value!r}, which JSON cannot hold")
-            if isinstance(value, Mapping):
+            if type(value) is dict or isinstance(value, Mapping):
                 below.extend(cast("Mapping[Any, Any]", value).values())
             elif isinstance(value, (list, tuple)):
                 below.extend(cast("list[Any]", value))
         depth += bool(below)
         if depth > depth_max:
             raise InvalidDocument(f"a document to be sent is nested deeper than {depth_max} levels")
-        level = below
+        level = [value for value in below if type(value) not in _PLAIN]
     try:
         return _ENCODER.encode(document)
     except UnicodeEncodeError:

@@ -78,6 +78,9 @@ class Header(msgspec.Struct, frozen=True):
         return reply.headers.get(self.name) or None
 
 
+_header = lru_cache(maxsize=64)(Header)
+
+
 class Place(Protocol):
     """A ``Field`` or a ``Header``."""
 
@@ -124,7 +127,7 @@ class ETag(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.field is None else quoted(text_of(_field(self.field).of(document)))
 
     def of_reply(self, reply: Reply, document: Mapping[str, Any] | None) -> str | None:
-        told = Header(self.header).text(reply)
+        told = _header(self.header).text(reply)
         return told if told is not None or document is None else self.of_document(document)
 
     def condition(self, version: str) -> Condition:
