@@ -18,7 +18,7 @@ import pytest
 
 # The suites that tests share (tests/store/conformance, say) explain their failures as tests do.
 pytest.register_assert_rewrite("tests")
-pytest_plugins = ["tests.postgres.fixtures"]
+pytest_plugins = ["tests.postgres.fixtures", "tests.store.postgres_schemas"]
 
 # Record locks on two bytes of one file. They die with their process and, unlike flock, are not inherited
 # by children that a test forks and leaves behind.

@@ -14,7 +14,10 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from windlass.clock import Clock, SystemClock
+from windlass.store.postgres.connections import Connections
 from windlass.store.postgres.database import Database, Turn
+from windlass.store.postgres.doorbell import Bells, channel
+from windlass.store.postgres.faults import translated
 from windlass.store.postgres.joining import check_connection, joined, kept
 from windlass.store.postgres.location import Location
 from windlass.store.postgres.producing import Producing
@@ -48,6 +51,27 @@ class BorrowedPostgresStore(PostgresStore):
             self._apart.close()
 
 
+class BorrowedBells(Bells):
+    """Rings by the caller's connection: inside a transaction that is when it commits."""
+
+    def __init__(self, connections: Connections, raw: psycopg.Connection[Any]) -> None:
+        super().__init__(connections)
+        self._raw = raw
+
+    def tell(self, word: str) -> None:
+        raw = self._raw
+        idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
+        with translated(self._connections.name):
+            raw.execute("SELECT pg_notify(%s, %s)", (channel(self._connections), word))
+            if idle and not raw.autocommit:
+                raw.commit()
+
+    def start_telling(self) -> None:
+        """At once: the connection may be bound to this thread."""
+        while self.tell_all():
+            pass
+
+
 class BorrowedDatabase(Database):
     """The caller's connection in the place of ours. What it opens beside it has the same login."""
 
@@ -56,9 +80,17 @@ class BorrowedDatabase(Database):
         conninfo = psycopg.conninfo.make_conninfo(info.dsn, password=info.password or None)
         super().__init__(Location(conninfo, info.dsn))
         self._raw = raw
+        with kept(raw, self.name):
+            self.connections.learn(raw)
+        self.bells = BorrowedBells(self.connections, raw)
 
     def owns(self, connection: object) -> bool:
         return connection is self._raw or super().owns(connection)
+
+    @property
+    def commits_alone(self) -> bool:
+        """Not known: the caller's own settings decide."""
+        return False
 
     @contextmanager
     def read(self) -> Generator[Statements]:

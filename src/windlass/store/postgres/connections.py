@@ -20,6 +20,7 @@ from psycopg.rows import tuple_row
 from windlass.errors import StoreUnavailable
 from windlass.store.postgres.faults import translate, translated
 from windlass.store.postgres.location import Location
+from windlass.store.postgres.statements import Statements
 
 MOST = 20
 """Connections that one store has at once."""
@@ -53,6 +54,7 @@ class Connections:
     def __init__(self, location: Location, vet: Callable[[psycopg.Connection[Any]], None]) -> None:
         self.location = location
         self._vet = vet
+        self._pid = 0
         self._conninfo = {**_DEFAULTS, **conninfo_to_dict(location.conninfo)}
         self._begin_anew()
 
@@ -76,6 +78,14 @@ class Connections:
         if self._facts is None:
             self.give_back(self.take())
         assert self._facts is not None
+        return self._facts
+
+    def learn(self, raw: psycopg.Connection[Any]) -> Facts:
+        """The same, from a connection that is there already."""
+        if self._facts is None:
+            with translated(self.name):
+                self._facts = _look(raw)
+                self._vet(raw)
         return self._facts
 
     def take(self) -> psycopg.Connection[Any]:
@@ -147,12 +157,8 @@ class Connections:
         except psycopg.Error as error:
             raise translate(error, self.name) from error
         try:
-            if self._facts is None:
-                with translated(self.name):
-                    self._facts = _look(raw)
-                    self._vet(raw)
             # Another session each time would not know what was prepared.
-            raw.prepare_threshold = None if self._facts.pooled else 5
+            raw.prepare_threshold = None if self.learn(raw).pooled else 5
             raw.autocommit = autocommit
         except BaseException:
             self._facts = None
@@ -173,6 +179,12 @@ class Connections:
         for raw in idle:
             raw.close()
 
+    def __del__(self) -> None:
+        # A store that nobody closed: its connections go with it, and without a word.
+        if self._pid == os.getpid():
+            for raw in self._idle:
+                raw.close()
+
 
 def _is_quiet(raw: psycopg.Connection[Any]) -> bool:
     """False where the server has said something unasked: that it goes, most likely."""
@@ -184,9 +196,12 @@ def _is_quiet(raw: psycopg.Connection[Any]) -> bool:
 
 
 def _look(raw: psycopg.Connection[Any]) -> Facts:
-    row = raw.execute(
-        "SELECT current_schema(), hashtext(current_schema()), current_setting('synchronous_commit'), "
-        "pg_backend_pid()"
-    ).fetchone()
-    assert row is not None
+    row = (
+        Statements(raw)
+        .execute(
+            "SELECT current_schema(), hashtext(current_schema()), current_setting('synchronous_commit'), "
+            "pg_backend_pid()"
+        )
+        .fetchone()
+    )
     return Facts(row[0] or "public", row[1] or 0, row[2] != "off", row[3] != raw.info.backend_pid)

@@ -27,6 +27,8 @@ LOCK_CLASS = 0x57494E44
 Turn = Literal["alone", "shared"]
 """Who else may write meanwhile: nobody, or those who share."""
 
+_PLANS = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+"""What changes jobs goes by an index, also before the server has counted what is in a table that is new."""
 _LOCKS = {"alone": "pg_advisory_xact_lock", "shared": "pg_advisory_xact_lock_shared"}
 _ROW_LOCKS = {"alone": "UPDATE", "shared": "SHARE"}
 
@@ -55,6 +57,11 @@ class Database:
     def name(self) -> str:
         """The database, for people: without a password."""
         return self.location.name
+
+    @property
+    def commits_alone(self) -> bool:
+        """A statement outside a transaction is committed durably when it returns."""
+        return self.connections.facts.syncs
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────
     @contextmanager
@@ -123,7 +130,7 @@ class Database:
     def begin_on(self, raw: psycopg.Connection[Any], *, full: bool, turn: Turn | None = None) -> None:
         """Begins a transaction with our limits, in one round trip."""
         facts = self.connections.facts
-        steps = ["BEGIN" if raw.autocommit else "SELECT", self._limits]
+        steps = ["BEGIN" if raw.autocommit else "SELECT", self._limits, _PLANS]
         if not full:
             steps.append("SET LOCAL synchronous_commit = off")
         elif not facts.syncs:

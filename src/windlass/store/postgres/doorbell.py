@@ -49,6 +49,7 @@ class Bells:
         self._listener: _Listener | None = None
         self._token = secrets.token_hex(6)
         self._due: set[Kind] = set()
+        self._telling = False
         self._teller: threading.Thread | None = None
 
     # ── listening ──────────────────────────────────────────────────────────────────────────────
@@ -91,13 +92,22 @@ class Bells:
             return
         with self._lock:
             self._due |= {"work", "watch"} if kind is None else {kind}
-            if self._teller is not None:
+            if self._telling:
                 return
-            self._teller = threading.Thread(target=self._tell_all, name="windlass-ring")
+            self._telling = True
+        self.start_telling()
+
+    def start_telling(self) -> None:
+        """On a thread of its own, which ends when there is nothing more to say."""
+        self._teller = threading.Thread(target=self._tell_on, name="windlass-ring")
         try:
             self._teller.start()
         except RuntimeError:  # the interpreter ends, and starts no more threads
-            self._tell_all()
+            self.tell_all()
+
+    def _tell_on(self) -> None:
+        while self.tell_all():
+            sleep(_BETWEEN_S)
 
     def ring_here(self, kind: Kind | None = None) -> None:
         """Wakes the listeners of this process: those of others were told by the statement itself."""
@@ -110,27 +120,26 @@ class Bells:
         for bell in heard:
             bell.ring()
 
-    def _tell_all(self) -> None:
-        while True:
-            with self._lock:
-                due, self._due = self._due, set()
-                if not due:
-                    self._teller = None
-                    return
-            self._tell("all" if len(due) > 1 else next(iter(due)))
-            sleep(_BETWEEN_S)
+    def tell_all(self) -> bool:
+        """Says what is to be said; False where there was nothing."""
+        with self._lock:
+            due, self._due = self._due, set()
+            self._telling = bool(due)
+        if due:
+            try:
+                self.tell(f"{'all' if len(due) > 1 else next(iter(due))} {self._token}")
+            except (StoreError, psycopg.Error) as error:
+                # A ring is only a hint, with a slow look below it.
+                log.debug("the doorbell could not be rung: %s", error)
+        return bool(due)
 
-    def _tell(self, word: str) -> None:
-        raw = None
+    def tell(self, word: str) -> None:
+        """Notifies whoever listens."""
+        raw = self._connections.take()
         try:
-            raw = self._connections.take()
-            raw.execute("SELECT pg_notify(%s, %s)", (channel(self._connections), f"{word} {self._token}"))
-        except (StoreError, psycopg.Error) as error:
-            # A ring is only a hint, with a slow look below it.
-            log.debug("the doorbell could not be rung: %s", error)
+            raw.execute("SELECT pg_notify(%s, %s)", (channel(self._connections), word))
         finally:
-            if raw is not None:
-                self._connections.give_back(raw)
+            self._connections.give_back(raw)
 
     def close(self) -> None:
         """Says what is still to be said. The listeners stay, and hear again what is told from now on."""

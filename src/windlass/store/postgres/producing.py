@@ -33,7 +33,7 @@ class Producing(Inserting):
         if any(map(_is_bound, jobs)):
             with self.database.write(full=full) as writer:
                 inserted = self.insert_on(writer, jobs)
-        elif len(jobs) == 1 and full and self.database.connections.facts.syncs:
+        elif len(jobs) == 1 and full and self.database.commits_alone:
             inserted = self._insert_at_once(jobs)
         else:
             with self.database.transaction(full=full, turn=None) as writer:

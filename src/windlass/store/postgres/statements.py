@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import psycopg
 from psycopg import postgres
 from psycopg.adapt import AdaptersMap
 from psycopg.rows import tuple_row
-from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, Int8Dumper
 
 from windlass.store.postgres.dialect import respelled
 from windlass.store.relational.engine import Values
@@ -19,6 +19,9 @@ from windlass.store.relational.rows import NUL
 def _adapters() -> AdaptersMap:
     found = AdaptersMap(postgres.adapters)
     # All integers of one type, truth included: a statement then has one plan, whatever it is given.
+    found.register_dumper(int, Int8Dumper)
+    # As text, too: lists go as text, and their type is remembered by that of the first one.
+    found.register_dumper(int, Int8Dumper)
     found.register_dumper(int, Int8BinaryDumper)
     found.register_dumper(bool, Int8BinaryDumper)
     return found
@@ -69,32 +72,36 @@ class Statements:
         return _PlainCursor(self.raw, row_factory=tuple_row)
 
     def execute(self, sql: str, parameters: Values = (), /) -> Any:
+        """Runs a statement in the roles' spelling."""
         statement = respelled(sql)
-        given = _named(parameters) if statement.numbered else parameters
-        cursor = self.cursor()
-        try:
-            cursor.execute(statement.text, given)  # pyright: ignore[reportArgumentType,reportCallIssue]
-        except psycopg.DataError as error:
-            # Text cannot hold a NUL here. Seldom does one come, so it is only looked for when it was in the way.
-            if error.sqlstate is not None or not _has_nul(given):
-                raise
-            cursor = self.cursor()
-            cursor.execute(statement.text, _without_nul(given))  # pyright: ignore[reportArgumentType,reportCallIssue]
+        cursor = self.run(statement.text, _named(parameters) if statement.numbered else parameters)
         return Inserted(cursor) if statement.gives_id else cursor
 
     def executemany(self, sql: str, parameters: Iterable[Values], /) -> Any:
+        """Runs it for each of these; not at all where there are none."""
         statement = respelled(sql)
-        cursor = self.cursor()
         rows = [_named(row) if statement.numbered else row for row in parameters]
+        cursor = self.cursor()
         if rows:
-            try:
-                cursor.executemany(statement.text, rows)  # pyright: ignore[reportArgumentType,reportCallIssue]
-            except psycopg.DataError as error:
-                if error.sqlstate is not None or not any(map(_has_nul, rows)):
-                    raise
-                cursor = self.cursor()
-                cursor.executemany(statement.text, map(_without_nul, rows))  # pyright: ignore[reportArgumentType,reportCallIssue]
+            text: Any = statement.text
+            _despite_nul(rows, lambda given: cursor.executemany(text, given))
         return cursor
+
+    def run(self, sql: Any, parameters: Values) -> psycopg.Cursor[Any]:
+        """Runs a statement in PostgreSQL's own spelling."""
+        cursor = self.cursor()
+        _despite_nul([parameters], lambda given: cursor.execute(sql, given[0]))
+        return cursor
+
+
+def _despite_nul(rows: list[Values], run: Callable[[list[Any]], object]) -> None:
+    try:
+        run(rows)
+    except psycopg.DataError as error:
+        # Text cannot hold a NUL here. Seldom does one come, so it is only looked for when it was in the way.
+        if error.sqlstate is not None or not any(map(_has_nul, rows)):
+            raise
+        run([_without_nul(row) for row in rows])
 
 
 def statements_on(connection: Any) -> Statements:

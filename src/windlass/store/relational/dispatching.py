@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from windlass.clock import Clock
@@ -13,6 +14,7 @@ from windlass.outcome import DEADLINE_MISSED, Completed, Quarantined, StopReason
 from windlass.store.protocol import (
     Claim,
     ClaimRequest,
+    Lane,
     ProgressNote,
     Promotion,
     Settlement,
@@ -75,15 +77,15 @@ class Dispatching(Hosting, Recording):
         now_us, now = self.now()
         # A quarantine is a verdict that no re-run would repeat by itself: it must not vanish.
         full = any(type(settlement.outcome) is Quarantined for settlement in settlements)
-        with self.database.write(full=full) as connection:
+        with self.turn(request, full=full) as connection:
             settler = Settler(connection, self.clock, now_us, now)
             if one_by_one:
-                _settle_apart(connection, settler, settlements, turn, self.database.refusals)
+                self._settle_apart(connection, settler, settlements, turn)
             else:
                 try:
                     for note in progress:
                         self.progress_on(connection, note)
-                    _settle(connection, settler, settlements, turn)
+                    self.settle(connection, settler, settlements, turn)
                 except self.database.refusals as error:
                     raise _Refused from error
             not_settled = [*turn.stale, *(one for one, _ in turn.unsettled)]
@@ -101,13 +103,12 @@ class Dispatching(Hosting, Recording):
         now_us, now = moment
         ready_at, ready_us = "", None
         gate = limiting.gate(connection, self.clock, request)
-        heads: list[Iterable[Any]] = [
-            self.head(connection, lane, request.before.get(lane), min(cap, request.limit, room))
+        mosts = {
+            lane: min(cap, request.limit, room)
             for lane, cap in request.caps.items()
             if cap > 0 and (room := gate.room(lane.queue, lane.key) if gate else cap) > 0
-        ]
-        # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
-        best = heads[0] if len(heads) == 1 else heapq.merge(*heads)
+        }
+        best = self.best(connection, request, mosts, is_gated=gate is not None)
         token = secrets.randbits(62) + 1
         for row in self.until_bad_text(best, turn.claimed):
             (
@@ -145,6 +146,39 @@ class Dispatching(Hosting, Recording):
             ids = json.dumps([claim.job_id for claim in turn.claimed])
             connection.execute(SQL["claim"], (request.owner, token, now, ids))
         return gate.close(request.caps) if gate else None
+
+    def turn(self, request: ClaimRequest | None, *, full: bool) -> AbstractContextManager[Connection]:
+        """The transaction of one turn."""
+        del request
+        return self.database.write(full=full)
+
+    def best(
+        self, connection: Connection, request: ClaimRequest, mosts: Mapping[Lane, int], *, is_gated: bool
+    ) -> Iterable[Any]:
+        """The rows to claim, best first: at most so many of each lane. Not all of them may be taken."""
+        del is_gated
+        heads = [self.head(connection, lane, request.before.get(lane), most) for lane, most in mosts.items()]
+        # Each cursor walks its own lane lazily; together they read the winners and one row of each loser.
+        return heads[0] if len(heads) == 1 else heapq.merge(*heads)
+
+    def settle(
+        self, connection: Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
+    ) -> None:
+        """Settles them in their order, and tells the turn which of them were stale."""
+        _settle(connection, settler, settlements, turn)
+
+    def _settle_apart(
+        self, connection: Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
+    ) -> None:
+        # Each under a savepoint: one that the database refuses leaves the others alone.
+        for settlement in settlements:
+            connection.execute("SAVEPOINT settle")
+            try:
+                self.settle(connection, settler, [settlement], turn)
+            except self.database.refusals as error:
+                connection.execute("ROLLBACK TO settle")
+                turn.unsettled.append((settlement, error))
+            connection.execute("RELEASE settle")
 
     # ── upkeep ─────────────────────────────────────────────────────────────────────────────────
     def promote(self, limit: int = 1000) -> Promotion:
@@ -304,21 +338,3 @@ def _complete_alike(
         del alike[job_id]
     turn.stale.extend(alike.values())
     alike.clear()
-
-
-def _settle_apart(
-    connection: Connection,
-    settler: Settler,
-    settlements: Sequence[Settlement],
-    turn: Turn,
-    refusals: tuple[type[Exception], ...],
-) -> None:
-    # Each under a savepoint: one that the database refuses leaves the others alone.
-    for settlement in settlements:
-        connection.execute("SAVEPOINT settle")
-        try:
-            _settle(connection, settler, [settlement], turn)
-        except refusals as error:
-            connection.execute("ROLLBACK TO settle")
-            turn.unsettled.append((settlement, error))
-        connection.execute("RELEASE settle")

@@ -6,12 +6,11 @@ after it was applied is refused too: the file no longer says what the code belie
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
 
 from windlass.errors import NewerSchema, StoreUnavailable, UnsafeDatabase
+from windlass.store.migration import Migration, read_migrations
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.faults import primary
 
@@ -27,28 +26,9 @@ CREATE TABLE IF NOT EXISTS windlass_migrations (
 """
 
 
-class Migration(NamedTuple):
-    """One file of ``schema/``."""
-
-    number: int
-    name: str
-    text: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the text."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
 def migrations(folder: Path = FOLDER) -> list[Migration]:
     """All migrations this version knows, in order."""
-    try:
-        files = sorted(folder.glob("[0-9]*.sql"))
-        return [Migration(int(file.stem[:4]), file.stem, file.read_text(encoding="utf-8")) for file in files]
-    except OSError as error:
-        raise StoreUnavailable(
-            f"the schema in {folder} cannot be read ({error.strerror}): check the limit of open files"
-        ) from error
+    return read_migrations(folder)
 
 
 def pending(connection: sqlite3.Connection, path: str, known: list[Migration]) -> list[Migration]:
