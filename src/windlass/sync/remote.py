@@ -139,7 +139,10 @@ Verdict = Accepted | Stale | Gone | Rejected | Faulty | Undelivered
 
 
 class Remote(Protocol):
-    """The other side of a resource. Called by one thread of one process at a time; blocking is fine."""
+    """The other side of a resource. Called by one thread of one process at a time; blocking is fine.
+
+    One that says ``reads_ahead = True`` may be asked for the next page on a thread of its own.
+    """
 
     @property
     def origin(self) -> str:
