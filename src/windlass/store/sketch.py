@@ -11,15 +11,16 @@ all buckets. A count beyond 32 bits would run into the next one: that takes 50,0
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from math import log
+from math import ceil
 
 GROWTH = 1.08
-SCALE = 1 / log(GROWTH)
 BUCKETS = 400
 """The last one begins at 232 days."""
+_BOUNDS = [ceil(GROWTH**number) for number in range(BUCKETS - 1)]
+"""Where each bucket but the first begins, in whole microseconds."""
 _FIRST = struct.Struct("<H")
 
 
@@ -29,7 +30,7 @@ def bucket(us: float) -> int:
     >>> bucket(0), bucket(1), bucket(1000)
     (0, 1, 90)
     """
-    return min(int(log(us) * SCALE) + 1, BUCKETS - 1) if us >= 1 else 0
+    return bisect_right(_BOUNDS, us)
 
 
 def middle_us(number: int) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from windlass.clock import Clock
 from windlass.outcome import (
@@ -37,21 +37,13 @@ _ROWS_MOST = 100
 _PAIRS_MOST = 500
 """Queues and keys told apart in one minute."""
 
-_LANE = itemgetter(1, 7)
-"""The key and the queue of a claim."""
-_FEW = 4
-_Ended = tuple[str, str, type[Any], int | None]
-_T = TypeVar("_T", bound=Hashable)
-
-
-def _counted(some: Sequence[_T]) -> Iterable[tuple[_T, int]]:
-    """How often each of them is there: jobs that come many at a time are much alike, and this is quick."""
-    return [(one, 1) for one in some] if len(some) < _FEW else Counter(some).items()
+_LANE = itemgetter(7, 1)
+"""The queue and the key of a claim."""
 
 
 class _Row:
-    """What is to be added to one minute of one queue and key. Durations are counted as they come, by the
-    microsecond: to find their buckets, a logarithm for each, waits until they are written."""
+    """What is to be added to one minute of one queue and key. Durations are kept as they come, in microseconds,
+    for that is done for each job; to find their buckets, with many alike, waits until they are written."""
 
     __slots__ = ("completed", "key", "minute", "others", "queue", "runs", "waits")
 
@@ -59,25 +51,25 @@ class _Row:
         self.minute = minute
         self.queue = queue
         self.key = key
-        self.completed: defaultdict[int, int] = defaultdict(int)
-        """How many completed after so many microseconds …"""
-        self.runs: defaultdict[int, int] = defaultdict(int)
+        self.completed: list[int] = []
+        """How long each took that completed …"""
+        self.runs: list[int] = []
         """… or ended otherwise."""
-        self.waits: defaultdict[int, int] = defaultdict(int)
+        self.waits: list[int] = []
         self.others = [0] * _KINDS
         """Outcomes that are not told by ``completed``."""
 
     def figures(self, owner: int) -> Figures:
         """As it is kept."""
-        outcomes = [self.others[0] + sum(self.completed.values()), *self.others[1:]]
+        outcomes = [self.others[0] + len(self.completed), *self.others[1:]]
         waits, runs = _sketch(self.waits), _sketch(self.completed, self.runs)
         return Figures._make((self.minute, owner, self.queue, self.key, *outcomes, waits, runs))
 
 
-def _sketch(*some: Mapping[int, int]) -> bytes | None:
+def _sketch(*some: Sequence[int]) -> bytes | None:
     counts = [0] * BUCKETS
     for durations in some:
-        for us, count in durations.items():
+        for us, count in Counter(durations).items():
             counts[bucket(us)] += count
     return to_bytes(counts)
 
@@ -96,46 +88,39 @@ class Activity:
         """Of this minute, not yet written."""
         self._pairs: set[Pair] = set()
         """Those of this minute."""
-        self._ended: list[_Ended] = []
         self._unwritten: list[_Row] = []
         self._written_at = 0.0
 
     def began(self, claims: Sequence[Claim], waited_us: Sequence[int | None]) -> None:
         """These were taken, after they had been ready for so long."""
-        for ((key, queue), us), count in _counted(list(zip(map(_LANE, claims), waited_us, strict=True))):
-            if us is not None:
-                self._row(key, queue).waits[us] += count
+        lane, waits = None, list[int]()
+        for pair, us in zip(map(_LANE, claims), waited_us, strict=True):
+            if us is None:
+                continue
+            if pair != lane:
+                # Those of a turn are much alike.
+                lane, waits = pair, (self._rows.get(pair) or self._new_row(pair)).waits
+            waits.append(us)
 
     def ended(self, claim: Claim, outcome: AnyOutcome, took_us: int | None) -> None:
         """An attempt is over, and took so long where that was measured."""
-        self._ended.append((claim.key, claim.queue, type(outcome), took_us))
+        pair = claim.queue, claim.key
+        row = self._rows.get(pair) or self._new_row(pair)
+        if took_us is not None and type(outcome) is Completed:
+            row.completed.append(took_us)
+            return
+        kind = _KIND[type(outcome)]
+        row.others[kind] += 1
+        if took_us is not None and kind != _RELEASED:
+            row.runs.append(took_us)
 
     def look(self) -> None:
         """Looks at the clock: what comes is counted in that minute, what came before in the one before."""
-        if self._ended:
-            self._count_ended()
         minute = self._clock.wall_us() // 60_000_000
         if minute != self._minute:
             self._minute = minute
             self._rows.clear()
             self._pairs.clear()
-
-    def _count_ended(self) -> None:
-        ended, self._ended = self._ended, []
-        for (key, queue, outcome, took_us), count in _counted(ended):
-            row = self._row(key, queue)
-            if took_us is not None and outcome is Completed:
-                row.completed[took_us] += count
-                continue
-            kind = _KIND[outcome]
-            row.others[kind] += count
-            if took_us is not None and kind != _RELEASED:
-                row.runs[took_us] += count
-
-    def _row(self, key: str, queue: str) -> _Row:
-        """The row, which is about to grow."""
-        row = self._rows.get((queue, key))
-        return self._new_row((queue, key)) if row is None else row
 
     def _new_row(self, wanted: Pair) -> _Row:
         pair = placed(wanted, self._pairs.__contains__, len(self._pairs), _PAIRS_MOST)
@@ -150,7 +135,7 @@ class Activity:
     @property
     def is_written(self) -> bool:
         """Nothing waits to be written."""
-        return not (self._unwritten or self._ended)
+        return not self._unwritten
 
     def due(self, owner: int, now: float) -> list[Figures]:
         """What is to be written with the next commit; nothing where that was done less than a second ago."""
@@ -160,8 +145,6 @@ class Activity:
 
     def rest(self, owner: int) -> list[Figures]:
         """What is to be written in any case."""
-        if self._ended:
-            self._count_ended()
         return [row.figures(owner) for row in self._unwritten[:_ROWS_MOST]]
 
     def written(self, count: int, now: float) -> None:
