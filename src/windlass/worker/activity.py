@@ -42,8 +42,8 @@ _LANE = itemgetter(7, 1)
 
 
 class _Row:
-    """What is to be added to one minute of one queue and key. Durations are kept as they come, in microseconds,
-    for that is done for each job; to find their buckets, with many alike, waits until they are written."""
+    """What is to be added to one minute of one queue and key. Durations are kept as they come, in
+    microseconds: that is done for each job. To find their buckets waits until they are written."""
 
     __slots__ = ("completed", "key", "minute", "others", "queue", "runs", "waits")
 
