@@ -8,25 +8,19 @@ Only where a limit over all dispatchers is to be kept it is alone.
 from __future__ import annotations
 
 import heapq
-import random
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from windlass.clock import sleep
 from windlass.outcome import Completed
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
-from windlass.store.postgres.faults import Tangled
+from windlass.store.postgres.faults import again
 from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Settlement, Turn
 from windlass.store.relational import dispatching
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.settling import Settler
-
-TRIES = 8
-"""So often a turn is tried that others got in the way of."""
-_NAP_S = (0.002, 0.02)
 
 
 class Dispatching(dispatching.Dispatching):
@@ -42,14 +36,7 @@ class Dispatching(dispatching.Dispatching):
         request: ClaimRequest | None = None,
         progress: Sequence[ProgressNote] = (),
     ) -> Turn:
-        for tried in range(1, TRIES + 1):
-            try:
-                return super().settle_and_claim(settlements, request, progress)
-            except Tangled:
-                if tried == TRIES:
-                    raise
-            sleep(random.uniform(*_NAP_S) * tried)
-        raise AssertionError
+        return again(lambda: super(Dispatching, self).settle_and_claim(settlements, request, progress))
 
     @contextmanager
     def turn(self, request: ClaimRequest | None, *, full: bool) -> Generator[Connection]:

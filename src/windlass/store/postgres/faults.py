@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import random
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import psycopg
 from psycopg import errors
 
+from windlass.clock import sleep
 from windlass.errors import StoreUnavailable, UnsafeDatabase
 
 TANGLED = (errors.DeadlockDetected, errors.SerializationFailure)
@@ -19,6 +22,10 @@ REFUSALS: tuple[type[Exception], ...] = (
     OverflowError,
 )
 """What is raised for a value that the driver or the server refuses."""
+
+T = TypeVar("T")
+_TRIES = 8
+_NAP_S = (0.002, 0.02)
 
 _CANNOT_NOW: tuple[tuple[type[Exception], str], ...] = (
     (errors.DeadlockDetected, "was locked by another transaction in the reverse order"),
@@ -39,6 +46,16 @@ _ABSENT = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFuncti
 
 class Tangled(StoreUnavailable):
     """Two transactions stood in each other's way, and this one was rolled back."""
+
+
+def again(turn: Callable[[], T]) -> T:
+    """Does it, and does it again where others got in its way: so often, and after ever longer naps."""
+    for tried in range(1, _TRIES):
+        try:
+            return turn()
+        except Tangled:
+            sleep(random.uniform(*_NAP_S) * tried)
+    return turn()
 
 
 @contextmanager

@@ -10,9 +10,10 @@ import psycopg
 
 from windlass.errors import InvalidJob
 from windlass.store.postgres.database import Database
+from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import is_lost
 from windlass.store.postgres.joining import check_connection, identity_of, joined
-from windlass.store.postgres.statements import Statements
+from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.inserting import Inserting
@@ -103,8 +104,9 @@ class Producing(Inserting):
         with joined(raw, self.database.name, apart=apart):
             return self.insert_on(Statements(raw), jobs)
 
-    def insert_on(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
-        return super().insert_on(connection, jobs)
+    def keep_still(self, connection: Connection, unique: str) -> None:
+        # A caller's own transaction holds no turn: what it builds on, it locks.
+        statements_on(connection).run(SQL["keep_still"], {"unique": unique})
 
 
 def _is_bound(job: NewJob) -> bool:

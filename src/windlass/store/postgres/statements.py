@@ -9,7 +9,7 @@ import psycopg
 from psycopg import postgres
 from psycopg.adapt import AdaptersMap
 from psycopg.rows import tuple_row
-from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, Int8Dumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
 from windlass.store.postgres.dialect import respelled
 from windlass.store.relational.engine import Values

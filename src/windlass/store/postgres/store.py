@@ -23,6 +23,7 @@ from windlass.store.postgres.joining import joined
 from windlass.store.postgres.location import Location, locate
 from windlass.store.postgres.producing import Producing
 from windlass.store.postgres.pulsing import Pulsing
+from windlass.store.postgres.retrying import tried_again
 from windlass.store.postgres.statements import statements_on
 from windlass.store.protocol import ProgressNote, Settlement
 from windlass.store.relational.auditing import Auditing
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from windlass.store.relational.moving import Side
 
 
+@tried_again
 class PostgresStore(
     Pulsing,
     Producing,

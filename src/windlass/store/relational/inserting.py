@@ -32,7 +32,7 @@ class Inserting(Role):
             bonds = flowing.bonds_of(connection, given, inserted) if given.after or given.follows else None
             job = given if bonds is None else flowing.bound(given, bonds)
             if job.unique is not None:
-                done = Meeting(connection, job, put, self.clock, now).enqueue()
+                done = Meeting(connection, job, put, self.clock, now, self.keep_still).enqueue()
             else:
                 made = self._put(connection, None, job, now_us, now)
                 done = _kept(connection, job, now) if made is None else Inserted(made, True, now)
@@ -40,6 +40,10 @@ class Inserting(Role):
                 done = done._replace(hold=flowing.bind(connection, done.job_id, bonds, now))
             inserted.append(done)
         return inserted
+
+    def keep_still(self, connection: Connection, unique: str) -> None:
+        """Sees to it that nobody changes the jobs of that unique key before this transaction is over."""
+        del connection, unique  # inside a transaction that writes, nobody else does
 
     def _put(
         self, connection: Connection, statement: str | None, job: NewJob, now_us: int, now: str

@@ -47,8 +47,17 @@ class Met(NamedTuple):
 class Meeting:
     """One enqueue under a unique key, in the transaction of its insert."""
 
-    def __init__(self, connection: Connection, job: NewJob, put: Put, clock: Clock, now: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        job: NewJob,
+        put: Put,
+        clock: Clock,
+        now: str,
+        keep_still: Callable[[Connection, str], None],
+    ) -> None:
         assert job.unique is not None
+        self._keep_still = keep_still
         self._connection = connection
         self._job = job
         self._name = job.unique
@@ -62,16 +71,25 @@ class Meeting:
         Raises:
             InvalidJob: its payload is for another job key than that of the job that should get it.
         """
-        made = self._put("insert_unique", self._job)
-        if made is not None:
-            return Inserted(made, True, self._now)
-        known = self._idempotent()
-        if known is not None:
-            return known
-        holder = self._met("find_unique")
-        if holder is None and _next_of(self._connection, self._name, 0, "COMPLETED", self._now):
-            # Foreign hands had taken away the one that had the key.
+        while True:
+            made = self._put("insert_unique", self._job)
+            if made is not None:
+                return Inserted(made, True, self._now)
+            known = self._idempotent()
+            if known is not None:
+                return known
+            if self._job.existing != "keep" or self._job.debounce_us is not None:
+                self._keep_still(self._connection, self._name)
             holder = self._met("find_unique")
+            if holder is None and _next_of(self._connection, self._name, 0, "COMPLETED", self._now):
+                # Foreign hands had taken away the one that had the key.
+                holder = self._met("find_unique")
+            if holder is not None or self._met("line_last") is not None:
+                break
+            # Where others write at the same time, who was in the way may be over by now.
+        return self._meet(holder)
+
+    def _meet(self, holder: Met | None) -> Inserted:
         if self._job.debounce_us is not None:
             return self._debounce(holder)
         match self._job.existing:
