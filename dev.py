@@ -141,6 +141,12 @@ def simulate(arguments: list[str]) -> int:
     return become([python(VENV), "-m", "tests.simulate", *arguments])
 
 
+def scale(arguments: list[str]) -> int:
+    """Measure what PostgreSQL spends on a job, and simulate a thousand hosts (arguments: see --help)."""
+    ensure_venv(VENV, "dev")
+    return become([python(VENV), "-m", "benchmarks.scale", *arguments])
+
+
 def fuzz(arguments: list[str]) -> int:
     """Send the dashboard's API thousands of strange requests (arguments go to tests/web/fuzz)."""
     ensure_venv(VENV, "dev")
@@ -180,7 +186,7 @@ def lock(arguments: list[str]) -> int:
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
     verb.__name__: verb
-    for verb in (setup, demo, test, lint, fix, bench, storm, simulate, fuzz, screens, live, lock)
+    for verb in (setup, demo, test, lint, fix, bench, storm, simulate, scale, fuzz, screens, live, lock)
 }
 
 

@@ -1,0 +1,1 @@
+"""How far one PostgreSQL goes, and several: costs as measured, and a simulation that uses them."""
