@@ -47,8 +47,12 @@ class Resolver:
             return reader.execute(ASKS).fetchone()[0] > 0
 
     def _answer(self, one: Traits, resource: Any, waiting: Any, rng: random.Random) -> None:
-        mine, theirs = waiting.conflict.mine, waiting.conflict.theirs
+        # As it stands now: while no push can look, what was edited since is not in the conflict's own words.
+        seen = resource.sides(waiting.key)[waiting.key]
+        mine, theirs = seen.mine, seen.theirs
         row = mine or theirs
+        if row is None:
+            return
         uid = row["uid"] if resource.name == "crates" else waiting.key
         choice: Any = rng.choice(("mine", "theirs", "both") if mine and theirs else ("mine", "theirs"))
         overruled = [*FIELDS, "crate"] if choice == "theirs" else []
@@ -58,7 +62,7 @@ class Resolver:
         told = {"replica": one.number, "table": resource.name, "uid": uid, "overruled": overruled}
         try:
             self._log.write("try", **told, choice=choice)
-            resource.resolve(waiting.key, choice)
+            resource.resolve(waiting.key, choice, seen=seen)
         except (ResourceBusy, SyncError, StoreError) as error:
             # It settled itself meanwhile, or a push goes on: it asks again where it still does.
             self._log.write("failed", **told, error=repr(error))
