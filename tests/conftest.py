@@ -1,0 +1,24 @@
+"""Tests that run on every store ask for ``database_url``; one that names SQLite is marked ``sqlite``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_url" in metafunc.fixturenames:
+        names_sqlite = metafunc.definition.get_closest_marker("sqlite") is not None
+        metafunc.parametrize(
+            "database_url", ["sqlite"] if names_sqlite else ["sqlite", "postgres"], indirect=True
+        )
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database: a file, or one on the tests' PostgreSQL server."""
+    if request.param == "postgres":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    return str(tmp_path / "app.db")
