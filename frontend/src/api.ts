@@ -140,7 +140,7 @@ export interface Api {
     body: undefined;
     answer: ScheduleRow;
   };
-  /** How the file is, and its copies. */
+  /** How the file is, and its copies; or the server. */
   "GET /api/storage": {
     query: undefined;
     body: undefined;
@@ -899,6 +899,16 @@ export interface Series {
   run_p99_ms: Array<number | null>;
 }
 
+/** A PostgreSQL server. */
+export interface ServerState {
+  version: string;
+  connections: number;
+  connections_most: number;
+  skew_s: number;
+  standbys: Array<string>;
+  tables: Array<TableState>;
+}
+
 /** The background service. */
 export interface ServiceState {
   running: boolean;
@@ -928,9 +938,10 @@ export interface Session {
   clock: string;
 }
 
-/** The file, its log, and the room around it. */
+/** The file, its log, and the room around it; or the server. */
 export interface Storage {
   path: string;
+  server: ServerState | null;
   file_bytes: number;
   wal_bytes: number;
   free_bytes: number;
@@ -1074,6 +1085,14 @@ export interface SyncValue {
   text: string;
   size: number;
   whole: boolean;
+}
+
+/** A table of ours on a server, as its statistics have it. */
+export interface TableState {
+  name: string;
+  live_rows: number;
+  dead_rows: number;
+  size_bytes: number;
 }
 
 /** A ready job that has waited long: the oldest of its queue and key. */

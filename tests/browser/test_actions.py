@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.quay import PATIENCE_S, Quay
+from tests.browser.program import BERTHS
+from tests.browser.quay import PATIENCE_S, Quay, moored
 from tests.service.waiting import until
 from tests.web.stage import Visit
 
@@ -106,6 +108,27 @@ def test_a_dead_letter_is_mended_and_sent_again(visit: Visit, quay: Quay) -> Non
         lambda: quay.server.shelf.documents("berths").get("9", {}).get("depth_m") == 3.5,
         patience_s=PATIENCE_S,
     )
+
+
+def test_more_than_the_oldest_fifty_are_shown_on_request(browser: Browser, tmp_path: Path) -> None:
+    with moored(tmp_path) as quay:
+        quay.do(BERTHS)
+        quay.server.shelf.checks.append(lambda *_: "a berth needs a depth")
+        for berth in range(60):
+            quay.do("INSERT INTO berths (id, name) VALUES (?, 'Mole')", f"{berth:02}")
+        quay.app.sync["berths"].push()
+        quay.show()
+        visit = Visit(browser, quay, reduced_motion="reduce")
+        visit.enter().close()
+        page = visit.open("sync/berths?tab=dead")
+        letters = page.locator(".letter")
+        expect(letters).to_have_count(50)
+        expect(page.locator("main")).to_contain_text("The oldest 50 of 60")
+        page.get_by_role("button", name="Show more").click()
+        expect(letters).to_have_count(60)
+        expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+        assert visit.complaints == []
+        visit.close()
 
 
 def test_a_job_is_run_from_the_form_of_its_payload(visit: Visit, quay: Quay) -> None:

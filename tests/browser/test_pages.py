@@ -6,7 +6,7 @@ import re
 from itertools import product
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.looking import barriers, overflow
 from tests.browser.program import CANARY
@@ -48,6 +48,8 @@ PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "audit": ("audit", ("Audit log",)),
     "nowhere": ("nowhere", ("There is nothing at this address",)),
 }
+# What is not there is named by an error with its own way out.
+NO_COMMAND = ("missing job", "nowhere")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -57,11 +59,57 @@ def test_a_page_shows_its_data_and_fits_every_screen(visit: Visit, quay: Quay, n
     for word in words:
         expect(page.locator("main")).to_contain_text(word)
     assert CANARY not in page.content()
+    told = page.locator("main aside.terminal code").count()
+    assert told or name in NO_COMMAND, "each page names the command that does the same"
     found: list[str] = []
     for scheme, size in product(("light", "dark"), (WIDE, NARROW)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size(size)
         found += [f"{scheme}, {size['width']} px: {barrier}" for barrier in barriers(page)]
+        if (over := overflow(page)) > 0:
+            found.append(f"it is {over} px wider than {size['width']}")
+    assert found == []
+
+
+def opened(page: Page, what: str) -> None:
+    """Opens something on the page, by its keys and buttons."""
+    match what:
+        case "keys":
+            page.keyboard.press("?")
+        case "delete":
+            page.get_by_label("Select all shown").check()
+            page.get_by_role("region", name="The selected jobs").get_by_role("button", name="Delete").click()
+        case "menu":
+            page.get_by_role("button", name="Menu").click()
+        case name:
+            page.locator("main").get_by_role("button", name=name).first.click()
+    if what == "menu":
+        expect(page.get_by_role("link", name="Audit log")).to_be_visible()
+    else:
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
+OPENED = {
+    "keys": ("", WIDE),
+    "delete": ("jobs?status=FAILED", WIDE),
+    "Limit": ("queues", WIDE),
+    "Stop": ("service", NARROW),
+    "Edit": ("sync/berths?tab=dead", NARROW),
+    "Edit and run again": ("jobs/{failed}", NARROW),
+    "menu": ("", NARROW),
+}
+
+
+@pytest.mark.parametrize("what", OPENED)
+def test_what_opens_on_a_page_is_for_everybody_too(visit: Visit, quay: Quay, what: str) -> None:
+    address, size = OPENED[what]
+    page = visit.open(address.format(**quay.jobs))
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    opened(page, what)
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found += [f"{scheme}: {barrier}" for barrier in barriers(page)]
         if (over := overflow(page)) > 0:
             found.append(f"it is {over} px wider than {size['width']}")
     assert found == []

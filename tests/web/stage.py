@@ -57,7 +57,8 @@ class Stage:
 
     def show(self, *options: str, port: int = 0) -> None:
         """Starts the dashboard; ``entry`` is the link that lets in once."""
-        shown = self._start("dashboard", "ui", self.target, "--no-open", "--port", str(port), *options)
+        target = [self.target] if self.target else []
+        shown = self._start("dashboard", "ui", *target, "--no-open", "--port", str(port), *options)
         assert shown.stdout
         self.entry = shown.stdout.readline().strip()
         assert self.entry, "the dashboard has ended"

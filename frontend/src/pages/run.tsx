@@ -20,7 +20,7 @@ export function RunPage(): JSX.Element {
       <Loaded load={load}>
         {(data) => (
           <>
-            {!data.known && <Callout kind="note" title="The program is not loaded here"><p>{data.note}</p></Callout>}
+            {!data.known && <Callout kind="note" title="There are no forms here"><p>{data.note}</p></Callout>}
             {key !== null ? <RunForm key={key} job_key={key} handler={handler} /> : <Choose handlers={data.handlers} known={data.known} />}
           </>
         )}

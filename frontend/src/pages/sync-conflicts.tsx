@@ -15,7 +15,7 @@ const SIDES = ["base", "mine", "theirs"] as const;
 type Side = (typeof SIDES)[number];
 const TITLES: Record<Side, string> = { base: "Before", mine: "Mine", theirs: "Theirs" };
 /** A side, or a text of one's own. */
-type Pick = Side | { text: string };
+type Pick = Side | { text: string | null };
 
 export function Conflicts({ resource }: { resource: string }): JSX.Element {
   const { query, ...paging } = useMore();
@@ -90,7 +90,7 @@ function Conflict({ one }: { one: SyncConflict }): JSX.Element {
 }
 
 function choiceOf(pick: Pick): FieldChoice {
-  return typeof pick === "string" ? { side: pick, text: null, null: false } : { side: null, text: pick.text, null: false };
+  return typeof pick === "string" ? { side: pick, text: null, null: false } : { side: null, text: pick.text, null: pick.text === null };
 }
 
 interface FieldRowProps {
@@ -129,7 +129,12 @@ function FieldRow({ field, one, pick, onPick }: FieldRowProps): JSX.Element {
             <input type="radio" name={name} checked={own} onChange={() => onPick({ text: field.mine?.whole ? field.mine.text : "" })} />
             <span>A value of your own</span>
           </label>
-          {own && <input class="mono" aria-label={`Your own ${field.name}`} value={pick.text} onInput={(event) => onPick({ text: event.currentTarget.value })} />}
+          {own && (
+            <>
+              <input class="mono" aria-label={`Your own ${field.name}`} value={pick.text ?? ""} placeholder={pick.text === null ? "NULL" : ""} onInput={(event) => onPick({ text: event.currentTarget.value })} />
+              <Button small kind="quiet" pressed={pick.text === null} onClick={() => onPick({ text: null })}>NULL</Button>
+            </>
+          )}
         </div>
       )}
     </div>

@@ -94,8 +94,16 @@ function Changed({ fields }: { fields: SyncField[] }): JSX.Element {
 }
 
 function EditDialog({ one, onClose }: { one: SyncDead; onClose: () => void }): JSX.Element {
-  const [texts, setTexts] = useState<Record<string, string>>({});
+  const [texts, setTexts] = useState<Record<string, string | null>>({});
   const fields = one.fields.filter((field) => !field.key && field.mine);
+  const set = ({ name, mine }: SyncField, text: string | null): void => {
+    const { [name]: _before, ...others } = texts;
+    // What is as it was is no change, and what was NULL is not made empty by looking at it.
+    const same = mine!.kind === "null" ? !text : mine!.whole && text === mine!.text;
+    setTexts(same ? others : { ...others, [name]: text });
+  };
+  const present = ({ name, mine }: SyncField): string | null =>
+    texts[name] !== undefined ? texts[name] : mine!.kind === "null" ? null : mine!.whole ? mine!.text : "";
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
     if (await settle(one, "edit", "is edited, and sent again", { columns: texts })) onClose();
@@ -109,12 +117,21 @@ function EditDialog({ one, onClose }: { one: SyncDead; onClose: () => void }): J
       <p class="said">{one.error}</p>
       <form class="form" onSubmit={(event) => void send(event)}>
         {fields.map((field) => (
-          <Field key={field.name} label={field.name} hint={field.mine!.whole ? field.declared.toLowerCase() : "Too long or secret to be shown: what you write replaces it."}>
+          <Field
+            key={field.name}
+            label={field.name}
+            hint={
+              <>
+                {field.mine!.whole ? field.declared.toLowerCase() : "Too long or secret to be shown: what you write replaces it."}
+                {present(field) !== null && <Button small kind="quiet" onClick={() => set(field, null)}>Set to NULL</Button>}
+              </>
+            }
+          >
             <input
               class="mono"
-              value={texts[field.name] ?? (field.mine!.whole ? field.mine!.text : "")}
-              placeholder={field.mine!.kind === "null" ? "NULL" : ""}
-              onInput={(event) => setTexts({ ...texts, [field.name]: event.currentTarget.value })}
+              value={present(field) ?? ""}
+              placeholder={present(field) === null ? "NULL" : ""}
+              onInput={(event) => set(field, event.currentTarget.value)}
             />
           </Field>
         ))}

@@ -124,7 +124,7 @@ function options({ lines, kind, format, bucket_s }: ChartProps, width: number): 
   return {
     width,
     height: HEIGHT,
-    padding: [8, 14, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: "windlass" },
