@@ -78,8 +78,9 @@ class EnqueueOptions(TypedDict, total=False):
     """What must hold while it runs: ``Constraints(network="unmetered")``. Until then it waits, and ``why``
     says for what; ``Constraints()`` lifts those of its handler."""
     connection: Any
-    """A ``sqlite3`` connection of the caller's: the job is inserted inside the caller's own transaction and
-    exists if and only if it commits. That connection's ``synchronous`` setting decides how durably."""
+    """A connection of the caller's, of ``sqlite3`` or psycopg, or a session or connection of SQLAlchemy or
+    Django: the job is inserted inside the caller's own transaction and exists if and only if it commits. That
+    connection's settings decide how durably."""
     durability: Durability | None
     """``"full"`` is on the disk before the call returns; ``"fast"`` is there within about a second, and a
     power cut before that loses the job."""
