@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.store.conformance.steps import accept_any, settlement
 from windlass.job import JobStatus
 from windlass.outcome import AnyOutcome, Cancelled, Completed, Failed, Released, Retried
-from windlass.store.protocol import Claim, ClaimRequest, NewJob
+from windlass.store.protocol import Claim, ClaimRequest, NewJob, Store
 from windlass.store.sqlite.store import SqliteStore
 from windlass.testing import ManualClock
 
@@ -50,18 +51,18 @@ class Model:
 
 
 class FlowMachine(RuleBasedStateMachine):
+    """The steps. A subclass gives ``open_store``."""
+
+    open_store: ClassVar[Callable[[ManualClock], Store]]
+
     def __init__(self) -> None:
         super().__init__()
-        shared = "/dev/shm" if Path("/dev/shm").is_dir() else None
-        self.folder = Path(tempfile.mkdtemp(prefix="windlass-flow-", dir=shared))
-        self.store = SqliteStore(self.folder / "app.db", ManualClock())
-        self.store.migrate()
+        self.store = type(self).open_store(ManualClock())
         self.jobs: dict[int, Model] = {}
         self.claimed: list[Claim] = []
 
     def teardown(self) -> None:
         self.store.close()
-        shutil.rmtree(self.folder)
 
     # ── the steps ──────────────────────────────────────────────────────────────────────────────
     @rule(
@@ -280,5 +281,21 @@ class FlowMachine(RuleBasedStateMachine):
         return job.status is not RUNNING and all(child.status in OVER for child in children)
 
 
-FlowMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestFlows = FlowMachine.TestCase
+class SqliteFlowMachine(FlowMachine):
+    """On a real file, in memory where there is such a place."""
+
+    @staticmethod
+    def open_store(clock: ManualClock) -> Store:
+        shared = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        store = SqliteStore(Path(tempfile.mkdtemp(prefix="windlass-flow-", dir=shared)) / "app.db", clock)
+        store.migrate()
+        return store
+
+    def teardown(self) -> None:
+        super().teardown()
+        assert isinstance(self.store, SqliteStore)
+        shutil.rmtree(Path(self.store.path).parent)
+
+
+SqliteFlowMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestFlows = SqliteFlowMachine.TestCase

@@ -1,4 +1,4 @@
-"""The SQLite store against the model: every sequence of steps that Hypothesis thinks of."""
+"""Both stores against the one model: every sequence of steps that Hypothesis thinks of."""
 
 from __future__ import annotations
 

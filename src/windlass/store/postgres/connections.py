@@ -22,6 +22,9 @@ from windlass.store.postgres.faults import translate, translated
 from windlass.store.postgres.location import Location
 from windlass.store.postgres.statements import Statements
 
+_PLANS = "enable_seqscan = off; SET {0}enable_bitmapscan = off"
+PLANS, LOCAL_PLANS = f"SET {_PLANS.format('')}", f"SET LOCAL {_PLANS.format('LOCAL ')}"
+"""Every statement goes by an index, also before the server has counted what is in a table that is new."""
 MOST = 20
 """Connections that one store has at once."""
 _WAIT_S = 30.0
@@ -108,6 +111,8 @@ class Connections:
                     return raw
                 self._forget(raw)
             raw = self.open()
+            if not self.learn(raw).pooled:
+                raw.execute(PLANS)
             with self._lock:
                 self._busy[id(raw)] = raw
             return raw

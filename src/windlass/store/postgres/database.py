@@ -12,7 +12,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from windlass.errors import OutcomeUnknown, StoreError
-from windlass.store.postgres.connections import Connections
+from windlass.store.postgres.connections import LOCAL_PLANS, Connections
 from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import REFUSALS, is_lost, translate, translated
 from windlass.store.postgres.location import Location
@@ -27,8 +27,6 @@ LOCK_CLASS = 0x57494E44
 Turn = Literal["alone", "shared"]
 """Who else may write meanwhile: nobody, or those who share."""
 
-_PLANS = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
-"""What changes jobs goes by an index, also before the server has counted what is in a table that is new."""
 _LOCKS = {"alone": "pg_advisory_xact_lock", "shared": "pg_advisory_xact_lock_shared"}
 _ROW_LOCKS = {"alone": "UPDATE", "shared": "SHARE"}
 
@@ -67,6 +65,20 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Statements]:
         """A connection on which each statement sees what is committed by then."""
+        with self.alone() as connection:
+            if not self.connections.facts.pooled:
+                yield connection
+                return
+            # There, what holds for a session holds for a transaction only.
+            try:
+                connection.raw.execute(f"BEGIN; {LOCAL_PLANS}")  # pyright: ignore[reportArgumentType,reportCallIssue]
+                yield connection
+            finally:
+                self.undo(connection.raw)
+
+    @contextmanager
+    def alone(self) -> Generator[Statements]:
+        """A connection on which each statement is a transaction."""
         raw = self.connections.take()
         try:
             with translated(self.name):
@@ -130,7 +142,7 @@ class Database:
     def begin_on(self, raw: psycopg.Connection[Any], *, full: bool, turn: Turn | None = None) -> None:
         """Begins a transaction with our limits, in one round trip."""
         facts = self.connections.facts
-        steps = ["BEGIN" if raw.autocommit else "SELECT", self._limits, _PLANS]
+        steps = ["BEGIN" if raw.autocommit else "SELECT", self._limits, LOCAL_PLANS]
         if not full:
             steps.append("SET LOCAL synchronous_commit = off")
         elif not facts.syncs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from windlass.errors import ConfigError
 
@@ -47,7 +47,7 @@ def locate(url: str) -> Location:
     parts = urlsplit(url)
     options: list[tuple[str, str]] = []
     ours: dict[str, Any] = {}
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+    for name, value in _settings(parts.query):
         if not name.startswith(_OURS):
             options.append((name, value))
         elif name == "windlass_hints" and value in _SWITCHES:
@@ -59,7 +59,17 @@ def locate(url: str) -> Location:
     netloc = f"{user}@{place[2]}" if user else place[2]
     secretless = [(name, value) for name, value in options if name not in ("password", "sslpassword")]
     return Location(
-        conninfo=urlunsplit(("postgresql", parts.netloc, parts.path or "/", urlencode(options), "")),
-        name=urlunsplit(("postgresql", netloc, parts.path or "/", urlencode(secretless), "")),
+        conninfo=urlunsplit(("postgresql", parts.netloc, parts.path or "/", _query(options), "")),
+        name=urlunsplit(("postgresql", netloc, parts.path or "/", _query(secretless), "")),
         **ours,
     )
+
+
+def _settings(query: str) -> list[tuple[str, str]]:
+    # As libpq reads it, to whom a plus is no space.
+    pairs = (setting.partition("=") for setting in query.split("&") if setting)
+    return [(unquote(name), unquote(value)) for name, _, value in pairs]
+
+
+def _query(settings: list[tuple[str, str]]) -> str:
+    return "&".join(f"{quote(name)}={quote(value, safe='/,')}" for name, value in settings)

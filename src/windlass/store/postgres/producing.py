@@ -45,7 +45,7 @@ class Producing(Inserting):
 
     def _insert_at_once(self, jobs: Sequence[NewJob]) -> list[Inserted]:
         self.database.refuse_nesting()
-        with self.database.read() as connection:
+        with self.database.alone() as connection:
             try:
                 return self.insert_on(connection, jobs)
             except psycopg.Error as error:
