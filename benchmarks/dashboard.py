@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from windlass import Windlass
 
 JOBS = 1_000_000
-ROUNDS, QUICK_ROUNDS = 20, 8
+ROUNDS, QUICK_ROUNDS = 10, 5
 """Requests of each page in one round."""
 KEYS, QUEUES = 20, 5
 DAY_MINUTES = 1440

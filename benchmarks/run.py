@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.model import Benchmark, Sample, together
 
 ROOT = Path(__file__).parent.parent
-SETUP_S = 180.0
-SAMPLE_S = 120.0
+SETUP_S = 420.0
+SAMPLE_S = 180.0
 FAREWELL_S = 45.0
 
 

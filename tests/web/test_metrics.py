@@ -241,6 +241,28 @@ def test_a_schedule_that_cannot_be_read_takes_no_other_metric_along(app: Windlas
     assert value(samples, "windlass_up") == 1
 
 
+def test_missed_runs_are_counted_again_after_a_minute_and_after_another_run(
+    app: Windlass, clock: ManualClock
+) -> None:
+    app.schedules.add("often", job="work", every="1m")
+    app.schedules.run_now("often")
+    collector = WindlassCollector(app)
+
+    def told() -> float:
+        return value(scrape(collector), "windlass_schedule_missed_runs", schedule="often")
+
+    assert told() == len(app.schedules.missed("often").times)
+    app.schedules.pause("often")
+    clock.advance("5m")
+    before = told()
+    clock.advance("30s")
+    assert told() == before
+    clock.advance("5m")
+    assert told() == len(app.schedules.missed("often").times)
+    app.schedules.remove("often")
+    assert ("windlass_schedule_missed_runs", frozenset({("schedule", "often")})) not in scrape(collector)
+
+
 def test_a_program_registers_the_collector_beside_its_own(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     registry.register(WindlassCollector(Windlass(tmp_path / "app.db")))

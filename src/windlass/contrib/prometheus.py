@@ -42,6 +42,7 @@ from windlass.version import VERSION
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
+    from windlass.schedules import Schedule
     from windlass.sync.status import Status
 
 log = logging.getLogger("windlass.metrics")
@@ -56,6 +57,7 @@ PAIRS_MOST = 100
 OTHER = "other"
 _OUTCOMES = (*OUTCOMES[:-1], "released")
 """As labels; released attempts, which were nobody's fault, must not look like ``OTHER``."""
+_COUNT_AGAIN_US = 60_000_000
 _WAITING = ("ready", "scheduled", "held")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 COUNTED_MOST = 50_000
@@ -76,6 +78,8 @@ class WindlassCollector(Collector):
         self._app = app
         self._pairs_most = pairs_most
         self._warned = False
+        self._missed: dict[str, tuple[object, int, int]] = {}
+        """Of each schedule: how it stood, when that was, and how many of its times were missed."""
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the database is not read while a program registers its metrics."""
@@ -157,7 +161,7 @@ class WindlassCollector(Collector):
         yield up
 
     def _storage(self) -> Iterator[Metric]:
-        path = getattr(self._app.store, "path", None)
+        path = self._app.place.base if self._app.place.is_file else None
         if not isinstance(path, str):
             return
         yield GaugeMetricFamily("windlass_database_bytes", "Size of the database file.", _size(path))
@@ -173,16 +177,29 @@ class WindlassCollector(Collector):
             "windlass_schedule_next_run_timestamp_seconds", "When a schedule is due next.", "schedule"
         )
         for schedule in self._app.schedules.list()[: self._pairs_most]:
-            try:
-                times = self._app.schedules.missed(schedule.name).times
-            except InvalidJob:
-                # It is gone since a moment ago, or cannot be read.
-                continue
-            missed.add_metric([schedule.name], len(times))
+            count = self._count_missed(schedule)
+            if count is not None:
+                missed.add_metric([schedule.name], count)
             if schedule.next_at is not None:
                 following.add_metric([schedule.name], schedule.next_at.timestamp())
         yield missed
         yield following
+
+    def _count_missed(self, schedule: Schedule) -> int | None:
+        """None where it is gone since a moment ago, or cannot be read. It takes a look at each run that is
+        kept: so it is counted anew after another run, and once a minute while there is none."""
+        now_us = self._app.clock.wall_us()
+        mark = (schedule.rule, schedule.last_at, schedule.last_job_id, schedule.paused)
+        known = self._missed.get(schedule.name)
+        if known is not None and known[0] == mark and 0 <= now_us - known[1] < _COUNT_AGAIN_US:
+            return known[2]
+        try:
+            count = len(self._app.schedules.missed(schedule.name).times)
+        except InvalidJob:
+            self._missed.pop(schedule.name, None)
+            return None
+        self._missed[schedule.name] = mark, now_us, count
+        return count
 
     # ── what became of it ──────────────────────────────────────────────────────────────────────
     def _past(self, totals: Sequence[Total]) -> Iterator[Metric]:
