@@ -96,7 +96,8 @@ def translate(error: psycopg.Error, name: str) -> Exception:
 
 def is_lost(error: BaseException) -> bool:
     """True where the connection is gone, or could not be made."""
-    if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+    # A pooler that loses its server may answer one COMMIT twice: to psycopg that is an internal error.
+    if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)):
         return False
     # Classes 08 (connection), 57P (shutdown, crash, not yet ready); none: libpq itself could not go on.
     state = error.sqlstate

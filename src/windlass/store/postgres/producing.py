@@ -18,6 +18,11 @@ from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.inserting import Inserting
 
+_MANY = 3
+"""From so many jobs on they go in by one statement …"""
+_STEP = 1000
+"""… of at most so many rows."""
+
 
 class Producing(Inserting):
     """The producers' verbs."""
@@ -103,6 +108,18 @@ class Producing(Inserting):
         apart = len(jobs) > 1 or any(map(_is_bound, jobs))
         with joined(raw, self.database.name, apart=apart):
             return self.insert_on(Statements(raw), jobs)
+
+    def insert_on(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
+        if len(jobs) < _MANY or any(job.idempotency_key is not None or _is_bound(job) for job in jobs):
+            return super().insert_on(connection, jobs)
+        now_us, now = self.now()
+        made: list[Inserted] = []
+        for first in range(0, len(jobs), _STEP):
+            rows = [sum(self.row_of(job, now_us, now), ()) for job in jobs[first : first + _STEP]]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            found = statements_on(connection).run(SQL["insert_many"], columns)
+            made += [Inserted(job_id, True, now) for (job_id,) in found]
+        return made
 
     def keep_still(self, connection: Connection, unique: str) -> None:
         # A caller's own transaction holds no turn: what it builds on, it locks.

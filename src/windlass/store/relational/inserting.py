@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from windlass.store.protocol import Inserted, NewJob
 from windlass.store.relational import flowing
@@ -49,6 +50,15 @@ class Inserting(Role):
         self, connection: Connection, statement: str | None, job: NewJob, now_us: int, now: str
     ) -> int | None:
         """Inserts a row, by the named statement or that of its kind; None where another is in the way."""
+        row, more = self.row_of(job, now_us, now)
+        if statement is None and more == _PLAIN:
+            cursor = connection.execute(SQL["insert"], row)
+        else:
+            cursor = connection.execute(SQL[statement or "insert_more"], (*row, *more))
+        return cursor.lastrowid if cursor.rowcount == 1 else None
+
+    def row_of(self, job: NewJob, now_us: int, now: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The values that every job has, and those that most have not; in the order of the statements."""
         run_at, run_at_boot, boot_id = self._due(job, now_us)
         row = (
             job.key, job.payload, job.priority, job.max_attempts, now, now, job.queue,
@@ -58,11 +68,7 @@ class Inserting(Role):
             job.unique, job.title, job.constraints, deadline_of(job, now_us),
             job.hold, job.waits_for, job.unique_next,
         )  # fmt: skip
-        if statement is None and more == _PLAIN:
-            cursor = connection.execute(SQL["insert"], row)
-        else:
-            cursor = connection.execute(SQL[statement or "insert_more"], (*row, *more))
-        return cursor.lastrowid if cursor.rowcount == 1 else None
+        return row, more
 
     def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:
         if job.delay_us and job.waits_for:
