@@ -198,7 +198,7 @@ class Batching:
         db.execute("UPDATE tasks SET done = 1 WHERE id < 'k10'")
         db.execute("INSERT INTO other VALUES ('k01')")
         db.execute("UPDATE tasks SET done = 2 WHERE id IN ('x', 'k02')")
-        db.execute("UPDATE tasks SET done = 1 WHERE id >= 'k10'")
+        db.execute("UPDATE tasks SET done = 1 WHERE id BETWEEN 'k10' AND 'k19'")
         with ledger.hold("tasks") as hold:
             look = ledger.look("tasks", names)
             db.execute("UPDATE tasks SET done = 3 WHERE id = 'y'")
