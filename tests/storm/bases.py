@@ -79,7 +79,11 @@ class PostgresBase:
 
         self._connect = psycopg.connect
         self._url = url
-        self.failures: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InterfaceError)
+        self.failures: tuple[type[Exception], ...] = (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+            psycopg.InternalError,  # a pooler that loses its server answers a COMMIT twice
+        )
 
     def spelled(self, sql: str) -> str:
         return sql.replace("?", "%s")

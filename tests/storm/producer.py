@@ -152,7 +152,11 @@ class Producer:
             ids = enqueue()
         except StoreUnavailable as error:
             self._log.write("refused", uids=uids, error=repr(error))
-        except (OutcomeUnknown, *BASE.failures) as error:
+        except OutcomeUnknown as error:
+            self._log.write("unknown", uids=uids, error=repr(error))
+        except BASE.failures as error:
+            if kind != "foreign":
+                raise  # a driver's error is not what Windlass promises to raise
             self._log.write("unknown", uids=uids, error=repr(error))
         else:
             self._log.write("ack", jobs=list(zip(uids, ids, strict=True)))

@@ -203,6 +203,7 @@ class Dispatcher:
 
     def _look_at_others(self, now: float) -> None:
         """Says that it lives; hears what was said of its host, and whether others took it for dead."""
+        self._reconcile = self._reconcile or (self._member.many_hosts and now >= self._member.next_look)
         if self._member.look(now):
             # What these still give is fenced off: they run elsewhere.
             for job_id in self._pool.held():
@@ -332,8 +333,9 @@ class Dispatcher:
     def _back_off(self, error: Exception) -> None:
         if isinstance(error, UnsafeDatabase):
             raise error
-        # A commit of unknown outcome may have given us jobs that nobody holds.
-        self._reconcile = self._reconcile or isinstance(error, OutcomeUnknown)
+        # What is ours in the table and held by nobody: given by a commit of unknown outcome, or given back
+        # by a server that crashed and has forgotten what it was told last.
+        self._reconcile = self._reconcile or self._member.many_hosts or isinstance(error, OutcomeUnknown)
         # And what was heard meanwhile may not have been looked at.
         self._look_again()
         self._cancelling.heard()

@@ -77,7 +77,7 @@ class Storm:
         self._log = Journal(self._folder / "kills.log")
         self._kills: Counter[str] = Counter()
         self._hosts: list[Host] = []
-        self._figures: dict[str, list[float]] = {"recovery": [], "rescue": []}
+        self._figures: dict[str, list[float]] = {"recovery": [], "vanished rescue": []}
         self._network: Network
         self._cluster: Cluster
 
@@ -180,6 +180,8 @@ class Storm:
             case "failover":
                 self._shake(kind, self._cluster.fail_over)
             case "terminate" | "commit":
+                for each in self._hosts:
+                    each.was_shaken = True
                 if self._cluster.terminate(in_commit=kind == "commit"):
                     self._kills[kind] += 1
                     self._log.write("kill", kind="terminate", pids=[], begin=begin, end=time.time_ns())
@@ -260,7 +262,7 @@ class Storm:
         self._kills["vanish"] += 1
         if self._wait(lambda: self._query(mine) == 0, LEASE_S + STALL_S):
             seconds = time.monotonic() - gone
-            self._figures["rescue"].append(seconds)
+            self._figures["vanished rescue"].append(seconds)
             if seconds > RESCUE_S:
                 host.fault("slow rescue", f"its jobs were taken over after {seconds:.1f} s")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -38,8 +38,10 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app;
 """Our own tables, and the triggers that see every change of a job. The changes of a row are numbered in their
 order: who changes it waits for who changed it before."""
 
+KEPT = ("background_service_jobs", "storm_audit", "windlass_dispatchers", "windlass_attempts")
 
-def read(folders: Iterable[Path], url: str) -> History:
+
+def read(folders: Sequence[Path], url: str) -> History:
     """Reads all logs of some folders and the database they are about."""
     history = History()
     for folder in folders:
@@ -47,7 +49,18 @@ def read(folders: Iterable[Path], url: str) -> History:
     with psycopg.connect(url) as connection:
         history.integrity = integrity(connection)
         read_tables(history, connection)
+        for table in KEPT:
+            keep(connection, table, folders[0])
     return history
+
+
+def keep(connection: psycopg.Connection, table: str, folder: Path) -> None:
+    """Writes a table beside the logs: its server is gone when somebody asks why."""
+    sql = f"COPY {table} TO STDOUT (FORMAT csv, HEADER)".encode()
+    path = folder / f"{table}.csv"
+    with path.open("wb") as file, connection.cursor() as cursor, cursor.copy(sql) as rows:
+        for row in rows:
+            file.write(row)
 
 
 def integrity(connection: psycopg.Connection) -> str:

@@ -1,4 +1,4 @@
-"""Bugs to plant on PostgreSQL, so that the checker can be seen to catch them; as ``tests/storm/planted.py``."""
+"""Bugs to plant on PostgreSQL, so that the checker catches them; as ``tests/storm/planted.py``."""
 
 from __future__ import annotations
 
