@@ -28,6 +28,7 @@ from windlass.cli.commands import BY_NAME
 from windlass.cli.lazy import cli
 from windlass.config import Settings, load_settings
 from windlass.errors import WindlassError
+from windlass.hosts import Dispatcher, Host, HostManager
 from windlass.jobs import QueueManager
 from windlass.notify import Notifier
 from windlass.schedules import Schedule, ScheduleManager, ScheduleOptions
@@ -188,7 +189,7 @@ def members_of(kind: type[Any]) -> list[str]:
 PUBLIC: list[type[Any]] = [
     windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
     windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
-    QueueManager, QueueState, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
+    QueueManager, QueueState, HostManager, Host, Dispatcher, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
     ScheduleManager, Schedule, ScheduleOptions, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
     windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting, windlass.HeldBack,
     windlass.Flow, windlass.Tally, Relative, windlass.Channel, windlass.Status, windlass.WebhookChannel,

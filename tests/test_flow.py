@@ -36,8 +36,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=clock)
     app.ran = []  # type: ignore[attr-defined]
     declare(app, app.ran)  # type: ignore[attr-defined]
     yield app
@@ -175,6 +175,7 @@ def test_async_callers_enqueue_and_wait(app: Windlass) -> None:
 
 
 # ── one commit ───────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.sqlite
 def test_all_is_written_inside_the_callers_transaction_or_nothing(app: Windlass) -> None:
     work = number(app, 1).then(total(app))
     with pytest.raises(KeyError), app.transaction() as connection:  # noqa: PT012 - the block is the claim

@@ -30,8 +30,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=clock)
 
     @app.job
     def work(n: int = 0) -> int:
@@ -183,6 +183,7 @@ def test_waiting_for_a_job_that_is_deleted_meanwhile_ends(app: Windlass) -> None
 
 
 # ── why ────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.sqlite
 def test_every_state_has_its_sentence(app: Windlass, clock: ManualClock) -> None:
     jobs = app.jobs
 
@@ -251,6 +252,7 @@ def claim_one(app: Windlass, owner: int) -> None:
     assert len(store.settle_and_claim([], request).claimed) == 1
 
 
+@pytest.mark.sqlite
 def test_only_dispatchers_whose_lock_is_held_are_live(app: Windlass) -> None:
     with dispatcher(app) as owner:
         assert [row.id for row in live_dispatchers(app.store)] == [owner]
@@ -283,6 +285,7 @@ def test_queues_tell_their_switches_and_their_jobs(app: Windlass) -> None:
 
 
 # ── on the UI's own connection ─────────────────────────────────────────────────────────────────────
+@pytest.mark.sqlite
 def test_a_manager_on_a_programs_own_connection_sees_and_joins_its_transaction(app: Windlass) -> None:
     kept = app.enqueue("work")
     with closing(sqlite3.connect(app.settings.database)) as own:
@@ -304,6 +307,7 @@ def test_a_manager_on_a_programs_own_connection_sees_and_joins_its_transaction(a
     assert app.jobs.list()[0].status is JobStatus.CANCELLED
 
 
+@pytest.mark.sqlite
 def test_its_async_twins_stay_on_the_connections_thread(app: Windlass) -> None:
     job = app.enqueue("work")
 
@@ -330,6 +334,7 @@ async def use_elsewhere(app: Windlass) -> None:
         await app.jobs.await_(job.id, "1ms")
 
 
+@pytest.mark.sqlite
 def test_a_manager_takes_a_file_a_store_or_a_function(app: Windlass) -> None:
     job = app.enqueue("work")
     for source in (app.settings.database, Path(app.settings.database), app.store, lambda: app.store):

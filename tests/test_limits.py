@@ -22,8 +22,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=clock)
     yield app
     app.close()
 

@@ -30,8 +30,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=clock)
     yield app
     app.close()
 
@@ -103,6 +103,7 @@ def test_every_outcome_is_as_it_is_in_the_service(app: Windlass, clock: ManualCl
     assert app.jobs.attempts(jobs["snooze"].id)[0].outcome == "snoozed"
 
 
+@pytest.mark.sqlite
 def test_progress_and_transactions_work_in_a_drain(app: Windlass) -> None:
     with app.transaction() as tx:
         tx.execute("CREATE TABLE reports (day TEXT)")

@@ -22,6 +22,8 @@ def installed(
     database = os.path.realpath(database)
     for manager in _managers() if managers is None else managers:
         for plan in flow.installed(manager):
+            if "://" in plan.database:
+                continue  # it is on a server
             if os.path.realpath(plan.database) == database or not os.path.exists(plan.database):
                 yield from _of(manager, plan, database, answer)
 

@@ -20,7 +20,6 @@ from windlass.service.install import flow
 from windlass.service.install.asking import ask, linger_file, manager_here
 from windlass.service.install.plan import NotOurs, Plan, check, name_for
 from windlass.service.install.systemd import Systemd
-from windlass.store import open_store
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
@@ -140,7 +139,7 @@ def status(
     state = _state(manager, plan.name)
     stale = flow.outdated(manager, plan)
     running = None
-    if os.path.exists(plan.database):
+    if "://" in plan.database or os.path.exists(plan.database):
         running = open_app(plan.database, None).service.status()
     told: dict[str, Any] = {
         "name": plan.name,
@@ -200,7 +199,13 @@ def _plan(
 ) -> Plan:
     settings = opened.settings
     here = os.getcwd()
-    database = open_store(settings.database).path
+    place = opened.place
+    database = place.base if place.is_file else settings.database
+    if place.has_secret:
+        raise ConfigError(
+            "the URL holds a password, which everybody could read in the list of processes: put it into "
+            "~/.pgpass, or give PGPASSFILE by --env, and leave it out of the URL"
+        )
     chosen = target or settings.app or ""
     variables: dict[str, str] = {}
     for given in env:
@@ -220,8 +225,8 @@ def _plan(
         target=os.path.abspath(chosen) if ".py" in chosen else chosen,
         directory=here,
         interpreter=os.path.abspath(sys.executable),
-        database=os.path.abspath(database),
-        log=f"{os.path.abspath(database)}-windlass/service.log",
+        database=database,
+        log=f"{place.folder}/service.log",
         grace=settings.grace,
         system=system,
         user=user,
@@ -236,7 +241,8 @@ def _chosen(manager: Manager, name: str | None, db: str | None, app: str | None)
     here = os.getcwd()
     ours = list(flow.installed(manager))
     if db is not None or app is not None:
-        database = os.path.abspath(open_store(open_app(db, app).settings.database).path)
+        opened = open_app(db, app)
+        database = opened.place.base if opened.place.is_file else opened.settings.database
         ours = [plan for plan in ours if plan.database == database]
     else:
         ours = [plan for plan in ours if plan.directory == here]

@@ -7,10 +7,13 @@ Beside a file lies its state folder; for a server each user has one of his own f
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 from windlass import platform
 from windlass.errors import ConfigError, StoreUnavailable
+
+_SECRET = re.compile(r"://[^/?@]*:[^/?@]+@|[?&](?:ssl)?password=", re.IGNORECASE)
 
 
 class Place(NamedTuple):
@@ -22,6 +25,8 @@ class Place(NamedTuple):
     """The file's absolute path; of a server, the name of what this machine keeps for it."""
     is_file: bool
     """True for SQLite."""
+    has_secret: bool = False
+    """Its setting holds a password."""
 
     @property
     def title(self) -> str:
@@ -78,7 +83,7 @@ def place_of(database: str | os.PathLike[str]) -> Place:
                 f"no store for {scheme}:// yet: name an SQLite file, such as app.db, or a postgresql:// URL"
             )
         found = locate(name)
-        return Place(found.name, found.path, False)
+        return Place(found.name, found.path, False, _SECRET.search(name) is not None)
     path = rest.removeprefix("/") if separator else name
     if not path or path == ":memory:":
         raise ConfigError(

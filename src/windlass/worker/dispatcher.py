@@ -242,8 +242,7 @@ class Dispatcher:
         return self._last_turn + _PROGRESS_S if self._progress else None
 
     def _may_claim(self) -> bool:
-        may = not (self._pool_full or self._stopping.asked or self._member.claims_nothing)
-        return self._work_likely and may
+        return self._work_likely and not (self._pool_full or self._stopping.asked or self._member.is_shut)
 
     def _turn(self) -> None:
         settlements, self._settlements = self._settlements, []

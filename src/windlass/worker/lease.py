@@ -23,7 +23,9 @@ class Lease:
     """This dispatcher's own lock file."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Each level by itself: what is made on the way would have the mode that others have.
+        for level in (*reversed(folder.parents), folder):
+            level.mkdir(mode=0o700, exist_ok=True)
         self.path = folder / f"{secrets.token_hex(8)}.lock"
         self._clock = clock
         self._lock = platform.file_lock(self.path)

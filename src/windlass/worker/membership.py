@@ -66,13 +66,13 @@ class Membership:
         return self._store.pulse_every_s is not None
 
     @property
-    def claims_nothing(self) -> bool:
+    def is_shut(self) -> bool:
         """Its host is paused, or drains."""
         return self.standing.paused or self.standing.draining
 
     def goes_on(self) -> bool:
         """True once, when its host may take jobs again."""
-        before, self._took_nothing = self._took_nothing, self.claims_nothing
+        before, self._took_nothing = self._took_nothing, self.is_shut
         return before and not self._took_nothing
 
     def judges(self, now: float) -> bool:
@@ -85,7 +85,7 @@ class Membership:
 
     def heard(self, now: float) -> None:
         """Somebody has written: it may have been about this host."""
-        pause_s = _SWITCHED_LOOK_S if self.claims_nothing else _LOOK_S
+        pause_s = _SWITCHED_LOOK_S if self.is_shut else _LOOK_S
         self.next_look = min(self.next_look, max(now, self._looked_at + pause_s))
 
     def look(self, now: float) -> bool:

@@ -34,7 +34,8 @@ class Hosting(Role):
         moment = self.clock.wall_us()
         with self.database.write(full=True) as connection:
             # Whoever starts one wants it to work: to drain is to end what runs now.
-            connection.execute(SQL["end_drain"], (host,))
+            if connection.execute(SQL["end_drain"], (host,)).rowcount:
+                connection.execute(SQL["forget_hosts"])
             cursor = connection.execute(
                 SQL["register"],
                 (host, pid, self.clock.boot_id(), lock_file, moment, version, mode, keys, told),

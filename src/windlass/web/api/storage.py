@@ -11,12 +11,12 @@ from shlex import quote
 from windlass import clock
 from windlass.app import Windlass
 from windlass.errors import StoreUnavailable
-from windlass.store import open_store
 from windlass.store.migration import Migration
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.inspecting import LIBRARY, checkpoints_may_race, waiting_migrations
 from windlass.store.sqlite.migrate import migrations
 from windlass.store.sqlite.safety import file_system, private_folder, too_open
+from windlass.web.api.server import server_storage
 from windlass.web.routing import Call, Routes
 from windlass.web.shapes.jobs import Command
 from windlass.web.shapes.system import Backup, Finding, Storage
@@ -31,7 +31,9 @@ _BACKUPS_MOST = 50
 
 @routes.get("/api/storage")
 def health(call: Call) -> Storage:
-    """How the file is, and its copies."""
+    """How the file is, and its copies; or the server."""
+    if not call.app.place.is_file:
+        return server_storage(call.app)
     path = database_path(call.app)
     known = migrations()
     try:
@@ -65,6 +67,8 @@ def _health(call: Call, path: str, known: Sequence[Migration]) -> Storage:
 @routes.post("/api/storage/backup", status=201)
 def backup(call: Call) -> Backup:
     """Makes a consistent copy beside the database, readable by its owner alone, while everything runs."""
+    if not call.app.place.is_file:
+        call.app.store.backup("app.dump")  # which says how it is done there
     folder = private_folder(_folder(call.app))
     now = clock.from_us(call.app.clock.wall_us())
     stem = Path(database_path(call.app)).stem
@@ -121,7 +125,7 @@ def backups(app: Windlass) -> list[Backup]:
 
 def database_path(app: Windlass) -> str:
     """The file's absolute path."""
-    return open_store(app.settings.database).path
+    return app.place.base
 
 
 def _folder(app: Windlass) -> Path:

@@ -129,10 +129,38 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
 
 
+class TableState(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of ours on a server, as its statistics have it."""
+
+    name: str
+    live_rows: int
+    dead_rows: int
+    """Those that no vacuum has removed yet."""
+    size_bytes: int
+    """With its indexes."""
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True):
+    """A PostgreSQL server."""
+
+    version: str
+    connections: int
+    connections_most: int
+    skew_s: float
+    """How far its clock is ahead of this machine's."""
+    standbys: list[str]
+    """Each as it stands, and how far it is behind."""
+    tables: list[TableState]
+    """The largest first."""
+
+
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
-    """The file, its log, and the room around it."""
+    """The file, its log, and the room around it; or the server."""
 
     path: str
+    """Of a server: its URL, without the password."""
+    server: ServerState | None = None
+    """None: it is a file. Else ``file_bytes`` is the database's size, and what only a file has is empty."""
     file_bytes: int
     wal_bytes: int
     free_bytes: int
