@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from windlass.clock import Clock, SystemClock
@@ -77,7 +78,7 @@ class BorrowedDatabase(Database):
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         info = raw.info
-        conninfo = psycopg.conninfo.make_conninfo(info.dsn, password=info.password or None)
+        conninfo = make_conninfo(info.dsn, password=info.password or None)
         super().__init__(Location(conninfo, info.dsn))
         self._raw = raw
         with kept(raw, self.name):

@@ -71,7 +71,7 @@ class Database:
                 return
             # There, what holds for a session holds for a transaction only.
             try:
-                connection.raw.execute(f"BEGIN; {LOCAL_PLANS}")  # pyright: ignore[reportArgumentType,reportCallIssue]
+                connection.raw.execute(f"BEGIN; {LOCAL_PLANS}")
                 yield connection
             finally:
                 self.undo(connection.raw)

@@ -92,7 +92,7 @@ def _is_limited(connection: Statements, request: ClaimRequest | None) -> bool:
         "queues": list({lane.queue for lane in request.caps}),
         "keys": list({lane.key for lane in request.caps}),
     }
-    return connection.run(SQL["is_limited"], values).fetchone()[0]
+    return connection.run(SQL["is_limited"], values).fetchall()[0][0]
 
 
 def _shares(connection: Statements, plain: Mapping[Lane, int], limit: int) -> dict[Lane, int]:

@@ -25,7 +25,7 @@ def check_connection(connection: Any) -> psycopg.Connection[Any]:
     """
     if not isinstance(connection, psycopg.Connection):
         raise InvalidJob(f"expected connection to be a psycopg.Connection, got {type(connection).__name__}")
-    if connection.closed:  # pyright: ignore[reportUnknownMemberType]
+    if connection.closed:
         raise InvalidJob("the connection cannot be used here (it is closed): nothing was written")
     return connection  # pyright: ignore[reportUnknownVariableType]
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from windlass.errors import InvalidJob
 from windlass.store.postgres.database import Database
@@ -71,7 +72,7 @@ class Producing(Inserting):
                 yield raw
             finally:
                 # The connection is the store's own: what the block set on it ends with it.
-                raw.row_factory = psycopg.rows.tuple_row
+                raw.row_factory = tuple_row
         self.database.bells.ring_here()
 
     def check_same(self, connection: Any) -> psycopg.Connection[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import postgres
@@ -129,6 +129,11 @@ def _without_nul(parameters: Values) -> Values:
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\0", NUL) if "\0" in value else value
-    if isinstance(value, list) and any(isinstance(one, str) and "\0" in one for one in value):  # pyright: ignore[reportUnknownVariableType]
-        return [_plain(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        given = cast("list[Any]", value)
+        return (
+            [_plain(one) for one in given]
+            if any("\0" in one for one in given if isinstance(one, str))
+            else given
+        )
     return value
