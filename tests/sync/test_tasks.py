@@ -78,3 +78,27 @@ def test_a_source_that_is_asked_again_and_again_writes_nothing(
     for _ in range(5):
         source.look()
     assert db.execute("PRAGMA data_version").fetchone() == before
+
+
+def test_who_waited_for_a_row_is_looked_at_again_after_a_push_that_looked_before(
+    app: Windlass, db: sqlite3.Connection, tasks: Resource
+) -> None:
+    """A push of the children, which found their parents unsent, was still at its end when those had gone."""
+    made: list[tuple[int, bool]] = []
+
+    def wake(kind: str) -> None:
+        if kind == "push" and not made:
+            for ask in (tasks._tasks.push_soon, tasks._tasks.push_after):
+                job = ask("tasks")
+                made.append((job.id, job.created))
+
+    wire = app.sync.engine.cycle("tasks").remote
+    assert isinstance(wire, Wire)
+    wire.before = wake
+    db.execute("INSERT INTO tasks (id, title) VALUES ('1', 'tea')")
+    drain(app)
+    (running, kept), (later, created) = made
+    assert (kept, created) == (False, True)
+    done = [job.id for job in app.jobs.list() if job.key == PUSH]
+    assert sorted(done) == [running, later]
+    assert {job.status.name for job in app.jobs.list()} == {"COMPLETED"}

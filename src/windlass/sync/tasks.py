@@ -18,7 +18,7 @@ from windlass.clock import monotonic
 from windlass.context import Context
 from windlass.errors import ConfigError, LostHold, ResourceBusy
 from windlass.handlers import Registry
-from windlass.job import Job, JobStatus
+from windlass.job import Existing, Job, JobStatus
 from windlass.jobs import JobManager
 from windlass.options import Options
 from windlass.outcome import Cancel, Snooze
@@ -54,7 +54,7 @@ class Tasks:
         """Makes both job keys known to the program's workers; once is enough."""
         if registry.get_own(PUSH) is not None:
             return
-        engine, wake = self._engine, self.push_soon
+        engine, wake = self._engine, self.push_after
 
         def push(ctx: Context, resource: str, force: bool = False) -> Any:
             """Sends what is pending in a resource."""
@@ -84,6 +84,13 @@ class Tasks:
     def push_soon(self, resource: str, *, delay_us: int = 0, force: bool = False) -> Job:
         """One push job of the resource; the one that waits or runs already, where there is one."""
         return self._enqueue(PUSH, resource, {"resource": resource, "force": force}, delay_us)
+
+    def push_after(self, resource: str) -> Job:
+        """A push that begins from now on: one that runs may have looked already at what has changed since."""
+        job = self.push_soon(resource)
+        if job.created or job.status is not JobStatus.RUNNING:
+            return job
+        return self._enqueue(PUSH, resource, {"resource": resource, "force": False}, 0, "append_or_replace")
 
     def pull_soon(self, resource: str, *, force: bool = False, sweep_all: bool = False) -> Job:
         """One pull job of the resource, likewise."""
@@ -128,11 +135,14 @@ class Tasks:
         self._jobs.retry([job.id for job in jobs if job.status is JobStatus.PENDING])
         return not any(job.status is JobStatus.RUNNING for job in jobs)
 
-    def _enqueue(self, key: str, resource: str, payload: dict[str, Any], delay_us: int) -> Job:
+    def _enqueue(
+        self, key: str, resource: str, payload: dict[str, Any], delay_us: int, existing: Existing = "keep"
+    ) -> Job:
         delay = timedelta(microseconds=delay_us) if delay_us else None
         # A push that is lost with the power is made again from the journal: nothing is waited for.
         options = Options(
             unique=_unique(key, resource),
+            existing=existing,
             delay=delay,
             durability="fast",
             constraints=self._engine.get(resource).settings.constraints,
