@@ -88,7 +88,7 @@ function Navigation({ path }: { path: string }): JSX.Element {
   const top = path.split("/")[0];
   const told = session.value;
   return (
-    <header class="sidebar" id="navigation">
+    <aside class="sidebar" id="navigation" aria-label="Menu">
       <Brand />
       <nav aria-label="Pages" onKeyDown={(event) => event.key === "Escape" && (menu_open.value = false)}>
         {WAYS.map(({ title, ways }) => (
@@ -123,7 +123,7 @@ function Navigation({ path }: { path: string }): JSX.Element {
           </button>
         </div>
       </div>
-    </header>
+    </aside>
   );
 }
 
