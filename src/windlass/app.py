@@ -38,6 +38,7 @@ from windlass.store.protocol import Durability, Store
 from windlass.target import origin_of, target_of
 
 if TYPE_CHECKING:
+    from windlass.context.kept import LogBook
     from windlass.notify.channels import Channel
     from windlass.notify.desk import Desk
     from windlass.service.embedded import Running
@@ -202,6 +203,7 @@ class Windlass(Placed):
         concurrency: int | None = None,
         rate: RateLike | None = None,
         tags: Iterable[str] = (),
+        logs: Literal["debug", "info", "warning", "error", "off"] | None = None,
         title: str | None = None,
         constraints: Constraints | None = None,
     ) -> JobDecorator: ...
@@ -351,14 +353,15 @@ class Windlass(Placed):
 
         return Desk(self.notifier, settings=self.settings, registry=self.registry, clock=self.clock)
 
-    def make_performer(self, service: Any, report_progress: Callable[..., None]) -> Performer:
+    def make_performer(
+        self, service: Any, report_progress: Callable[..., None], logs: LogBook | None = None
+    ) -> Performer:
         """What runs handlers in this process."""
-        from windlass.worker.lent import Lent
+        from windlass.worker.lent import lent_by
         from windlass.worker.observed import make_performer
 
         self.notifier.install(self.registry)
-        limit_s = self.settings.transaction_limit
-        lent = Lent(self.store, service, report_progress, transaction_limit_s=limit_s)
+        lent = lent_by(self, service, report_progress, logs)
         observers = [*self.registry.observers, *self.notifier.observers()]
         return make_performer(self.registry, lent, self.clock, observers)
 

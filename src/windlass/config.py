@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What this machine is called among those of one database; its host name by default."""
     labels: tuple[str, ...] = ()
     """What it has, such as ``gpu``: its dispatchers take from queues that are pinned to one of these."""
+    keep_logs: Literal["debug", "info", "warning", "error", "off"] = "info"
+    """What handlers log is kept with their jobs from this level on; ``off``: it is not kept."""
     service_enabled: bool = True
     """False: ``app.service.start()`` refuses."""
     reload_dirs: tuple[str, ...] = (".",)
@@ -350,6 +352,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "log_format": _one_of("text", "json"),
     "host": _text,
     "labels": _names,
+    "keep_logs": _one_of("debug", "info", "warning", "error", "off"),
     "service_enabled": _flag,
     "reload_dirs": _paths,
     "title": _text,

@@ -133,6 +133,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line that a job's handler logged."""
+
+    job_id: int
+    attempt: int
+    number: int
+    """Which line of its run it is, from 1. Only the newest are kept: they may begin with a high one."""
+    at: datetime
+    level: str
+    """As `logging` calls it: ``INFO``, ``WARNING`` …"""
+    logger: str
+    text: str
+    """Without secrets; what is long is cut in its middle. It may have several lines, such as a traceback."""
+
+
 class Why(msgspec.Struct, frozen=True, kw_only=True):
     """Why a job is not running: a code for programs, a sentence for people."""
 

@@ -16,7 +16,7 @@ from windlass.duration import Duration, to_seconds
 from windlass.errors import InvalidJob
 from windlass.fields import checked_count, checked_job_id, checked_name
 from windlass.flow import explain_waiting
-from windlass.job import Attempt, Job, JobStatus, Why
+from windlass.job import Attempt, Job, JobStatus, LogLine, Why
 from windlass.limits import RateLike, explain_limit, set_limit
 from windlass.living import live_dispatchers
 from windlass.store import open_store
@@ -79,6 +79,13 @@ class JobManager(Browsing):
     def attempts(self, job_id: int) -> list[Attempt]:
         """What went wrong so far, oldest first. A first attempt that succeeds leaves no entry."""
         return self._store.attempts(checked_job_id(job_id))
+
+    def logs(self, job_id: int, *, attempt: int | None = None) -> list[LogLine]:
+        """What its handler logged, oldest first: the newest 200 lines of each attempt, or of that one.
+
+        While it runs, what is older than about a second is there.
+        """
+        return self._store.logs(checked_job_id(job_id), attempt)
 
     def parents(self, job_id: int, *, limit: int = 1000) -> list[Relative]:
         """The jobs that it was enqueued to wait for, in their order, as they stand."""
@@ -203,6 +210,7 @@ class JobManager(Browsing):
     alist = asynchronous(list, here=stays_here)
     acounts = asynchronous(counts, here=stays_here)
     aattempts = asynchronous(attempts, here=stays_here)
+    alogs = asynchronous(logs, here=stays_here)
     aparents = asynchronous(parents, here=stays_here)
     achildren = asynchronous(children, here=stays_here)
     acancel = asynchronous(cancel, here=stays_here)

@@ -23,14 +23,34 @@ _JOB_FIELDS = ("job_id", "job_key", "attempt", "queue")
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", *_JOB_FIELDS}
 
 
-def configure_logging(settings: Settings) -> None:
-    """Sends this process's log lines to stderr, unless the program has arranged its own logging."""
+def configure_logging(settings: Settings, least: int | None = None) -> None:
+    """Sends this process's log lines to stderr, unless the program has arranged its own logging.
+
+    Records from the level ``least`` on are made also where they are not sent: they are kept with jobs.
+    """
+    level = getattr(logging, settings.log_level.upper())
+    root = logging.getLogger()
+    if root.handlers:
+        return
     if settings.log_format == "json":
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter())
-        logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+        logging.basicConfig(level=level, handlers=[handler])
     else:
-        logging.basicConfig(level=settings.log_level.upper(), format=_TEXT)
+        logging.basicConfig(level=level, format=_TEXT)
+    if least is not None and least < level:
+        root.handlers[0].setLevel(level)
+        root.setLevel(least)
+
+
+def let_through(least: int | None) -> None:
+    """Has records made from that level on, in a process in which nobody has arranged logging.
+
+    What is printed stays the same: where there is no handler, logging itself prints warnings and no less.
+    """
+    root = logging.getLogger()
+    if least is not None and not root.handlers and root.level == logging.WARNING:
+        root.setLevel(min(least, root.level))
 
 
 class JsonFormatter(logging.Formatter):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from windlass.clock import Clock
     from windlass.config import Settings
     from windlass.context import Service, StopReason
+    from windlass.context.kept import LogBook
     from windlass.device import AnyDevice
     from windlass.handlers import Registry
     from windlass.outcome import AnyOutcome
@@ -86,7 +87,7 @@ class AppLike(Protocol):
         ...
 
     def make_performer(
-        self, service: Service, report_progress: Callable[[Claim, str], None]
+        self, service: Service, report_progress: Callable[[Claim, str], None], logs: LogBook | None = None
     ) -> PerformerLike:
         """What runs its handlers in this process."""
         ...

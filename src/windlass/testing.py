@@ -33,6 +33,7 @@ import msgspec
 from windlass.app import Windlass
 from windlass.clock import Clock, SystemClock, from_us, to_wall_us
 from windlass.constraints import Constraints, conditions
+from windlass.context.kept import LogBook
 from windlass.device.probe import AnyDevice
 from windlass.duration import Duration, to_us
 from windlass.facts import DeviceState, Fact, Files, Idle, Network, Power, Storage, Unknown, Verdict
@@ -258,7 +259,8 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
         note = ProgressNote(claim.job_id, claim.attempt, claim.token, progress)
         store.settle_and_claim([], None, [note])
 
-    performer = app.make_performer(service, report)
+    logs = LogBook()
+    performer = app.make_performer(service, report, logs)
     sources = app.make_sources()
     device = app.device or FakeDevice()
     conditions = Conditions(store, lambda wake: device.open(wake, clock=app.clock), wake=lambda: None)
@@ -274,7 +276,9 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
                     f"drain ran {limit} jobs and there are more: does one enqueue itself for ever?"
                 )
             outcome = performer.perform(claim)
-            store.settle_and_claim([Settlement(claim.job_id, claim.attempt, claim.token, outcome)])
+            said = logs.close(claim)
+            settlement = Settlement(claim.job_id, claim.attempt, claim.token, outcome)
+            store.settle_and_claim([settlement], logs=[said] if said else [])
             ran[claim.job_id] = None
     finally:
         conditions.close()

@@ -44,6 +44,7 @@ USES: dict[str, list[str]] = {
     ],
     "activity_total": ["windlass_activity_totals USING PRIMARY KEY (queue=? AND job_key=?)"],
     "all_activity": ["SCAN windlass_activity"],
+    "add_log": [BY_ID],
     "attempts": ["windlass_attempts_by_job"],
     "audit": [],
     "audits": ["windlass_audit USING INTEGER PRIMARY KEY"],
@@ -67,6 +68,7 @@ USES: dict[str, list[str]] = {
     "date_finished": [BY_ID],
     "debounce_unique": [BY_ID],
     "delete_attempts": ["windlass_attempts_by_job"],
+    "delete_logs": ["windlass_logs_by_run (job_id=?)"],
     "delete_jobs": [BY_ID, BOND_OF_PARENT, BY_CHILD_ID],
     "devices": [],
     "dispatchers": [],
@@ -138,6 +140,8 @@ USES: dict[str, list[str]] = {
     "line_last": [LINE],
     "line_next": [LINE],
     "line_take": [BY_ID],
+    "logs": ["windlass_logs_by_run (job_id=? AND attempt>? AND attempt<?)"],
+    "more_logs": ["windlass_logs_by_run (job_id=?)"],
     "longest_conditioned": [f"{CONDITIONED} {ONE_LANE[:-1]} AND <expr><?)"],
     "longest_ready": [f"{READY} (alone=? AND queue=? AND job_key=? AND <expr><?)"],
     "misplaced_schedules": [],
@@ -197,6 +201,7 @@ USES: dict[str, list[str]] = {
     "settle_owned": [BY_ID],
     "settle_waiting": [BY_ID],
     "strange_schedules": ["windlass_schedules_due (boot_id<?)", "windlass_schedules_due (boot_id>?)"],
+    "trim_logs": ["windlass_logs_by_run (job_id=?)"],
     "unregister": ["windlass_dispatchers USING INTEGER PRIMARY KEY", f"{RUNNING} (lease_owner=?)"],
     "update_schedule": ["windlass_schedules USING PRIMARY KEY (name=?)"],
     "update_unique": [BY_ID],
@@ -204,7 +209,7 @@ USES: dict[str, list[str]] = {
 """Every statement, and the indexes by which it finds its rows."""
 
 NO_TABLE = re.compile(
-    r"json_each|VIRTUAL TABLE|SCAN (gone|again)$|SUBQUERY|CONSTANT ROW|\(subquery"
+    r"json_each|VIRTUAL TABLE|SCAN (gone|again|part)$|SUBQUERY|CONSTANT ROW|\(subquery"
     r"|windlass_(devices|dispatchers|hosts|limits|queues|notifications|schedules|activity|activity_totals)\b"
 )
 """What may be walked: what the statement was given or has made, and tables of a thousand rows at most."""

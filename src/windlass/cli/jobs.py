@@ -135,6 +135,25 @@ def attempts(job_id: JobId, db: Db = None, app: App = None, as_json: Json = Fals
 
 
 @cli.command()
+def logs(
+    job_id: JobId,
+    attempt: Annotated[int | None, typer.Option(min=1, help="Only of that attempt.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job is over.")] = False,
+    lines: Annotated[int | None, typer.Option("--lines", "-n", min=0, help="Only the last ones.")] = None,
+    db: Db = None,
+    app: App = None,
+    as_json: Json = False,
+) -> None:
+    """What its handler logged, oldest first."""
+    from windlass.cli.logs import show_logs
+
+    opened = open_app(db, app)
+    if opened.jobs.get(job_id) is None:
+        _no_such_job(job_id)
+    show_logs(opened, job_id, Output(as_json=as_json), attempt=attempt, follow=follow, last=lines)
+
+
+@cli.command()
 def why(job_id: JobId, db: Db = None, app: App = None, as_json: Json = False) -> None:
     """Why is this job not running, and until when?"""
     opened = open_app(db, app)

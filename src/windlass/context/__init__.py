@@ -17,6 +17,7 @@ from windlass.context.context import (
     current,
     enter,
     leave,
+    see,
 )
 from windlass.context.resources import Resources, Service
 from windlass.context.results import Results, decoder_of, is_results, load_results
@@ -35,6 +36,7 @@ __all__ = [
     "is_results",
     "leave",
     "load_results",
+    "see",
     "sweep_tempdirs",
     "temp_root",
 ]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from windlass.context.kept import KeptLog
     from windlass.context.saying import Saying
 
 MESSAGE_LENGTH_MAX = 500
@@ -58,6 +59,7 @@ class Context:
         "_claim",
         "_db",
         "_job",
+        "_kept",
         "_log",
         "_progress",
         "_resources",
@@ -149,10 +151,19 @@ class Context:
         """A logger whose records carry ``job_id``, ``job_key`` and ``attempt``."""
         adapter: logging.LoggerAdapter[Any] | None = getattr(self, "_log", None)
         if adapter is None:
-            from windlass.context.joblog import job_logger
+            from windlass.context.joblog import JobLogger
 
-            adapter = self._log = job_logger(self._claim)
+            adapter = self._log = JobLogger(self._claim, self.keep)
         return adapter
+
+    def keep(self, record: logging.LogRecord) -> None:
+        """A record was made while it ran: it is kept with the attempt, where it is kept."""
+        try:
+            kept: KeptLog | None = self._kept
+        except AttributeError:
+            kept = self._kept = self._resources.open_log(self._claim)
+        if kept is not None:
+            kept.add(record)
 
     # ── stopping ───────────────────────────────────────────────────────────────────────────────
     @property
@@ -361,6 +372,13 @@ def _nothing() -> None:
 def current() -> Context | None:
     """The context of the attempt that runs in this thread or task, or None outside handlers."""
     return _current.get()
+
+
+def see(record: logging.LogRecord) -> None:
+    """Keeps a record with the attempt that runs in this thread or task, if one does."""
+    ctx = _current.get()
+    if ctx is not None:
+        ctx.keep(record)
 
 
 enter = _current.set

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+from windlass.context.kept import OWN
 from windlass.store.protocol import Claim
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):
-    """Puts ``[key #id/attempt]`` before each message, and the same as fields on each record."""
+    """Puts ``[key #id/attempt]`` before each message, and the same as fields on each record.
+
+    What is logged by it is kept with the attempt, also where the program's logging would let nothing through.
+    """
+
+    def __init__(self, claim: Claim, keep: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__(logging.getLogger(OWN), fields_of(claim))
+        self._keep = keep
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """As any logger."""
+        self._keep(logging.LogRecord(OWN, level, "", 0, msg, args, _error_of(kwargs.get("exc_info"))))
+        super().log(level, msg, *args, **{**kwargs, "stacklevel": kwargs.get("stacklevel", 1) + 1})
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         own = dict(self.extra or {})
@@ -20,9 +34,10 @@ class JobLogger(logging.LoggerAdapter[logging.Logger]):
         return (prefix.replace("%", "%%") if kwargs.get("args") else prefix) + str(msg), kwargs
 
 
-def job_logger(claim: Claim) -> JobLogger:
-    """The logger ``windlass.job``, speaking for one attempt."""
-    return JobLogger(logging.getLogger("windlass.job"), fields_of(claim))
+def _error_of(given: Any) -> Any:
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    return sys.exc_info() if given is True else given
 
 
 def fields_of(claim: Claim) -> dict[str, Any]:

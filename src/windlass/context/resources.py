@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from windlass.store.protocol import Claim, Store
+
+if TYPE_CHECKING:
+    from windlass.context.kept import KeptLog
 
 
 class Service(Protocol):
@@ -40,6 +43,10 @@ class Resources(Protocol):
     @property
     def transaction_limit_s(self) -> float:
         """How long ``ctx.transaction()`` may hold the write lock."""
+        ...
+
+    def open_log(self, claim: Claim) -> KeptLog | None:
+        """Where what the attempt logs is kept; None where it is not."""
         ...
 
     def report_progress(self, claim: Claim, progress: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from windlass.backoff import DEFAULT, Backoff
 from windlass.constraints import Constraints, to_text
+from windlass.context.kept import LEVELS
 from windlass.duration import Duration
 from windlass.errors import InvalidJob
 from windlass.fields import (
@@ -24,6 +25,7 @@ from windlass.outcome import Cancel, Policy, Retry, Rule, Snooze
 from windlass.rate import Rate, read_rate
 
 Isolation = Literal["process"] | None
+Logs = Literal["debug", "info", "warning", "error", "off"] | None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     constraints: str | None = None
     """What must hold while it runs, as canonical JSON."""
+    logs: str | None = None
+    """From which level on what it logs is kept; None: as the setting ``keep_logs`` says."""
     title: str | None = None
     """What people call it: its progress is shown under this title, and what it says."""
 
@@ -56,6 +60,7 @@ def read_options(
     concurrency: int | None = None,
     rate: Any = None,
     tags: Iterable[str] = (),
+    logs: Logs = None,
     title: str | None = None,
     constraints: Constraints | None = None,
 ) -> Options:
@@ -66,6 +71,8 @@ def read_options(
     """
     if isolation not in (None, "process"):
         raise InvalidJob(f'expected isolation to be None or "process", got {isolation!r:.80}')
+    if logs not in (None, "off", *LEVELS):
+        raise InvalidJob(f'expected logs to be None, "off" or one of {", ".join(LEVELS)}, got {logs!r:.80}')
     if backoff is not None and not isinstance(backoff, Backoff):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidJob(f"expected backoff to be a Backoff, got {backoff!r:.80}")
     return Options(
@@ -78,6 +85,7 @@ def read_options(
         concurrency=None if concurrency is None else checked_count("concurrency", concurrency),
         rate=None if rate is None else read_rate(rate),
         policy=Policy(DEFAULT if backoff is None else backoff, _rules(on_error or {})),
+        logs=logs,
         title=checked_text("title", title),
         constraints=to_text(constraints),
     )

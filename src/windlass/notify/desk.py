@@ -165,6 +165,7 @@ class _Tap:
         self._held = held
         self.stop_asked = inbox.stop_asked
         self.ready = inbox.ready
+        self.logged = inbox.logged
         self.failed = inbox.failed
 
     def settled(self, claim: Claim, outcome: AnyOutcome, took_us: int | None = None) -> None:

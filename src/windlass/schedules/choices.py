@@ -94,6 +94,8 @@ class PeriodicOptions(ScheduleOptions, total=False):
     """What exceptions mean."""
     isolation: Literal["process"] | None
     """``"process"``: in a child process, also where the app runs embedded."""
+    logs: Literal["debug", "info", "warning", "error", "off"] | None
+    """From which level on what it logs is kept."""
     title: str | None
     """What people call it: its progress is shown under this title."""
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from windlass.job import Attempt, Job, JobStatus
+from windlass.store.logbook import Logs
 
 if TYPE_CHECKING:
     from windlass.store.protocol import JobFilter, QueueState
 
 
-class Management(Protocol):
+class Management(Logs, Protocol):
     """The verbs. All are thread-safe."""
 
     def get(self, job_id: int) -> Job | None:

@@ -26,6 +26,7 @@ from windlass.store.flows import Flows
 from windlass.store.hosts import Hosts
 from windlass.store.limits import Limits
 from windlass.store.listing import Listing
+from windlass.store.logbook import LogChunk
 from windlass.store.management import Management
 from windlass.store.notices import Notices
 from windlass.store.place import Place
@@ -267,8 +268,9 @@ class Store(
         settlements: Sequence[Settlement],
         request: ClaimRequest | None = None,
         progress: Sequence[ProgressNote] = (),
+        logs: Sequence[LogChunk] = (),
     ) -> Turn:
-        """In one transaction: keeps progress, settles finished attempts row by row, claims ready jobs.
+        """In one transaction: keeps progress and logs, settles finished attempts one by one, claims jobs.
 
         Best first: highest priority, then lowest id, over all lanes together.
         """

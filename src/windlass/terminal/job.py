@@ -17,11 +17,11 @@ from textual.widgets import Static
 from windlass.app import Windlass
 from windlass.duration import describe
 from windlass.errors import InvalidJob
-from windlass.job import Attempt, Job, JobStatus, Why
+from windlass.job import Attempt, Job, JobStatus, LogLine, Why
 from windlass.redact import clean, printable, shown
 from windlass.store.flows import Relative
 from windlass.terminal.view import Ask, Sheet
-from windlass.terminal.words import STYLES, progress_text, status_text, took, when
+from windlass.terminal.words import LEVELS, STYLES, progress_text, status_text, took, when
 
 if TYPE_CHECKING:
     from windlass.terminal.window import Window
@@ -38,6 +38,7 @@ class Detail(NamedTuple):
     attempts: list[Attempt]
     parents: list[Relative]
     children: list[Relative]
+    logs: list[LogLine]
 
 
 class JobSheet(Sheet):
@@ -154,7 +155,7 @@ def _read(app: Windlass, job_id: int) -> Detail | None:
     jobs = app.jobs
     return Detail(
         job, why, jobs.attempts(job_id),
-        jobs.parents(job_id, limit=_RELATIVES), jobs.children(job_id, limit=_RELATIVES),
+        jobs.parents(job_id, limit=_RELATIVES), jobs.children(job_id, limit=_RELATIVES), jobs.logs(job_id),
     )  # fmt: skip
 
 
@@ -169,6 +170,8 @@ def _parts(found: Detail) -> Iterator[RenderableType]:
         yield from _section("last error", Text(printable(clean(job.last_error)), "red"))
     if found.attempts:
         yield from _section("attempts that went wrong", _attempts(found.attempts))
+    if found.logs:
+        yield from _section("what it logged", _logged(found.logs))
     for title, family in (("waits for", found.parents), ("wait for it", found.children)):
         if family:
             yield from _section(title, _family(family))
@@ -213,6 +216,24 @@ def _attempts(attempts: Sequence[Attempt]) -> Table:
             Text(when(one.finished_at), "dim"),
             Text(took(one.started_at, one.finished_at), "dim"),
             Text(printable(clean(one.error or "").partition("\n")[0])),
+        )
+    return table
+
+
+def _logged(lines: Sequence[LogLine]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for _ in range(4):
+        table.add_column(vertical="top", overflow="fold")
+    for before, one in zip([None, *lines], lines, strict=False):
+        if one.number > 1 and (
+            before is None or (before.attempt, before.number + 1) != (one.attempt, one.number)
+        ):
+            table.add_row("", "", "", Text("… lines before are not kept", "dim"))
+        table.add_row(
+            str(one.attempt),
+            Text(f"{one.at.astimezone():%H:%M:%S}", "dim"),
+            Text(printable(one.level).lower(), LEVELS.get(one.level, "dim")),
+            Text(printable(clean(one.text))),
         )
     return table
 

@@ -20,6 +20,8 @@ STYLES = {
     JobStatus.FAILED: "red",
     JobStatus.CANCELLED: "magenta",
 }
+LEVELS = {"DEBUG": "dim", "INFO": "", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
+"""The styles of what was logged."""
 _BAR = 12
 _SPARKS = "▁▂▃▄▅▆▇█"
 _UNITS = ((1e-3, "µs", 1e6), (1.0, "ms", 1e3))

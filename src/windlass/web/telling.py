@@ -21,9 +21,11 @@ from windlass.web.shapes.jobs import (
     GraphEdge,
     GraphNode,
     JobDetail,
+    JobLogs,
     JobRow,
     JobState,
     LeaseOwner,
+    LogRow,
     WhyRow,
 )
 
@@ -114,6 +116,19 @@ def history_of(app: Windlass, job: Job) -> list[AttemptRow]:
     return told
 
 
+def logs_of(app: Windlass, job_id: int) -> JobLogs:
+    """What its handler logged, cleaned once more: of secrets that became known since it was kept."""
+    return JobLogs(
+        lines=[
+            LogRow(
+                attempt=line.attempt, number=line.number, at=line.at, level=line.level,
+                logger=clean(line.logger, LINE_MOST), text=clean(line.text),
+            )
+            for line in app.jobs.logs(job_id)
+        ]
+    )  # fmt: skip
+
+
 def actions_of(job: Job) -> list[Action]:
     """What may be done to it as it stands."""
     if job.status is JobStatus.RUNNING:
@@ -130,6 +145,7 @@ def commands_of(job: Job) -> list[Command]:
     told = [
         Command(does="Show it", command=f"windlass jobs show {job.id}"),
         Command(does="Why it is not running", command=f"windlass jobs why {job.id}"),
+        Command(does="What it logged", command=f"windlass jobs logs {job.id}"),
         Command(does="Follow it", command=f"windlass watch {job.id}"),
     ]
     said = {"retry": "Retry it", "cancel": "Cancel it", "delete": "Delete it"}

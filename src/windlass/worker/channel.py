@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from windlass.outcome import AnyOutcome
+from windlass.store.logbook import LogChunk
 
 _LENGTH = struct.Struct("<I")
 TOKEN = struct.Struct("<I")
@@ -30,6 +31,8 @@ class Result(msgspec.Struct, array_like=True, frozen=True):
     token: int
     took_us: int
     outcome: AnyOutcome
+    log: LogChunk | None = None
+    """What it logged and has not told yet."""
 
 
 decode_jobs = msgspec.msgpack.Decoder(list[JobFrame]).decode

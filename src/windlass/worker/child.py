@@ -10,6 +10,7 @@ from typing import Any
 
 from windlass.clock import monotonic
 from windlass.context import StopReason
+from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim
 from windlass.worker.channel import TOKEN, Frames, Outbox, Result, decode_message, decode_result, frame
 from windlass.worker.given import Given
@@ -231,6 +232,8 @@ class Child:
             if message[0] == "result":
                 self.loop_blocked = False
                 self._late_results.append(message[1])
+            elif message[0] == "log":
+                yield ["log", LogChunk(*message[1:])]
             else:
                 yield message
 

@@ -10,7 +10,7 @@ from typing import Any
 from windlass.clock import Clock, SystemClock, earliest, monotonic
 from windlass.errors import OutcomeUnknown, StoreError, UnsafeDatabase
 from windlass.outcome import AnyOutcome, Completed
-from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Settlement, Store, Turn
+from windlass.store.protocol import Claim, ClaimRequest, Lane, Settlement, Store, Turn
 from windlass.worker.asking import Asking, pause_s
 from windlass.worker.cancelling import Cancelling
 from windlass.worker.conditions import Conditions, OpenDevice, own_device
@@ -21,6 +21,7 @@ from windlass.worker.openings import Openings
 from windlass.worker.orders import Orders
 from windlass.worker.pool import Inbox, Pool
 from windlass.worker.refused import refused
+from windlass.worker.said import Said
 from windlass.worker.slots import Slots
 from windlass.worker.sources import Source
 from windlass.worker.stopping import Stopping
@@ -85,7 +86,8 @@ class Dispatcher:
         self._asking = Asking(sources)
         self._orders = Orders()
         self._settlements: list[Settlement] = []
-        self._progress: dict[int, ProgressNote] = {}
+        self._said = Said()
+        self.progressed, self.logged = self._said.progressed, self._said.logged
         self._conditions = Conditions(
             store, open_device or own_device(state_dir, self._clock),
             wake=lambda: self._orders.give(self._device_turned),
@@ -232,33 +234,33 @@ class Dispatcher:
             return True
         claims = self._may_claim()
         if not self._settlements and not claims:
-            return bool(self._progress) and now - self._last_turn >= _PROGRESS_S
+            return bool(self._said) and now - self._last_turn >= _PROGRESS_S
         # While traffic flows, wait for company; the first one after a pause goes at once.
         return (claims and self._more) or now - self._last_turn >= LINGER_S
 
     def _next_turn(self, now: float) -> float | None:
         if self._settlements or self._reconcile or self._may_claim():
             return max(self._turn_again_at, now if self._turn_is_due(now) else self._last_turn + LINGER_S)
-        return self._last_turn + _PROGRESS_S if self._progress else None
+        return self._last_turn + _PROGRESS_S if self._said else None
 
     def _may_claim(self) -> bool:
         return self._work_likely and not (self._pool_full or self._stopping.asked or self._member.is_shut)
 
     def _turn(self) -> None:
         settlements, self._settlements = self._settlements, []
-        progress, self._progress = self._progress, {}
+        told = self._said.take()
         try:
             if self._reconcile:
                 self._store.reclaim(self.owner, keep=self._pool.held() + [one.job_id for one in settlements])
                 self._reconcile = False
             request = self._request()
-            if request is None and not settlements and not progress:
+            if request is None and not settlements and not any(told):
                 return
-            turn = self._store.settle_and_claim(settlements, request, list(progress.values()))
+            turn = self._store.settle_and_claim(settlements, request, *told)
         except (StoreError, OSError) as error:
             self._pool.unplace()
             self._settlements = settlements + self._settlements
-            self._progress = progress | self._progress
+            self._said.put_back(told)
             self._back_off(error)
             return
         self._pool.flush()
@@ -268,7 +270,7 @@ class Dispatcher:
         requeued = turn.freed or any(type(one.outcome) is not Completed for one in settlements)
         if turn.freed:  # … some of it for later
             self._upkeep.look_for_due(self._last_turn)
-        self._after(turn, request, told=bool(settlements or progress), requeued=requeued)
+        self._after(turn, request, told=bool(settlements or any(told)), requeued=requeued)
 
     def _after(self, turn: Turn, request: ClaimRequest | None, *, told: bool, requeued: bool) -> None:
         self._settlements += refused(turn)
@@ -377,9 +379,6 @@ class Dispatcher:
         self._pool_full = False
         if type(outcome) is not Completed:
             self._upkeep.look_for_due(monotonic())
-
-    def progressed(self, claim: Claim, progress: str) -> None:
-        self._progress[claim.job_id] = ProgressNote(claim.job_id, claim.attempt, claim.token, progress)
 
     def message(self, name: str, data: Any, request_id: int | None) -> None:
         if self._on_message is not None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
 from windlass.context import StopReason
+from windlass.context.kept import LogBook
 from windlass.outcome import AnyOutcome, Crashed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.worker.alone import Alone
@@ -67,6 +68,7 @@ class FuturePool:
         self._on_start = on_start
         self._own: list[Executor] = []
         self._news = News()
+        self._logs = LogBook(self._news.logged)
         self._held: dict[int, Batch | None] = {}
         """Of each job the piece of work that it is in; None while it is only placed."""
         self._batches: dict[Batch, None] = {}
@@ -81,7 +83,7 @@ class FuturePool:
     def start(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._service = LocalService(self._news)
-        self._performer = self._make_performer(self._service, self._news.progressed)
+        self._performer = self._make_performer(self._service, self._news.progressed, self._logs)
         self._asks = Asks(self._performer)
         # Looked up now, so that a program nobody else could find fails here and not with its first job.
         self._program = "" if isinstance(self._executor, ThreadPoolExecutor) else self._target()
@@ -182,7 +184,7 @@ class FuturePool:
             batch.within_reach = True
             for claim in batch.claims:
                 self._time(batch, claim)
-            batch.future = executor.submit(perform_all_with, self._performer, given)
+            batch.future = executor.submit(perform_all_with, self._performer, self._logs, given)
             return batch.future
         if not isinstance(executor, ProcessPoolExecutor):
             # Another machine's clock says nothing about ours: there, what is handed over counts as started.
@@ -235,8 +237,10 @@ class FuturePool:
 
     def _came(self, batch: Batch, came: Came) -> None:
         self._forget(batch)
-        for claim, (outcome, took_us) in zip(batch.claims, came, strict=True):
+        for claim, (outcome, took_us, said) in zip(batch.claims, came, strict=True):
             self._estimates.learn(claim.key, took_us)
+            if said is not None:
+                self._inbox.logged(said)
             self._inbox.settled(claim, outcome, took_us)
 
     def _broke(self, executor: Executor | None, error: BrokenExecutor) -> None:
@@ -252,6 +256,8 @@ class FuturePool:
         self._forget(batch)
         took_us = (stopwatch_ns() - batch.began_ns) // 1000 if batch.began_ns else None
         for claim in batch.claims:
+            if (said := self._logs.close(claim)) is not None:
+                self._inbox.logged(said)
             self._inbox.settled(claim, outcome, took_us)
 
     def _forget(self, batch: Batch) -> None:

@@ -26,8 +26,10 @@ import msgspec
 from windlass import platform
 from windlass.clock import stopwatch_ns
 from windlass.context import Service
+from windlass.context.kept import LogBook
 from windlass.handlers import Registry
 from windlass.outcome import AnyOutcome, Failed
+from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim, Store
 from windlass.worker.channel import TOKEN, Frames, Result, Sender, decode_jobs, decode_message, frame
 from windlass.worker.eventloop import EventLoop
@@ -99,14 +101,16 @@ class Isolate:
 
     def load(self, target: str) -> None:
         """Finds the app, prepares its handlers and runs its start-up callbacks."""
+        from windlass.handlers.kept import log_levels
         from windlass.logs import configure_logging
         from windlass.target import load_app
 
         app = load_app(target)
-        configure_logging(app.settings)
         app.prepare()
+        configure_logging(app.settings, log_levels(app.registry, app.settings.keep_logs))
         self._progress = ProgressGate(self.send)
-        self.performer = app.make_performer(self.service, self._progress.note)
+        self._logs = LogBook(lambda chunk: self.send(["log", *chunk]))
+        self.performer = app.make_performer(self.service, self._progress.note, self._logs)
         run_start_callbacks(app.registry, self.service, app.store)
 
     def run(self) -> None:
@@ -124,7 +128,7 @@ class Isolate:
             took_us = (clock() - began) // 1000
             self._refuse_fork()
             self._progress.flush(claim.job_id)
-            jobs.sendall(_result(claim, took_us, outcome))
+            jobs.sendall(_result(claim, took_us, outcome, self._logs.close(claim)))
         self.performer.close(FAREWELL_S)
         os._exit(0)
 
@@ -196,7 +200,7 @@ class Isolate:
         took_us = (stopwatch_ns() - began) // 1000
         self._refuse_fork()
         self._progress.flush(claim.job_id)
-        self.send(["result", _result(claim, took_us, outcome)[4:]])
+        self.send(["result", _result(claim, took_us, outcome, self._logs.close(claim))[4:]])
 
     def _deliver(self, name: str, data: Any, request_id: int | None) -> None:
         # On a thread of their own: a callback that takes its time must keep no cancellation waiting.
@@ -221,12 +225,12 @@ class Isolate:
             os._exit(1)
 
 
-def _result(claim: Claim, took_us: int, outcome: AnyOutcome) -> bytes:
+def _result(claim: Claim, took_us: int, outcome: AnyOutcome, log: LogChunk | None) -> bytes:
     try:
-        return frame(Result(claim.job_id, claim.token, took_us, outcome))
+        return frame(Result(claim.job_id, claim.token, took_us, outcome, log))
     except Exception as error:  # noqa: BLE001 - whatever it is, the dispatcher must hear of an end
         told = Failed(f"its outcome cannot be told: {type(error).__name__}: {error!r}", "permanent")
-        return frame(Result(claim.job_id, claim.token, took_us, told))
+        return frame(Result(claim.job_id, claim.token, took_us, told, log))
 
 
 class WorkerService:

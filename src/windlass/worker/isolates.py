@@ -128,7 +128,7 @@ class IsolatePool:
             # What is under a rate starts at once or not at all.
             rated = claim.start_by_us is not None
             fit = (one for one in self._children if self._is_open(one) and not (rated and one.queued))
-            child = min(fit, key=_backlog, default=None)
+            child = min(fit, key=lambda child: child.backlog_us, default=None)
             if rated:
                 self._yields.told(came_in=child is not None)
         if child is None:
@@ -180,15 +180,20 @@ class IsolatePool:
         for child in list(self._children):
             # Whether it lives is asked first: what a dead one has said is then all there is to read.
             is_alive = child.process.is_alive
-            # Messages before results: a job's last progress comes before its end.
-            for message in child.messages():
-                self._hear(child, message)
-            for claim, result in child.results():
-                if result.outcome != LATE:
-                    self._estimates.learn(claim.key, result.took_us)
-                self._inbox.settled(claim, result.outcome, result.took_us)
+            self._hear_all(child)
             if not is_alive:
                 self._died(child)
+
+    def _hear_all(self, child: Child) -> None:
+        # Messages before results: a job's last progress comes before its end.
+        for message in child.messages():
+            self._hear(child, message)
+        for claim, result in child.results():
+            if result.outcome != LATE:
+                self._estimates.learn(claim.key, result.took_us)
+            if result.log is not None:
+                self._inbox.logged(result.log)
+            self._inbox.settled(claim, result.outcome, result.took_us)
 
     def _hear(self, child: Child, message: list[Any]) -> None:
         match message:
@@ -216,6 +221,9 @@ class IsolatePool:
                 given = child.find(job_id, token)
                 if given is not None:
                     self._inbox.progressed(given.claim, progress)
+            case ["log", chunk]:
+                # Also where its attempt is over by now: it has its place among what came with the result.
+                self._inbox.logged(chunk)
             case ["message", name, data, request_id]:
                 self._inbox.message(name, data, request_id)
             case ["stop"]:
@@ -303,7 +311,8 @@ class IsolatePool:
         self._count = count
         regular = [child for child in self._children if not (child.worn or child.for_suspects)]
         # Who has the least to do goes first.
-        for child in sorted(regular, key=_burden)[: max(len(regular) - count, 0)]:
+        regular.sort(key=lambda child: len(child.everything()))
+        for child in regular[: max(len(regular) - count, 0)]:
             self._retire(child)
 
     def _retire(self, child: Child) -> None:
@@ -378,10 +387,7 @@ class IsolatePool:
 
     def _bury(self, child: Child, verdict: Callable[[Claim], AnyOutcome]) -> None:
         child.process.kill()
-        for message in child.messages():
-            self._hear(child, message)
-        for claim, result in child.results():
-            self._inbox.settled(claim, result.outcome, result.took_us)
+        self._hear_all(child)
         for given in child.everything():
             self._inbox.settled(given.claim, verdict(given.claim))
         child.process.close()
@@ -389,11 +395,3 @@ class IsolatePool:
 
 def _let_go(claim: Claim) -> Released:
     return Released("the service stopped", alone=claim.alone)
-
-
-def _burden(child: Child) -> int:
-    return len(child.everything())
-
-
-def _backlog(child: Child) -> float:
-    return child.backlog_us

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Concatenate
 
 from windlass.context import StopReason
+from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim
 from windlass.target import PerformerLike
 from windlass.worker.isolate import WorkerService
@@ -44,6 +45,10 @@ class News:
     def progressed(self, claim: Claim, progress: str) -> None:
         """A running attempt says how far it is."""
         self.tell(lambda inbox: inbox.progressed(claim, progress))
+
+    def logged(self, chunk: LogChunk) -> None:
+        """A running attempt has logged something."""
+        self.tell(lambda inbox: inbox.logged(chunk))
 
     def deliver(self, inbox: Inbox) -> None:
         """Tells the inbox everything so far; called on the dispatcher's thread."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from windlass.context import StopReason
 from windlass.outcome import AnyOutcome
+from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim, Lane
 
 
@@ -19,6 +20,10 @@ class Inbox(Protocol):
 
     def progressed(self, claim: Claim, progress: str) -> None:
         """A running attempt says how far it is (JSON text)."""
+        ...
+
+    def logged(self, chunk: LogChunk) -> None:
+        """An attempt has logged something; what it said before its end comes before ``settled``."""
         ...
 
     def message(self, name: str, data: Any, request_id: int | None) -> None:

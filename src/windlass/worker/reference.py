@@ -10,29 +10,31 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from windlass.clock import stopwatch_ns
+from windlass.context.kept import LogBook
 from windlass.context.saying import NOTICE
 from windlass.outcome import AnyOutcome
+from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim
 from windlass.target import PerformerLike
 
 Given = tuple[tuple[Any, ...], bool]
 """The fields of a claim, and whether its handler is async."""
-Came = list[tuple[AnyOutcome, int]]
-"""Of each job in turn what became of it, and how many microseconds it took."""
+Came = list[tuple[AnyOutcome, int, LogChunk | None]]
+"""Of each job in turn what became of it, how many microseconds it took, and what it logged."""
 
-_performers: dict[str, PerformerLike] = {}
+_performers: dict[str, tuple[PerformerLike, LogBook]] = {}
 _making = threading.Lock()
 
 
 def perform_by_reference(target: str, given: Sequence[Given]) -> Came:
     """Runs jobs one after the other in another process, which finds the app by its target."""
-    performer = _performer_of(target)
-    return [perform_with(performer, Claim(*fields), is_async) for fields, is_async in given]
+    performer, logs = _performer_of(target)
+    return perform_all_with(performer, logs, [(Claim(*fields), is_async) for fields, is_async in given])
 
 
-def perform_all_with(performer: PerformerLike, claims: Sequence[tuple[Claim, bool]]) -> Came:
+def perform_all_with(performer: PerformerLike, logs: LogBook, claims: Sequence[tuple[Claim, bool]]) -> Came:
     """Runs jobs one after the other in a thread of this process."""
-    return [perform_with(performer, claim, is_async) for claim, is_async in claims]
+    return [(*perform_with(performer, claim, is_async), logs.close(claim)) for claim, is_async in claims]
 
 
 def perform_with(performer: PerformerLike, claim: Claim, is_async: bool) -> tuple[AnyOutcome, int]:
@@ -47,20 +49,25 @@ def perform_with(performer: PerformerLike, claim: Claim, is_async: bool) -> tupl
     return outcome, (stopwatch_ns() - began_ns) // 1000
 
 
-def _performer_of(target: str) -> PerformerLike:
+def _performer_of(target: str) -> tuple[PerformerLike, LogBook]:
     # Many threads of one process may bring its first jobs at once.
     with _making:
-        performer = _performers.get(target)
-        if performer is None:
+        made = _performers.get(target)
+        if made is None:
+            from windlass.handlers.kept import log_levels
+            from windlass.logs import let_through
             from windlass.target import load_app
             from windlass.worker.isolate import run_start_callbacks
 
             app = load_app(target)
             app.prepare()
+            let_through(log_levels(app.registry, app.settings.keep_logs))
             service = _Deaf()
             run_start_callbacks(app.registry, service, app.store)
-            performer = _performers[target] = app.make_performer(service, _unheard)
-        return performer
+            # What is logged comes with the results.
+            logs = LogBook()
+            made = _performers[target] = app.make_performer(service, _unheard, logs), logs
+        return made
 
 
 def _unheard(claim: Claim, progress: str) -> None:

@@ -8,11 +8,12 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from windlass.clock import monotonic, stopwatch_ns
 from windlass.context import Service, StopReason
 from windlass.context.joblog import fields_of
+from windlass.context.kept import LogBook
 from windlass.outcome import AnyOutcome, Failed, Released
 from windlass.store.protocol import Claim, Lane
 from windlass.target import PerformerLike
@@ -33,8 +34,15 @@ _CLEANUP_S = 1.0
 _SUSPECT_WAITS_S = 2.0
 """So long a suspect waits for the threads to come free; then it runs beside others."""
 
-MakePerformer = Callable[[Service, Callable[[Claim, str], None]], PerformerLike]
-"""Builds the performer from the service and the function that takes progress."""
+
+class MakePerformer(Protocol):
+    """Builds the performer from the service, the function that takes progress, and where logs are kept."""
+
+    def __call__(
+        self, service: Service, report_progress: Callable[[Claim, str], None], logs: LogBook | None = None, /
+    ) -> PerformerLike:
+        """Once for each pool."""
+        ...
 
 
 class ThreadPool:
@@ -55,6 +63,7 @@ class ThreadPool:
         self._async_concurrency = async_concurrency
         self._on_start = on_start
         self._news = News()
+        self._logs = LogBook(self._news.logged)
         self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._placed: list[tuple[Claim, bool]] = []
         self._rooms: dict[str, int] = {}
@@ -80,7 +89,7 @@ class ThreadPool:
     def start(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._service = LocalService(self._news)
-        self._performer = self._make_performer(self._service, self._news.progressed)
+        self._performer = self._make_performer(self._service, self._news.progressed, self._logs)
         self._asks = Asks(self._performer)
         if self._on_start is not None:
             self._on_start(self._service)
@@ -123,6 +132,7 @@ class ThreadPool:
         self._news.deliver(self._inbox)
         # A thread cannot be ended from outside: its job goes back, and its late result will be discarded.
         for claim in (*self._sync.values(), *self._async.values()):
+            self._tell_log(self._inbox, claim)
             self._inbox.settled(claim, Released("the service stopped"))
         self._performer.close(FAREWELL_S)
         self._sync.clear()
@@ -231,7 +241,13 @@ class ThreadPool:
 
     def _settled(self, inbox: Inbox, claim: Claim, outcome: AnyOutcome, took_us: int | None) -> None:
         if self._over(claim):
+            self._tell_log(inbox, claim)
             inbox.settled(claim, outcome, took_us)
+
+    def _tell_log(self, inbox: Inbox, claim: Claim) -> None:
+        chunk = self._logs.close(claim)
+        if chunk is not None:
+            inbox.logged(chunk)
 
     def _over(self, claim: Claim) -> bool:
         """Notes that a job is over; False where nobody waits for it any more."""

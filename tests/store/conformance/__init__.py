@@ -14,6 +14,7 @@ from tests.store.conformance.enqueueing import Enqueueing
 from tests.store.conformance.existing import Existing
 from tests.store.conformance.expiring import Expiring
 from tests.store.conformance.flowing import Flowing
+from tests.store.conformance.keeping import Keeping
 from tests.store.conformance.limiting import Limiting
 from tests.store.conformance.listening import Listening
 from tests.store.conformance.listing import Listing
@@ -39,6 +40,7 @@ class StoreConformance(
     Recovering,
     Managing,
     Recording,
+    Keeping,
     Listing,
     Limiting,
     Scheduling,

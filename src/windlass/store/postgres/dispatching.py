@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from windlass.outcome import Completed
+from windlass.store.logbook import LogChunk
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
@@ -35,8 +36,9 @@ class Dispatching(dispatching.Dispatching):
         settlements: Sequence[Settlement],
         request: ClaimRequest | None = None,
         progress: Sequence[ProgressNote] = (),
+        logs: Sequence[LogChunk] = (),
     ) -> Turn:
-        return again(lambda: super(Dispatching, self).settle_and_claim(settlements, request, progress))
+        return again(lambda: super(Dispatching, self).settle_and_claim(settlements, request, progress, logs))
 
     @contextmanager
     def turn(self, request: ClaimRequest | None, *, full: bool) -> Generator[Connection]:

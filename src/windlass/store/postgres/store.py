@@ -29,6 +29,7 @@ from windlass.store.protocol import ProgressNote, Settlement
 from windlass.store.relational.auditing import Auditing
 from windlass.store.relational.expiring import Expiring
 from windlass.store.relational.flowing import Flowing
+from windlass.store.relational.keeping import Keeping
 from windlass.store.relational.limiting import Limiting
 from windlass.store.relational.listing import Listing
 from windlass.store.relational.managing import Managing
@@ -48,6 +49,7 @@ class PostgresStore(
     Producing,
     Scheduling,
     Dispatching,
+    Keeping,
     Expiring,
     Managing,
     Tallying,

@@ -11,6 +11,7 @@ from typing import Any
 
 from windlass.clock import Clock
 from windlass.outcome import DEADLINE_MISSED, Completed, Quarantined, StopReason
+from windlass.store.logbook import LogChunk
 from windlass.store.protocol import (
     Claim,
     ClaimRequest,
@@ -25,6 +26,7 @@ from windlass.store.relational import flowing, limiting, succession
 from windlass.store.relational.engine import Connection, Engine
 from windlass.store.relational.foreign import oddity, rewrite_created_at, unreadable
 from windlass.store.relational.hosting import Hosting
+from windlass.store.relational.keeping import keep_apart, keep_logs
 from windlass.store.relational.recording import Recording, waited_us
 from windlass.store.relational.settling import STOP_REASONS, Settler
 from windlass.store.relational.statements import SQL
@@ -50,26 +52,29 @@ class Dispatching(Hosting, Recording):
         settlements: Sequence[Settlement],
         request: ClaimRequest | None = None,
         progress: Sequence[ProgressNote] = (),
+        logs: Sequence[LogChunk] = (),
     ) -> Turn:
-        return self.despite_bad_text(lambda: self._safe_turn(settlements, request, progress))
+        return self.despite_bad_text(lambda: self._safe_turn(settlements, request, progress, logs))
 
     def _safe_turn(
         self,
         settlements: Sequence[Settlement],
         request: ClaimRequest | None,
         progress: Sequence[ProgressNote],
+        logs: Sequence[LogChunk],
     ) -> Turn:
         try:
-            return self._turn(settlements, request, progress, one_by_one=False)
+            return self._turn(settlements, request, progress, logs, one_by_one=False)
         except _Refused:
             # Again with a savepoint for each, so that only the offender fails. Progress has its next note.
-            return self._turn(settlements, request, progress, one_by_one=True)
+            return self._turn(settlements, request, (), logs, one_by_one=True)
 
     def _turn(
         self,
         settlements: Sequence[Settlement],
         request: ClaimRequest | None,
         progress: Sequence[ProgressNote],
+        logs: Sequence[LogChunk],
         *,
         one_by_one: bool,
     ) -> Turn:
@@ -80,11 +85,13 @@ class Dispatching(Hosting, Recording):
         with self.turn(request, full=full) as connection:
             settler = Settler(connection, self.clock, now_us, now)
             if one_by_one:
+                keep_apart(connection, logs, self.database.refusals)
                 self._settle_apart(connection, settler, settlements, turn)
             else:
                 try:
                     for note in progress:
                         self.progress_on(connection, note)
+                    keep_logs(connection, logs)
                     self.settle(connection, settler, settlements, turn)
                 except self.database.refusals as error:
                     raise _Refused from error

@@ -208,6 +208,7 @@ def remove(connection: Connection, job_ids: Collection[int]) -> list[int]:
         connection.execute(SQL["flow_await_again"], (json.dumps(completed),))
     ids = json.dumps(removed)
     connection.execute(SQL["delete_attempts"], (ids,))
+    connection.execute(SQL["delete_logs"], (ids,))
     connection.execute(SQL["flow_unbind"], (ids,))
     return removed
 

@@ -37,6 +37,7 @@ class Table(NamedTuple):
 TABLES = (
     Table("background_service_jobs", ("id",)),
     Table("windlass_attempts", ("id",)),
+    Table("windlass_logs", ("id",)),
     Table("windlass_dependencies", ("parent", "child")),
     Table("windlass_queues", ("queue",)),
     Table("windlass_limits", ("kind", "name")),
@@ -50,7 +51,7 @@ TABLES = (
     # What these had RUNNING at the cut, the target takes back as it does from any that died.
     Table("windlass_dispatchers", ("id",)),
 )
-COUNTED_ON = ("background_service_jobs", "windlass_attempts", "windlass_audit", "windlass_dispatchers")
+COUNTED_ON = tuple(table.name for table in TABLES if table.key == ("id",))
 """Tables whose ids are never used again, also by the target."""
 
 

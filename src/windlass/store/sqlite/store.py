@@ -16,6 +16,7 @@ from windlass.store.relational.auditing import Auditing
 from windlass.store.relational.dispatching import Dispatching
 from windlass.store.relational.expiring import Expiring
 from windlass.store.relational.flowing import Flowing
+from windlass.store.relational.keeping import Keeping
 from windlass.store.relational.limiting import Limiting
 from windlass.store.relational.listing import Listing
 from windlass.store.relational.managing import Managing
@@ -47,6 +48,7 @@ class SqliteStore(
     Producing,
     Scheduling,
     Dispatching,
+    Keeping,
     Expiring,
     Managing,
     Tallying,

@@ -22,6 +22,7 @@ from windlass.web.shapes.jobs import (
     JobCopy,
     JobDetail,
     JobId,
+    JobLogs,
     JobOptions,
     JobPage,
     JobQuery,
@@ -29,7 +30,7 @@ from windlass.web.shapes.jobs import (
     Suggestions,
     SuggestQuery,
 )
-from windlass.web.telling import detail_of, row_of
+from windlass.web.telling import detail_of, logs_of, row_of
 
 routes = Routes("jobs")
 
@@ -58,6 +59,13 @@ def enqueue(call: Call, body: NewJob) -> Enqueued:
 def show(call: Call, job_id: JobId) -> JobDetail:
     """A job with all that is known about it."""
     return detail_of(call.app, _get(call.app, job_id))
+
+
+@routes.get("/api/jobs/{job_id}/logs")
+def logs(call: Call, job_id: JobId) -> JobLogs:
+    """What its handler logged, attempt by attempt: the newest lines of each."""
+    _get(call.app, job_id)
+    return logs_of(call.app, job_id)
 
 
 @routes.post("/api/jobs/{job_id}/retry")

@@ -122,6 +122,26 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
 
 
+class LogRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line that its handler logged."""
+
+    attempt: int
+    number: int
+    """Which line of its run it is, from 1: only the newest are kept."""
+    at: datetime
+    level: str
+    """``INFO``, ``WARNING`` …"""
+    logger: str
+    text: str
+
+
+class JobLogs(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of what a job's handler logged."""
+
+    lines: list[LogRow]
+    """Oldest first."""
+
+
 class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the graph of whom it waits for and who waits for it."""
 
