@@ -100,17 +100,16 @@ class BorrowedDatabase(Database):
             yield Statements(self._raw)
 
     @contextmanager
-    def transaction(self, *, full: bool, turn: Turn | None) -> Generator[Statements]:
+    def transaction(self, *, full: bool, turn: Turn | None, ask: str | None = None) -> Generator[Statements]:
         """Joins the caller's transaction, or makes one; in the caller's, its own settings decide."""
         raw = self._raw
         if raw.pgconn.transaction_status != TransactionStatus.IDLE:
             with joined(raw, self.name, apart=True):
-                yield Statements(raw)
+                yield Statements(raw)  # what was to be asked stays unanswered, which is allowed
             return
         try:
             with kept(raw, self.name):
-                self.begin_on(raw, full=full, turn=turn)
-                yield Statements(raw)
+                yield Statements(raw, self.begin_on(raw, full=full, turn=turn, ask=ask))
                 self.check_open(raw)
                 self.commit(raw)
         except BaseException:

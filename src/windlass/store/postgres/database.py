@@ -107,19 +107,22 @@ class Database:
         """A transaction in which nobody else of ours writes: commits at its end, or rolls back."""
         return self.transaction(full=full, turn="alone")
 
-    def share(self, *, full: bool) -> Any:
-        """A transaction beside others that share: for what changes only rows that it owns."""
-        return self.transaction(full=full, turn="shared")
+    def share(self, *, full: bool, ask: str) -> Any:
+        """A transaction beside others that share: for what changes only rows that it owns.
+
+        ``ask`` is a query that is answered under the lock, by ``answer``, in the same round trip.
+        """
+        return self.transaction(full=full, turn="shared", ask=ask)
 
     @contextmanager
-    def transaction(self, *, full: bool, turn: Turn | None) -> Generator[Statements]:
+    def transaction(self, *, full: bool, turn: Turn | None, ask: str | None = None) -> Generator[Statements]:
         """A transaction: commits at its end, or rolls back. ``full``: it is on the disk by then."""
         self.refuse_nesting()
-        raw = self._begin(full=full, turn=turn)
+        raw, answer = self._begin(full=full, turn=turn, ask=ask)
         try:
             try:
                 with translated(self.name):
-                    yield Statements(raw)
+                    yield Statements(raw, answer)
                     self.check_open(raw)
             except BaseException:
                 self.undo(raw)
@@ -128,19 +131,27 @@ class Database:
         finally:
             self.connections.give_back(raw)
 
-    def _begin(self, *, full: bool, turn: Turn | None) -> psycopg.Connection[Any]:
+    def _begin(
+        self, *, full: bool, turn: Turn | None, ask: str | None
+    ) -> tuple[psycopg.Connection[Any], object]:
         raw = self.connections.take()
         try:
             with translated(self.name):
-                self.begin_on(raw, full=full, turn=turn)
+                return raw, self.begin_on(raw, full=full, turn=turn, ask=ask)
         except BaseException:
             self.undo(raw)
             self.connections.give_back(raw)
             raise
-        return raw
 
-    def begin_on(self, raw: psycopg.Connection[Any], *, full: bool, turn: Turn | None = None) -> None:
-        """Begins a transaction with our limits, in one round trip."""
+    def begin_on(
+        self,
+        raw: psycopg.Connection[Any],
+        *,
+        full: bool,
+        turn: Turn | None = None,
+        ask: str | None = None,
+    ) -> object:
+        """Begins a transaction with our limits, and asks for something, in one round trip."""
         facts = self.connections.facts
         steps = ["BEGIN" if raw.autocommit else "SELECT", self._limits, LOCAL_PLANS]
         if not full:
@@ -149,7 +160,15 @@ class Database:
             steps.append("SET LOCAL synchronous_commit = on")
         if turn is not None:
             steps.append(self.turn(turn))
-        raw.execute("; ".join(steps))  # pyright: ignore[reportArgumentType,reportCallIssue]
+        if ask is not None:
+            steps.append(ask)
+        together: Any = "; ".join(steps)
+        cursor = Statements(raw).cursor().execute(together)
+        if ask is None:
+            return None
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()[0][0]
 
     def turn(self, turn: Turn) -> str:
         """The statement that waits for a turn."""

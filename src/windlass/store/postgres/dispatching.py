@@ -17,11 +17,14 @@ from windlass.store.logbook import LogChunk
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
-from windlass.store.postgres.statements import Statements, statements_on
+from windlass.store.postgres.statements import Nothing, Statements, statements_on
 from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Settlement, Turn
 from windlass.store.relational import dispatching
-from windlass.store.relational.engine import Connection
+from windlass.store.relational.engine import Connection, Values
 from windlass.store.relational.settling import Settler
+from windlass.store.relational.statements import SQL as REFERENCE
+
+_LIMITS = REFERENCE["limits"]
 
 
 class Dispatching(dispatching.Dispatching):
@@ -44,11 +47,11 @@ class Dispatching(dispatching.Dispatching):
     def turn(self, request: ClaimRequest | None, *, full: bool) -> Generator[Connection]:
         """Beside others, or alone where a limit is to be kept."""
         if not self._was_limited:
-            with self.database.share(full=full) as connection:
+            with self.database.share(full=full, ask=SQL["is_free"]) as connection:
                 # Under the lock: nobody sets a limit before this turn is over.
-                self._was_limited = _is_limited(connection, request)
+                self._was_limited = not connection.answer and _is_limited(connection, request)
                 if not self._was_limited:
-                    yield connection
+                    yield _Free(connection.raw) if connection.answer else connection
                     return
         with self.database.write(full=full) as connection:
             self._was_limited = _is_limited(connection, request)
@@ -85,6 +88,15 @@ class Dispatching(dispatching.Dispatching):
             elif not settler.settle(settlement):
                 turn.stale.append(settlement)
         _complete(statements_on(connection), settler, batch, turn)
+
+
+class _Free(Statements):
+    """Where nothing is limited, paused or pinned: which need not be asked again."""
+
+    __slots__ = ()
+
+    def execute(self, sql: str, parameters: Values = (), /) -> Any:
+        return Nothing() if sql is _LIMITS else super().execute(sql, parameters)
 
 
 def _is_limited(connection: Statements, request: ClaimRequest | None) -> bool:

@@ -38,16 +38,12 @@ class _PlainCursor(psycopg.Cursor[Any]):
         return _ADAPTERS
 
 
-class Inserted:
-    """The result of an insert that returns its id."""
+class Nothing:
+    """The result of a query that found nothing."""
 
-    __slots__ = ("description", "lastrowid", "rowcount")
-
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
-        row = cursor.fetchone()
-        self.description = None
-        self.rowcount = cursor.rowcount
-        self.lastrowid: int | None = None if row is None else row[0]
+    description = None
+    rowcount = 0
+    lastrowid = None
 
     def fetchone(self) -> Any:
         return None
@@ -59,13 +55,24 @@ class Inserted:
         return iter(())
 
 
+class Inserted(Nothing):
+    """The result of an insert that returns its id."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        row = cursor.fetchone()
+        self.rowcount = cursor.rowcount
+        self.lastrowid: int | None = None if row is None else row[0]
+
+
 class Statements:
     """A connection as the roles know it."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("answer", "raw")
 
-    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+    def __init__(self, raw: psycopg.Connection[Any], answer: object = None) -> None:
         self.raw = raw
+        self.answer = answer
+        """To what was asked when the transaction began."""
 
     def cursor(self) -> psycopg.Cursor[Any]:
         """A cursor for statements in PostgreSQL's own spelling."""
