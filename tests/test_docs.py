@@ -189,7 +189,8 @@ def members_of(kind: type[Any]) -> list[str]:
 PUBLIC: list[type[Any]] = [
     windlass.Windlass, windlass.JobFunction, windlass.JobManager, windlass.Context, windlass.Service,
     windlass.Backoff, windlass.Job, windlass.Attempt, windlass.Progress, windlass.Why, windlass.JobStatus,
-    QueueManager, QueueState, HostManager, Host, Dispatcher, ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
+    QueueManager, QueueState, HostManager, Host, Dispatcher,
+    ServiceControl, ServiceStatus, Scope, Settings, Watch, testing.ManualClock,
     ScheduleManager, Schedule, ScheduleOptions, Notifier, Notice, windlass.JobFailed, windlass.SyncFailed,
     windlass.SyncFailing, windlass.SyncRecovered, windlass.ConflictWaiting, windlass.HeldBack,
     windlass.Flow, windlass.Tally, Relative, windlass.Channel, windlass.Status, windlass.WebhookChannel,

@@ -1,4 +1,4 @@
-"""Many hosts on one database: who lives, who leads, and which of them take what. Each host is a thread here."""
+"""Many hosts on one database: who lives, and which of them take what. Each host is a thread here."""
 
 from __future__ import annotations
 

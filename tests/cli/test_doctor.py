@@ -16,8 +16,8 @@ from windlass import Windlass
 from windlass.cli.file_checks import sqlite_version
 from windlass.cli.holders import locks, users
 from windlass.clock import SystemClock
-from windlass.platform import file_lock
 from windlass.living import STALE_US
+from windlass.platform import file_lock
 
 
 def found(answer: Answer, check: str) -> list[dict[str, Any]]:

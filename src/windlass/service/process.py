@@ -11,9 +11,7 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NoReturn
-
-import msgspec
+from typing import Any, NoReturn
 
 from windlass import clock, platform
 from windlass.bridge import asynchronous
@@ -25,6 +23,7 @@ from windlass.service import LOCK
 from windlass.service.calling import Listener, call
 from windlass.service.log import LOG, open_log
 from windlass.service.messages import SCALE_MOST
+from windlass.service.status import ServiceStatus
 from windlass.store.place import Place, place_of
 
 SUPERVISOR_FLAG = "--windlass-supervisor"
@@ -33,26 +32,6 @@ _ANSWER_S = 10.0
 _STOP_ANSWER_S = 2.0
 _MARGIN_S = 5.0
 _LOOK_S = (0.002, 0.05)
-
-
-class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A service that runs, as its supervisor last wrote it down."""
-
-    pid: int | None
-    """The supervisor: the process that lives as long as the service. None for a moment at its start."""
-    dispatcher: int | None
-    """The process that claims and settles jobs; None between two of them."""
-    state: Literal["starting", "ready", "waiting", "replacing", "stopping", "broken", "unknown"]
-    """``waiting``: the next dispatcher is held back, as the last ones died young; ``broken``: under
-    ``--reload``, the program cannot be loaded until a file changes."""
-    restarts: int
-    """How often a dispatcher was started again."""
-    grace: float
-    """How long its running jobs may go on after a stop was asked for, in seconds."""
-    last_error: str | None
-    """Why the last start failed, until one succeeds."""
-    log: str
-    """The file all its processes log to, when started in the background."""
 
 
 class ServiceControl:
