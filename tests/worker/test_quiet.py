@@ -8,20 +8,20 @@ import pytest
 
 from tests.service.waiting import until
 from windlass import Windlass
-from windlass.worker.dispatcher import Dispatcher
+from windlass.worker.orders import Orders
 
 
 def test_an_idle_dispatcher_sleeps_until_the_next_whole_minute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wishes: list[float | None] = []
-    wait = Dispatcher._wait
+    wait = Orders.wait
 
-    def recorded(dispatcher: Dispatcher, wish: float | None) -> None:
+    def recorded(orders: Orders, wish: float | None, *filenos: int) -> None:
         wishes.append(wish)
-        wait(dispatcher, wish)
+        wait(orders, wish, *filenos)
 
-    monkeypatch.setattr(Dispatcher, "_wait", recorded)
+    monkeypatch.setattr(Orders, "wait", recorded)
     app = Windlass(tmp_path / "app.db")
     app.job("tick")(lambda: None)
     app.schedules.add("far", job="tick", every="5h", initial_delay="4h", flex="1h")
@@ -36,13 +36,13 @@ def test_an_idle_dispatcher_sleeps_until_the_next_whole_minute(
 @pytest.mark.timeout(400)
 def test_two_idle_dispatchers_let_each_other_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wishes: dict[int, float | None] = {}
-    wait = Dispatcher._wait
+    wait = Orders.wait
 
-    def recorded(dispatcher: Dispatcher, wish: float | None) -> None:
-        wishes[dispatcher.owner] = wish
-        wait(dispatcher, wish)
+    def recorded(orders: Orders, wish: float | None, *filenos: int) -> None:
+        wishes[id(orders)] = wish
+        wait(orders, wish, *filenos)
 
-    monkeypatch.setattr(Dispatcher, "_wait", recorded)
+    monkeypatch.setattr(Orders, "wait", recorded)
     apps = [Windlass(tmp_path / "app.db") for _ in range(2)]
     for app in apps:
         app.job("tick")(lambda: None)
