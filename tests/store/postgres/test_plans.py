@@ -1,4 +1,4 @@
-"""No hot statement reads the whole table: not when it is full, and not before anybody has counted what is in it."""
+"""No hot statement reads the whole table: not a full one, nor one in which nobody has counted yet."""
 
 from __future__ import annotations
 
