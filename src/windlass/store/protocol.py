@@ -301,7 +301,7 @@ class Store(
         ...
 
     def seal(self, activity: Sequence[Figures] = ()) -> None:
-        """Makes all commits so far durable, and adds figures to those kept; nothing is written for nothing."""
+        """Makes all commits so far durable, and adds figures to those kept; writes nothing for nothing."""
         ...
 
     def checkpoint(self, *, force: bool = False) -> WalState:
