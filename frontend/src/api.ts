@@ -38,6 +38,12 @@ export interface Api {
     body: undefined;
     answer: Done;
   };
+  /** What its handler logged, attempt by attempt: the newest lines of each. */
+  "GET /api/jobs/{job_id}/logs": {
+    query: undefined;
+    body: undefined;
+    answer: JobLogs;
+  };
   /** Makes an ended, held or waiting job ready now, with at least one attempt left. */
   "POST /api/jobs/{job_id}/retry": {
     query: undefined;
@@ -612,6 +618,11 @@ export interface JobDetail {
   commands: Array<Command>;
 }
 
+/** What is kept of what a job's handler logged. */
+export interface JobLogs {
+  lines: Array<LogRow>;
+}
+
 /** How a job is enqueued; what is not given is its handler's own, or the default. */
 export interface JobOptions {
   queue?: string | null;
@@ -707,6 +718,16 @@ export interface LimitLifted {
   kind: "key" | "queue";
   name: string;
   lifted: boolean;
+}
+
+/** One line that its handler logged. */
+export interface LogRow {
+  attempt: number;
+  number: number;
+  at: string;
+  level: string;
+  logger: string;
+  text: string;
 }
 
 /** A job to be enqueued by key. */

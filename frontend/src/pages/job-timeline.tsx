@@ -1,8 +1,9 @@
 // From the enqueue to the end: one line for each attempt, with what went wrong.
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { AttemptRow, JobDetail } from "../api.ts";
+import type { AttemptRow, JobDetail, JobLogs, LogRow } from "../api.ts";
 import { clockTime, duration, fullTime, plural } from "../core/format.ts";
+import { useLoad } from "../core/load.ts";
 import { Raw } from "../ui/code.tsx";
 import { StateMark, type Mark } from "../ui/icon.tsx";
 
@@ -15,6 +16,10 @@ const SHOWN = 8;
 export function Timeline({ job }: { job: JobDetail }): JSX.Element {
   const [whole, setWhole] = useState(false);
   const { history } = job;
+  const logs = useLoad<JobLogs>(`api/jobs/${job.id}/logs`).data?.lines ?? [];
+  /** What an attempt logged stands with its last entry: one that was lost runs again under its number. */
+  const said = (index: number): LogRow[] =>
+    history.slice(index + 1).some((one) => one.attempt === history[index]!.attempt) ? [] : logs.filter((line) => line.attempt === history[index]!.attempt);
   const hidden = whole ? 0 : Math.max(0, history.length - SHOWN);
   return (
     <ol class="timeline">
@@ -23,14 +28,14 @@ export function Timeline({ job }: { job: JobDetail }): JSX.Element {
         <li class="timeline-more"><button type="button" class="button is-quiet is-small" onClick={() => setWhole(true)}>{plural(hidden, "earlier attempt")}</button></li>
       )}
       {history.slice(hidden).map((attempt, index) => (
-        <Attempt key={`${attempt.attempt} ${attempt.started_at}`} attempt={attempt} open={hidden + index === history.length - 1 && attempt.error !== null} />
+        <Attempt key={`${attempt.attempt} ${attempt.started_at}`} attempt={attempt} logs={said(hidden + index)} open={hidden + index === history.length - 1 && attempt.error !== null} />
       ))}
       {job.status === "PENDING" && <Step mark={job.state} title={job.run_at && job.attempts < job.max_attempts ? `Attempt ${job.attempts + 1} is due` : "Waits"} at={job.run_at} future />}
     </ol>
   );
 }
 
-function Attempt({ attempt, open }: { attempt: AttemptRow; open: boolean }): JSX.Element {
+function Attempt({ attempt, logs, open }: { attempt: AttemptRow; logs: LogRow[]; open: boolean }): JSX.Element {
   const { started_at, finished_at, error } = attempt;
   const took = started_at && finished_at ? duration(Date.parse(finished_at) - Date.parse(started_at)) : null;
   const [line, ...rest] = error?.split("\n") ?? [""];
@@ -44,7 +49,21 @@ function Attempt({ attempt, open }: { attempt: AttemptRow; open: boolean }): JSX
           <Raw text={error} label={`the error of attempt ${attempt.attempt}`} />
         </details>
       ))}
+      {logs.length > 0 && <Log lines={logs} open={attempt.outcome === "running"} />}
     </Step>
+  );
+}
+
+/** What the handler logged. Only the newest lines are kept: where there were more, it says so. */
+function Log({ lines, open }: { lines: LogRow[]; open: boolean }): JSX.Element {
+  const missing = lines[0]!.number - 1;
+  const text = lines.map((line) => `${clockTime(line.at)}  ${line.level.padEnd(7)} ${line.logger}: ${line.text}`).join("\n");
+  return (
+    <details class="timeline-log" open={open}>
+      <summary>{plural(lines.length, "line")} logged</summary>
+      {missing > 0 && <p class="dim">{plural(missing, "line")} before these are not kept.</p>}
+      <Raw text={text} label={`what attempt ${lines[0]!.attempt} logged`} />
+    </details>
   );
 }
 
