@@ -16,7 +16,7 @@ LOCK_INPUTS = {
     "tools": "--group tools",
     "dev": "pyproject.toml --all-extras --group dev",
     "run": f"{SHARED} run",
-    "bench": f"--extra device --extra postgres {SHARED} bench",
+    "bench": f"--extra device --extra ui --extra metrics --extra postgres {SHARED} bench",
     "bench-optional": "--group bench-optional",
     "servers": "--group servers",
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
+from tests.service.waiting import until
 from windlass import InvalidJob, JobStatus, Windlass
 from windlass.living import state_of
 from windlass.service.embedded import Running
@@ -17,15 +17,6 @@ from windlass.store.hosts import SILENT_US, DispatcherRow
 from windlass.testing import ManualClock
 
 PATIENCE_S = 60.0
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Waits until it holds; what it gave."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.02)
-    return found
 
 
 class Fleet:
@@ -95,7 +86,7 @@ def test_hosts_are_listed_with_what_they_have_and_run(fleet: Fleet) -> None:
     fleet.start("beta")
     fleet.start("alpha", "gpu", "ssd")
     job_id = fleet.enqueue("block")
-    until(lambda: fleet.ran)
+    until(lambda: fleet.ran, patience_s=60)
     alpha, beta = fleet.app.hosts.list()
     assert (alpha.name, alpha.labels, alpha.is_alive, alpha.paused) == ("alpha", ("gpu", "ssd"), True, False)
     assert (beta.name, beta.labels, len(beta.dispatchers)) == ("beta", (), 1)
@@ -156,14 +147,14 @@ def test_a_paused_host_takes_nothing_and_the_others_do(fleet: Fleet) -> None:
 def test_a_drained_host_ends_what_it_runs_and_then_itself(fleet: Fleet) -> None:
     fleet.start("alpha")
     running = fleet.enqueue("block")
-    until(lambda: fleet.ran)
+    until(lambda: fleet.ran, patience_s=60)
     fleet.app.hosts.drain("alpha")
     left = fleet.enqueue("work")
     assert fleet.app.hosts.list()[0].draining
     assert fleet.app.hosts.list()[0].is_alive
     fleet.release.set()
     fleet.done(running)
-    until(lambda: not fleet.app.hosts.list()[0].dispatchers)
+    until(lambda: not fleet.app.hosts.list()[0].dispatchers, patience_s=60)
     assert fleet.ran == [("alpha", "block")]
     # Whoever starts a service there wants it to work.
     fleet.start("alpha")
@@ -186,13 +177,13 @@ def test_who_was_taken_for_dead_gives_up_what_it_lost_and_goes_on_as_another(fle
     running = fleet.start("alpha")
     before = running.dispatcher.owner
     job_id = fleet.enqueue("block")
-    until(lambda: fleet.ran)
+    until(lambda: fleet.ran, patience_s=60)
     store = fleet.app.store
     # What whoever leads does about one that it has not heard of.
     assert store.reclaim(before) == 1
     store.unregister(before)
     fleet.app.store.ring()
-    until(lambda: running.dispatcher.owner != before)
+    until(lambda: running.dispatcher.owner != before, patience_s=60)
     fleet.release.set()
     fleet.done(job_id)
     assert [row.id for row in store.dispatchers()] == [running.dispatcher.owner]

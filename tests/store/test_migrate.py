@@ -44,7 +44,8 @@ def test_a_newer_schema_is_refused_and_the_file_left_byte_for_byte(
     tamper(path, f"PRAGMA journal_mode = {mode}")
     before = tamper(path, NEWER)
     newer = SqliteStore(path)
-    with pytest.raises(NewerSchema, match=r"has schema 9999, this Windlass knows up to \d+: upgrade Windlass"):
+    said = r"has schema 9999, this Windlass knows up to \d+: upgrade Windlass"
+    with pytest.raises(NewerSchema, match=said):
         newer.migrate()
     newer.close()
     assert path.read_bytes() == before

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -228,14 +227,14 @@ def test_a_move_under_load_leaves_each_job_on_exactly_one_side(
     acknowledged: list[int] = []
     settled: list[int] = []
     over = threading.Event()
+    more = threading.Condition()
     cut = Move.cut
 
     def cut_late(self: Move) -> None:
         """There is something left for it."""
-        enough = len(acknowledged) + 20, len(settled) + 20
-        while (len(acknowledged), len(settled)) < enough:
-            assert any(thread.is_alive() for thread in threads)
-            time.sleep(0.01)
+        made, ended = len(acknowledged) + 20, len(settled) + 20
+        with more:
+            assert more.wait_for(lambda: len(acknowledged) > made and len(settled) > ended, timeout=60)
         cut(self)
 
     monkeypatch.setattr(Move, "cut", cut_late)
@@ -245,6 +244,8 @@ def test_a_move_under_load_leaves_each_job_on_exactly_one_side(
             try:
                 acknowledged.append(add(source, "made", unique=f"u{len(acknowledged) % 7}", existing="keep"))
                 acknowledged.append(add(source, "made"))
+                with more:
+                    more.notify_all()
             except StoreUnavailable:
                 return
 

@@ -137,10 +137,6 @@ def _connections(found: Server) -> Iterator[Finding]:
     else:
         yield ok("connections", told)
     if found.is_pooled:
-        yield note(
-            "pooler", "there is a pooler in between: a wake-up may have to wait for the next look"
-        )
+        yield note("pooler", "there is a pooler in between: a wake-up may have to wait for the next look")
     if not found.has_hints:
-        yield note(
-            "hints", "NOTIFY and advisory locks are off (windlass_hints=off): jobs start by polling"
-        )
+        yield note("hints", "NOTIFY and advisory locks are off (windlass_hints=off): jobs start by polling")

@@ -252,13 +252,14 @@ class Existing:
         assert the(store, first).status is JobStatus.COMPLETED
 
     def test_nobody_waits_behind_one_that_is_held(self, store: Store) -> None:
-        _, _, third, fourth = (put(store, "append").job_id for _ in range(4))
+        _, second, third, fourth = (put(store, "append").job_id for _ in range(4))
         store.cancel([third])
         settle(store, claim(store)[0], Failed("no"))
         assert store.retry([third]) == [third]
         settle(store, claim(store)[0], Completed())
-        assert store.holder_of("u") is None
-        assert "after which it was to run, is FAILED" in str(the(store, fourth).hold)
+        assert store.holder_of("u") == fourth
+        assert ready(store) == [fourth]
+        assert "after which it was to run, is FAILED" in str(the(store, second).hold)
 
     def test_a_deleted_job_is_as_if_it_had_never_been(self, store: Store) -> None:
         first, second, third = (put(store, "append").job_id for _ in range(3))

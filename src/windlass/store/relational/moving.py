@@ -153,8 +153,8 @@ class Move:
         with self.source.engine.read() as connection:
             if self.source.movable.has_synced_tables(connection):
                 raise MoveRefused(
-                    f"{self.source.name} keeps synced tables, which only an SQLite file can hold yet: nothing "
-                    "was done"
+                    f"{self.source.name} keeps synced tables, which only an SQLite file can hold yet: "
+                    "nothing was done"
                 )
         move = secrets.token_hex(8)
         with self.target.engine.write(full=True) as connection:
