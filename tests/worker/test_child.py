@@ -71,6 +71,17 @@ def test_what_was_taken_back_never_runs_however_much_it_was(child: Child):
     assert ran.count('"start"') == 3
 
 
+def test_what_was_given_to_an_isolate_that_is_dead_already_has_not_started(child: Child):
+    """Or each would spend an attempt, and be suspected, though no handler saw it."""
+    os.kill(child.process.pid, signal.SIGKILL)
+    until(lambda: gone(child.process.pid))
+    claims = [claim(n) for n in range(1, 23)]
+    give(child, *claims[:20])
+    give(child, *claims[20:])
+    assert child.started_claims() == []
+    assert child.recall() == claims
+
+
 def test_what_has_started_cannot_be_taken_back(child: Child, rig: Rig):
     running, behind = claim(1, "gated", '{"name":"g"}'), claim(2)
     give(child, running, behind)

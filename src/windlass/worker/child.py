@@ -43,6 +43,8 @@ class Child:
         self._asked: dict[int, Given] = {}
         self._tell_again_at = 0.0
         self._placed: list[Given] = []
+        self._unsent = 0
+        """Jobs at the end of the queue for which no token could be sent any more."""
         self.backlog_us = 0.0
         self.head_since = 0.0
         self.done = 0
@@ -162,9 +164,12 @@ class Child:
             frames.append((self._sequence, *given.claim))
             tokens += TOKEN.pack(self._sequence)
         if frames:
-            with suppress(OSError):  # it died: its exit is seen, and its jobs are dealt with, there
+            try:
                 self._to_jobs.put(frame(frames))
                 self.process.tokens.send(tokens)
+            except OSError:
+                # It died: its exit is seen, and its jobs are dealt with, there. Without a token none begins.
+                self._unsent += len(frames)
             self._mind_head()
 
     def tell(self, message: list[Any]) -> None:
@@ -183,7 +188,8 @@ class Child:
 
     def recall(self) -> list[Claim]:
         """Takes back the sync jobs that have not started: the kernel says which."""
-        taken = self._read_tokens(socket.MSG_DONTWAIT)
+        taken = self._read_tokens(socket.MSG_DONTWAIT) + self._unsent
+        self._unsent = 0
         back = [self._queue.pop() for _ in range(min(taken, len(self._queue)))]
         self.backlog_us = sum(given.estimate_us or 0.0 for given in self._queue)
         for given in back:
@@ -336,7 +342,8 @@ class Child:
         return None
 
     def _untaken(self) -> int:
-        return min(self._read_tokens(socket.MSG_DONTWAIT | socket.MSG_PEEK), len(self._queue))
+        unread = self._read_tokens(socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        return min(unread + self._unsent, len(self._queue))
 
     def _read_tokens(self, flags: int) -> int:
         try:
