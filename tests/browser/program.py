@@ -7,6 +7,7 @@ syncs with, and ``HARBOUR_DAYS`` how many days ahead its clock is: a change of t
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from datetime import date
 from typing import Any, Literal
@@ -19,6 +20,7 @@ EVIL = '<img src=x onerror="pwned=1"><script>pwned=1</script>'
 """What a page must show, and never be."""
 CANARY = "canary-9f3b7e61"
 """The value of what is called like a secret: no page may show it."""
+log = logging.getLogger("harbour")
 BERTHS = "CREATE TABLE berths (id TEXT PRIMARY KEY, name TEXT, ship TEXT, depth_m REAL, lit INTEGER)"
 
 
@@ -62,6 +64,7 @@ def declare_jobs(app: Windlass) -> None:
     @app.job(queue="holds", max_attempts=1)
     def fumigate(hold: str) -> str:
         """Fumigates a hold."""
+        log.warning("hatch of the %s hold is closed, code=%s", hold, EVIL)
         return measure(hold)
 
     @app.job(queue="office", max_attempts=5, backoff=Backoff.linear("2h", jitter="none"))

@@ -168,6 +168,15 @@ def test_a_failed_job_is_edited_and_run_again_as_a_new_one(visit: Visit, quay: Q
     assert (status(quay, failed), payload(quay, failed)) == ("FAILED", '{"hold":"aft"}')
 
 
+def test_what_an_attempt_logged_stands_in_its_timeline(visit: Visit, quay: Quay) -> None:
+    page = visit.open(f"jobs/{quay.jobs['failed']}")
+    page.get_by_text("1 line logged").click()
+    shown = page.locator(".timeline-log")
+    expect(shown).to_contain_text("WARNING harbour: hatch of the aft hold is closed")
+    expect(shown).to_contain_text("<script>")
+    assert page.evaluate("window.pwned") is None
+
+
 def test_a_secret_that_is_not_shown_is_copied_all_the_same(visit: Visit, quay: Quay) -> None:
     retrying = quay.jobs["retrying"]
     page = visit.open(f"jobs/{retrying}")

@@ -119,7 +119,7 @@ def test_wait_returns_the_result_and_tells_failure_by_its_exit_code(shell: Comma
         ("folder", 1, "directory"),
         ("no/such/folder/jobs.db", 5, "does not exist"),
         ("letter.db", 1, "not an SQLite database"),
-        ("postgres://somewhere/jobs", 2, "no store for postgres"),
+        ("mysql://somewhere/jobs", 2, "no store for mysql"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_sentence(

@@ -39,7 +39,7 @@ def test_show_and_why_and_attempts_tell_one_story(cli: Command, app: Windlass) -
     assert cli("jobs", "attempts", str(job.id), "--json").data == []
 
 
-@pytest.mark.parametrize("command", ["show", "why", "attempts", "retry", "cancel", "delete"])
+@pytest.mark.parametrize("command", ["show", "why", "attempts", "logs", "retry", "cancel", "delete"])
 def test_an_id_that_does_not_exist_is_exit_code_3(cli: Command, app: Windlass, command: str) -> None:
     app.enqueue("greet", {"name": "ada"})
     answer = cli("jobs", command, "4711")

@@ -53,6 +53,27 @@ def run(app: Windlass, ids: list[int]) -> None:
             app.jobs.wait(job_id, timeout=30)
 
 
+def test_what_a_handler_logged_is_told_by_attempt_and_without_secrets(
+    app: Windlass, program: Program
+) -> None:
+    @app.job(max_attempts=2, backoff=None)
+    def grumble(ctx: Context) -> None:
+        ctx.log.warning("%s attempt %d token=%s", SCRIPT, ctx.attempt, CANARY)
+        raise ValueError("no")
+
+    job = app.enqueue("grumble")
+    assert program.get(f"jobs/{job.id}/logs") == {"lines": []}
+    run(app, [job.id])
+
+    lines = program.get(f"jobs/{job.id}/logs")["lines"]
+    assert [(line["attempt"], line["number"], line["level"]) for line in lines] == [
+        (1, 1, "WARNING"),
+        (2, 1, "WARNING"),
+    ]
+    assert SCRIPT in lines[0]["text"]
+    assert CANARY not in str(lines)
+
+
 def test_jobs_are_listed_page_by_page(app: Windlass, program: Program) -> None:
     app.enqueue_many("send", [{"to": str(number)} for number in range(7)], queue="mail")
     app.enqueue("tell")
