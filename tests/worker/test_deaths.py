@@ -15,7 +15,7 @@ import pytest
 from tests.service.waiting import gone, until
 from tests.worker.rig import ROOT, Rig
 from windlass import JobStatus
-from windlass.clock import SystemClock
+from windlass.clock import SystemClock, monotonic
 from windlass.testing import ManualClock
 
 COMPLETED, PENDING, RUNNING = JobStatus.COMPLETED, JobStatus.PENDING, JobStatus.RUNNING
@@ -145,7 +145,7 @@ def test_a_frozen_dispatchers_jobs_run_elsewhere_and_its_late_results_are_fenced
     try:
         clock = clock_ahead_by(0)
         crew = rig.crew(clock=clock)
-        crew.on_its_thread(crew.dispatcher._upkeep.reclaim)
+        crew.on_its_thread(lambda: crew.dispatcher._upkeep.reclaim(monotonic()))
         assert rig.status(job_id) == RUNNING  # its pulse is fresh: it may be slow, and is left alone
         clock.advance("36s")
         second = rig.begun("g", times=2)
