@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import threading
 from collections import deque
@@ -42,6 +43,16 @@ _known: dict[str, None] = {}
 _KNOWN_MAX = 256
 _KNOWN_LENGTH_MIN = 6
 _mutex = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _mutex
+    # Another thread of the parent may have held it.
+    _mutex = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def conceal(secret: str) -> None:

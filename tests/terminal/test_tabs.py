@@ -50,7 +50,11 @@ def test_a_schedule_is_run_now_paused_and_looked_at(app: Windlass) -> None:
         await here.until_drawn("schedule nightly", "02:30:00", "PENDING", "windlass schedules show nightly")
         await here.press("l")
         await here.until_drawn("job 1  greet")
-        await here.press("escape", "escape", "p")
+        await here.press("escape")
+        await here.until_drawn("schedule nightly")
+        await here.press("escape")
+        await here.until_gone("windlass schedules show nightly")
+        await here.press("p")
         await here.until(lambda: not app.schedules.list()[0].paused, "it goes on")
 
     play(app, story)

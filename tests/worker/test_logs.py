@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -226,4 +227,21 @@ def test_a_programs_own_logging_is_as_it_was(tmp_path: Path, capfd: pytest.Captu
     logging.getLogger("windlass.job").removeHandler(seeing)
     assert logging.getLogger().handlers == handlers
     assert seen == [f"test_logs.py work [work #{job.id}/1] of mine"]
+    app.close()
+
+
+def test_a_program_that_stops_running_jobs_leaves_no_thread_of_its_logs(tmp_path: Path) -> None:
+    app = Windlass(tmp_path / "app.db")
+
+    @app.job
+    def talk(ctx: Context) -> None:
+        ctx.log.warning("aloud")
+
+    for executor in (None, ThreadPoolExecutor(1)):
+        with app.running(executor=executor) if executor else app.running(threads=1):
+            job = app.jobs.wait(talk.enqueue().id, timeout=30)
+        if executor:
+            executor.shutdown()
+        assert texts(app, job.id) == ["aloud"]
+    until(lambda: not any(one.name == "windlass-logs" for one in threading.enumerate()))
     app.close()

@@ -91,6 +91,7 @@ class LogBook:
         self._open: dict[tuple[int, int], KeptLog] = {}
         self._lock = threading.Lock()
         self._some = threading.Event()
+        self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
 
@@ -115,11 +116,16 @@ class LogBook:
             kept = self._open.pop((claim.job_id, claim.token), None)
             return None if kept is None else kept.take()
 
+    def end(self) -> None:
+        """Ends the book's thread. What attempts log from then on waits for their ends."""
+        self._over.set()
+        self._some.set()
+
     def _serve(self) -> None:
-        pause = threading.Event()
         while True:
             self._some.wait()
-            pause.wait(_EVERY_S)
+            if self._over.wait(_EVERY_S):
+                return
             with self._lock:
                 if not self._open:
                     self._some.clear()

@@ -11,6 +11,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from contextlib import suppress
 from typing import Any
 
 from windlass.clock import monotonic, stopwatch_ns
@@ -60,6 +61,7 @@ class FuturePool:
         on_start: Callable[[LocalService], None] | None = None,
     ) -> None:
         self._executor = executor
+        _fork_now(executor)
         self._traits = traits
         self._target = target
         self._make_performer = make_performer
@@ -120,6 +122,7 @@ class FuturePool:
         for executor in self._own:
             executor.shutdown(wait=False, cancel_futures=True)
         self._performer.close(FAREWELL_S)
+        self._logs.end()
         self._news.close()
 
     # ── placing ────────────────────────────────────────────────────────────────────────────────
@@ -343,6 +346,17 @@ class FuturePool:
 
     def broadcast(self, name: str, data: Any, request_id: int | None) -> None:
         self._service.deliver(name, data, request_id)
+
+
+def _fork_now(executor: Executor) -> None:
+    """Has the processes of a pool that forks made now, before threads of ours hold locks that a child would
+    wait for without end: such as that of a module which is just being imported."""
+    if type(executor) is ProcessPoolExecutor:
+        with suppress(RuntimeError):  # it is broken or shut down: the first job says so
+            executor.submit(_nothing)
+
+
+def _nothing() -> None: ...
 
 
 def _another_like(executor: Executor) -> Callable[[], Executor] | None:

@@ -135,6 +135,7 @@ class ThreadPool:
             self._tell_log(self._inbox, claim)
             self._inbox.settled(claim, Released("the service stopped"))
         self._performer.close(FAREWELL_S)
+        self._logs.end()
         self._sync.clear()
         self._async.clear()
         self._news.close()
