@@ -13,8 +13,10 @@ import msgspec
 
 HOST_LABEL = "host:"
 """The label that every dispatcher has begins with this; its host's name follows."""
-SILENT_US = 30_000_000
-"""So long after its last pulse in the database a dispatcher is lost."""
+SILENT_US = 20_000_000
+"""So long after its last pulse in the database a dispatcher is lost …"""
+GONE_US = 12_000_000
+"""… or so long, where its session at the server has ended, too; and another one leads, where it did."""
 
 
 class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +31,15 @@ class DispatcherRow(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     mode: str
     job_keys: tuple[str, ...] | None
-    """None: it has a fallback and takes every key."""
+    """What it knows. None: it has a fallback, and takes every key that nobody else has a handler for."""
+    own_keys: tuple[str, ...] = ()
+    """What it has handlers for; the same, where it has no fallback."""
     labels: tuple[str, ...] = ()
     """What its machine has, such as ``gpu``: it takes from queues that are pinned to these."""
     silent_us: int | None = None
     """How long ago its last pulse is, on the database's clock; None: here the lock file tells."""
+    session: bool | None = None
+    """Whether the session that it keeps at the server is there; None: it has none, or nobody can tell."""
 
 
 class Standing(NamedTuple):
@@ -47,6 +53,8 @@ class Standing(NamedTuple):
     """Its host takes nothing new."""
     draining: bool = False
     """… and its dispatchers end once nothing runs."""
+    others: bool = True
+    """There are other dispatchers on record, which may fall silent."""
 
 
 class HostSwitch(NamedTuple):
@@ -74,6 +82,7 @@ class Hosts(Protocol):
         version: str,
         mode: str,
         job_keys: Sequence[str] | None,
+        own_keys: Sequence[str] = (),
         labels: Sequence[str] = (),
     ) -> int:
         """Records a dispatcher; the id is never used again. Its host drains no longer."""

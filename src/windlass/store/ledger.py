@@ -19,7 +19,20 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from windlass.change import Change, Conflict, Effect, Key, NewRows, Row, Shadow, Standing, Table
+from windlass.change import (
+    Change,
+    Conflict,
+    Edits,
+    Effect,
+    Key,
+    NewRows,
+    Row,
+    Seals,
+    Shadow,
+    Standing,
+    Table,
+    Taken,
+)
 
 
 class Hold(NamedTuple):
@@ -29,10 +42,14 @@ class Hold(NamedTuple):
     fence: int
 
 
-class Look(NamedTuple):
-    """What was read at one moment; ``mark`` is the journal's end at that moment."""
+Mark = int | str
+"""A moment of the journal, as its database tells it: for comparing there, and for nothing else."""
 
-    mark: int
+
+class Look(NamedTuple):
+    """What was read at one moment; ``mark`` says what of the journal was there at that moment."""
+
+    mark: Mark
     standings: list[Standing]
 
 
@@ -168,6 +185,14 @@ class Ledger(Protocol):
         """Keys that were edited and are not in the queue yet, oldest edit first."""
         ...
 
+    def edits(self, resource: str, limit: int, *, skip: int = 0) -> Edits | None:
+        """The journal's oldest edits, as a table; None: there are none, or they are no such table.
+
+        They are one where each row is there, as is its shadow, which tells the same columns, and neither the
+        queue nor a conflict speaks of it. ``skip``: so many of its oldest entries are passed over.
+        """
+        ...
+
     def has_news(self) -> list[str]:
         """Resources with edits in their journal. Cheap: asked at every ring of the doorbell."""
         ...
@@ -213,7 +238,7 @@ class Ledger(Protocol):
     def write(
         self,
         hold: Hold,
-        look: int,
+        look: Mark,
         effects: Sequence[Effect],
         *,
         state: PullState | None = None,
@@ -239,15 +264,35 @@ class Ledger(Protocol):
         """
         ...
 
-    def seal_batch(self, hold: Hold, look: int, changes: Sequence[Change]) -> int | None:
+    def seal_batch(self, hold: Hold, look: Mark, seals: Seals) -> int | None:
         """Writes down, as one record, what is about to be sent of one look; the batch's number.
 
-        On the disk when it returns (P2). The journal keeps the edits until ``write`` settles the batch; what
-        a push that ended early has left is in the queue when the resource is held again. None: one of them
-        was edited since, or cannot be written down. Nothing was, then.
+        On the disk when it returns (P2). The journal keeps the edits until ``write`` or ``settle_batch``
+        settles the batch; what a push that ended early has left is in the queue when the resource is held
+        again. None: one of them was edited since, or cannot be written down. Nothing was, then.
 
         Raises:
             LostHold: another holder has taken over. Nothing was written.
+        """
+        ...
+
+    def settle_batch(self, hold: Hold, look: Mark, batch: int, taken: Taken) -> list[Key]:
+        """Settles a sealed batch of ``edits``, of which the remote took these as they were sent.
+
+        As ``write`` would with the effects of that. Gives back the keys that were edited since the look, or
+        whose new shadow cannot be written: what is in the batch and was not settled is a sealed change of the
+        queue afterwards.
+
+        Raises:
+            LostHold: another holder has taken over. Nothing was written.
+        """
+        ...
+
+    def unseal_batch(self, hold: Hold, batch: int) -> None:
+        """Takes a seal back that nobody has seen: what is in it was not sent, and is in the journal.
+
+        Raises:
+            LostHold: another holder has taken over, in whose queue it is.
         """
         ...
 
@@ -337,6 +382,6 @@ class Ledger(Protocol):
 
 
 __all__ = [
-    "Arrivals", "Change", "Conflict", "Counts", "Hold", "Ledger", "Look", "OriginState", "PullState",
+    "Arrivals", "Change", "Conflict", "Counts", "Hold", "Ledger", "Look", "Mark", "OriginState", "PullState",
     "Quarantined", "Shadow",
 ]  # fmt: skip

@@ -36,6 +36,9 @@ def move(
 ) -> Report:
     """Moves jobs, schedules, history and figures; goes on with a move that was interrupted.
 
+    Synced tables are the program's own, and stay where they are, as does what sync keeps of them: once their
+    remotes have every edit, a new place gets it back from them. Until then the move is refused.
+
     Programs may go on using the source until the cut, which takes as long as what changed in the last moment;
     then it refuses every change, and the target is open. ``told`` hears each table, and how many of its rows
     were copied. ``before_cut`` is called once nearly all is copied: the moment to stop what runs jobs, whose

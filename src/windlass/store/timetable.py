@@ -1,9 +1,9 @@
 """Schedules as rows. A part of the store's contract: it keeps them, and decides nothing.
 
 An elapsed rule is due on the boot clock; after a restart of the machine that clock means nothing, and the
-wall clock's time is what is left to go by. A rule of the wall clock has no time on the boot clock. Each
-change counts ``turn``: who acts on a row that was changed since does nothing. So of all dispatchers that find
-it due, one makes the job (S1).
+wall clock's time is what is left to go by. A rule of the wall clock has no time on the boot clock, nor has
+any in a database of many machines, which all go by the server's clock. Each change counts ``turn``: who acts
+on a row that was changed since does nothing. So of all dispatchers that find it due, one makes the job (S1).
 """
 
 from __future__ import annotations
@@ -30,12 +30,27 @@ class Instant(NamedTuple):
 
     wall_us: int
     boot_us: int
-    boot_id: str
+    boot_id: str | None
+    """None: there is one clock for all machines, and it is both."""
 
     @classmethod
     def now(cls, clock: Clock) -> Instant:
-        """This one."""
+        """This one, on the clocks of this machine."""
         return cls(clock.wall_us(), clock.boot_us(), clock.boot_id())
+
+    @classmethod
+    def of_all(cls, wall_us: int) -> Instant:
+        """That one, on the clock of all machines."""
+        return cls(wall_us, wall_us, None)
+
+    def after(self, delay_us: int) -> tuple[int, int | None, str | None]:
+        """That much later, as a row keeps it: on the wall clock; and on the boot clock, of which boot.
+
+        >>> Instant(1_000, 50, "a").after(10), Instant.of_all(1_000).after(10)
+        ((1010, 60, 'a'), (1010, None, None))
+        """
+        boot_us = None if self.boot_id is None else self.boot_us + delay_us
+        return self.wall_us + delay_us, boot_us, self.boot_id
 
     @property
     def shift_us(self) -> int:
@@ -97,13 +112,13 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
         """The nominal time that it waits for, on the rule's clock; None: it never runs again."""
         if self.next_at_us is None or not rule.elapsed:
             return self.next_at_us
-        if self.next_boot_us is not None and self.boot_id == now.boot_id:
+        if self.next_boot_us is not None and self.boot_id is not None and self.boot_id == now.boot_id:
             return self.next_boot_us
         return now.boot_us + self.next_at_us - now.wall_us
 
     def waiting_for(self, rule: Rule, due_us: int | None, now: Instant) -> ScheduleRow:
         """The same, waiting for that nominal time of the rule's clock."""
-        by_boot = rule.elapsed and due_us is not None
+        by_boot = rule.elapsed and due_us is not None and now.boot_id is not None
         return msgspec.structs.replace(
             self,
             next_at_us=None if due_us is None else now.wall_of(rule, due_us),
@@ -115,10 +130,12 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
         """The same on the clocks of now.
 
         While the machine was off only the wall clock went on, and it may have been set meanwhile: so the next
-        run is never further away than the rule allows.
+        run is never further away than the rule allows. The same goes where the clock of all machines was set.
         """
         due_us = self.due_us(spec.rule, now)
-        if due_us is None or self.boot_id in (now.boot_id, None):
+        if due_us is None or (self.boot_id is None and not spec.rule.elapsed):
+            return self
+        if self.boot_id is not None and self.boot_id == now.boot_id:
             return self
         latest_us = now.on_clock_of(spec.rule) + spec.longest_wait_us(has_run=self.last_at_us is not None)
         return self.waiting_for(spec.rule, min(due_us, latest_us), now)
@@ -126,6 +143,13 @@ class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class Timetable(Protocol):
     """The verbs. All are thread-safe."""
+
+    clock: Clock
+    """Its wall clock is the one that rows go by; its boot clock is this machine's."""
+
+    def instant(self) -> Instant:
+        """Now, on the clocks that rows go by: of one machine both, of many machines the server's."""
+        ...
 
     def schedules(self) -> list[ScheduleRow]:
         """All of them, by name."""

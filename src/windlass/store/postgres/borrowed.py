@@ -14,16 +14,18 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
-from windlass.clock import Clock, SystemClock
+from windlass.clock import Clock
 from windlass.store.postgres.connections import Connections
 from windlass.store.postgres.database import Database, Turn
-from windlass.store.postgres.doorbell import Bells, channel
+from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import translated
 from windlass.store.postgres.joining import check_connection, joined, kept
+from windlass.store.postgres.listener import channel
 from windlass.store.postgres.location import Location
 from windlass.store.postgres.producing import Producing
 from windlass.store.postgres.statements import Statements
 from windlass.store.postgres.store import PostgresStore
+from windlass.store.postgres.timing import clock_on, machine_of
 
 
 class BorrowedPostgresStore(PostgresStore):
@@ -32,7 +34,8 @@ class BorrowedPostgresStore(PostgresStore):
     def __init__(self, connection: Any, clock: Clock | None = None) -> None:
         raw = check_connection(connection)
         # Not the constructor in between, which makes a database with connections of its own.
-        Producing.__init__(self, BorrowedDatabase(raw), clock or SystemClock())
+        database = BorrowedDatabase(raw)
+        Producing.__init__(self, database, clock_on(database.connections, clock))
         self._apart: PostgresStore | None = None
 
     @property
@@ -42,7 +45,7 @@ class BorrowedPostgresStore(PostgresStore):
 
     def apart(self) -> PostgresStore:
         if self._apart is None:
-            self._apart = PostgresStore(self.database.location, self.clock)
+            self._apart = PostgresStore(self.database.location, machine_of(self.clock))
         return self._apart
 
     def close(self) -> None:
@@ -76,6 +79,8 @@ class BorrowedBells(Bells):
 class BorrowedDatabase(Database):
     """The caller's connection in the place of ours. What it opens beside it has the same login."""
 
+    is_own = False
+
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         info = raw.info
         conninfo = make_conninfo(info.dsn, password=info.password or None)
@@ -83,6 +88,7 @@ class BorrowedDatabase(Database):
         self._raw = raw
         with kept(raw, self.name):
             self.connections.learn(raw)
+            self.connections.timing.measure(raw)
         self.bells = BorrowedBells(self.connections, raw)
 
     def owns(self, connection: object) -> bool:
@@ -93,10 +99,15 @@ class BorrowedDatabase(Database):
         """Not known: the caller's own settings decide."""
         return False
 
+    def _keep_time(self) -> None:
+        if self.connections.timing.is_old:
+            self.connections.timing.measure(self._raw)
+
     @contextmanager
     def read(self) -> Generator[Statements]:
         """A connection on which each statement sees what its transaction sees."""
         with kept(self._raw, self.name):
+            self._keep_time()
             yield Statements(self._raw)
 
     @contextmanager
@@ -105,11 +116,14 @@ class BorrowedDatabase(Database):
         raw = self._raw
         if raw.pgconn.transaction_status != TransactionStatus.IDLE:
             with joined(raw, self.name, apart=True):
+                self._keep_time()
                 yield Statements(raw)  # what was to be asked stays unanswered, which is allowed
             return
         try:
             with kept(raw, self.name):
-                yield Statements(raw, self.begin_on(raw, full=full, turn=turn, ask=ask))
+                answer = self.begin_on(raw, full=full, turn=turn, ask=ask)
+                self._keep_time()
+                yield Statements(raw, answer)
                 self.check_open(raw)
                 self.commit(raw)
         except BaseException:

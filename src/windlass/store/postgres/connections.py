@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -17,25 +18,35 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
+from windlass.clock import SystemClock
 from windlass.errors import StoreUnavailable
 from windlass.store.postgres.faults import translate, translated
 from windlass.store.postgres.location import Location
+from windlass.store.postgres.pipelining import Connection
+from windlass.store.postgres.places import Places
 from windlass.store.postgres.statements import Statements
+from windlass.store.postgres.timing import Timing
 
 _PLANS = "enable_seqscan = off; SET {0}enable_bitmapscan = off"
 PLANS, LOCAL_PLANS = f"SET {_PLANS.format('')}", f"SET LOCAL {_PLANS.format('LOCAL ')}"
 """Every statement goes by an index, also before the server has counted what is in a table that is new."""
+KEEP_ALIVE = (
+    "SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 10000"
+)
+"""So the server notices within ten seconds that our host is gone, and lets go of what it had locked."""
 MOST = 20
 """Connections that one store has at once."""
 _WAIT_S = 30.0
 _DEFAULTS = {
     "connect_timeout": "10",
     "application_name": "windlass",
-    # A host that is gone says nothing: without these, its connections would be waited for for hours.
-    "keepalives_idle": "20",
-    "keepalives_interval": "5",
+    # A host that is gone says nothing: without these, its connections would be waited for for hours. And who
+    # is cut off for a while should find a way back before its silence is taken for death.
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
     "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
+    "tcp_user_timeout": "6000",
 }
 
 
@@ -54,17 +65,26 @@ class Facts(NamedTuple):
 class Connections:
     """Idle connections, and how to make more."""
 
-    def __init__(self, location: Location, vet: Callable[[psycopg.Connection[Any]], None]) -> None:
+    def __init__(
+        self, location: Location, vet: Callable[[psycopg.Connection[Any]], None], *, lock_timeout_ms: int
+    ) -> None:
         self.location = location
         self._vet = vet
+        self.lock_timeout_ms = lock_timeout_ms
+        """A statement outside a transaction, too, waits no longer for who has locked a table: a dispatcher
+        has timeouts to keep meanwhile."""
         self._pid = 0
-        self._conninfo = {**_DEFAULTS, **conninfo_to_dict(location.conninfo)}
+        self.timing = Timing(SystemClock())
+        self._places = Places(conninfo_to_dict(location.conninfo))
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[psycopg.Connection[Any]] = []
+        # A store that nobody closed: its connections go with it, and without a word. (Not by ``__del__``: in
+        # a cycle, that of a connection may come first.)
+        weakref.finalize(self, _close, self._idle, self._pid)
         self._busy: dict[int, psycopg.Connection[Any]] = {}
         self._room = threading.BoundedSemaphore(MOST)
         self._facts: Facts | None = None
@@ -107,18 +127,48 @@ class Connections:
             )
         try:
             while (raw := self._pop()) is not None:
-                if _is_quiet(raw):
+                if _is_quiet(raw) and self._knows_time(raw):
                     return raw
                 self._forget(raw)
-            raw = self.open()
-            if not self.learn(raw).pooled:
-                raw.execute(PLANS)
+            raw = self._made()
             with self._lock:
                 self._busy[id(raw)] = raw
             return raw
         except BaseException:
             self._room.release()
             raise
+
+    def _made(self) -> psycopg.Connection[Any]:
+        raw = self.open()
+        try:
+            with translated(self.name):
+                self.timing.measure(raw)
+                if not self.learn(raw).pooled:
+                    raw.execute(f"{PLANS}; SET lock_timeout = {self.lock_timeout_ms}".encode())
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    def _knows_time(self, raw: psycopg.Connection[Any]) -> bool:
+        """Now and then asks the server for it; False where nobody answers."""
+        if self.timing.is_old:
+            try:
+                self.timing.measure(raw)
+            except psycopg.Error:
+                return False
+        return True
+
+    def offset_us(self) -> int:
+        """What this machine's boot clock lacks to the server's clock, as it was measured last.
+
+        Raises:
+            StoreUnavailable: it never was, and there is no server to ask.
+        """
+        if self.timing.offset_us is None:
+            self.give_back(self.take())
+        assert self.timing.offset_us is not None
+        return self.timing.offset_us
 
     def _pop(self) -> psycopg.Connection[Any] | None:
         with self._lock:
@@ -132,13 +182,20 @@ class Connections:
         """Keeps it for the next one, or closes it where it is of no more use."""
         if self._pid != os.getpid():
             return
+        lost: list[psycopg.Connection[Any]] = []
         with self._lock:
             kept = id(raw) in self._busy and raw.pgconn.transaction_status == TransactionStatus.IDLE
             self._busy.pop(id(raw), None)
             if kept:
                 self._idle.append(raw)
+            elif raw.broken:
+                # Its server may be gone without a word: each of those that lie idle would be waited for, too.
+                lost = self._idle[:]
+                self._idle.clear()
         if not kept:
-            raw.close()
+            self._places.left(raw)
+            for one in (raw, *lost):
+                one.close()
         self._room.release()
 
     def _forget(self, raw: psycopg.Connection[Any]) -> None:
@@ -158,12 +215,17 @@ class Connections:
     def open(self, *, autocommit: bool = True) -> psycopg.Connection[Any]:
         """A new connection, which the caller closes."""
         try:
-            raw = psycopg.connect(**self._conninfo, autocommit=True, row_factory=tuple_row)  # pyright: ignore[reportArgumentType]
+            conninfo = _DEFAULTS | self._places.conninfo
+            raw = Connection.connect(**conninfo, autocommit=True, row_factory=tuple_row)  # pyright: ignore[reportArgumentType]
         except psycopg.Error as error:
             raise translate(error, self.name) from error
+        self._places.answered(raw)
         try:
             # Another session each time would not know what was prepared.
             raw.prepare_threshold = None if self.learn(raw).pooled else 5
+            if raw.prepare_threshold is not None:
+                with translated(self.name):
+                    raw.execute(KEEP_ALIVE)
             raw.autocommit = autocommit
         except BaseException:
             self._facts = None
@@ -177,18 +239,19 @@ class Connections:
             self._begin_anew()
             return
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle = self._idle[:]
+            self._idle.clear()
             self._busy.clear()
             self._facts = None
             self.epoch += 1
         for raw in idle:
             raw.close()
 
-    def __del__(self) -> None:
-        # A store that nobody closed: its connections go with it, and without a word.
-        if self._pid == os.getpid():
-            for raw in self._idle:
-                raw.close()
+
+def _close(connections: Iterable[psycopg.Connection[Any]], pid: int) -> None:
+    if pid == os.getpid():
+        for raw in connections:
+            raw.close()
 
 
 def _is_quiet(raw: psycopg.Connection[Any]) -> bool:

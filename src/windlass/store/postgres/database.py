@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import REFUSALS, is_lost, translate, translated
 from windlass.store.postgres.location import Location
 from windlass.store.postgres.migrate import vet
-from windlass.store.postgres.statements import Statements
+from windlass.store.postgres.statements import Statements, Step, together
 from windlass.store.protocol import WalState
 
 log = logging.getLogger("windlass.store")
@@ -28,6 +28,7 @@ Turn = Literal["alone", "shared"]
 """Who else may write meanwhile: nobody, or those who share."""
 
 _LOCKS = {"alone": "pg_advisory_xact_lock", "shared": "pg_advisory_xact_lock_shared"}
+_IDLE = "idle_in_transaction_session_timeout"
 _ROW_LOCKS = {"alone": "UPDATE", "shared": "SHARE"}
 
 
@@ -35,6 +36,8 @@ class Database:
     """The database, and this process's connections to it."""
 
     refusals: tuple[type[Exception], ...] = REFUSALS
+    is_own = True
+    """Its transactions are its own: they are no part of a caller's."""
     is_unsealed = False
     """The server's own writer puts every commit on the disk within a second."""
 
@@ -42,14 +45,20 @@ class Database:
         self, location: Location, *, lock_timeout_s: float = 10.0, statement_timeout_s: float = 60.0
     ) -> None:
         self.location = location
-        self.connections = Connections(location, lambda raw: vet(Statements(raw), location.name))
+        self.connections = Connections(
+            location,
+            lambda raw: vet(Statements(raw), location.name),
+            lock_timeout_ms=int(lock_timeout_s * 1000),
+        )
         self.bells = Bells(self.connections)
         self._inside = threading.local()
-        self._limits = (
-            f"SET LOCAL lock_timeout = {int(lock_timeout_s * 1000)}; "
-            f"SET LOCAL statement_timeout = {int(statement_timeout_s * 1000)}; "
-            f"SET LOCAL idle_in_transaction_session_timeout = {int(statement_timeout_s * 1000)}"
-        )
+        self._limits = {
+            "lock_timeout": int(lock_timeout_s * 1000),
+            "statement_timeout": int(statement_timeout_s * 1000),
+        }
+        self._idle_ms = int(statement_timeout_s * 1000)
+        # Shorter than anybody waits for a lock: who is stopped or cut off in a turn holds up nobody else.
+        self._turn_idle_ms = int(lock_timeout_s * 800)
 
     @property
     def name(self) -> str:
@@ -71,7 +80,10 @@ class Database:
                 return
             # There, what holds for a session holds for a transaction only.
             try:
-                connection.raw.execute(f"BEGIN; {LOCAL_PLANS}")
+                patience = f"SET LOCAL lock_timeout = {self.connections.lock_timeout_ms}"
+                # The pooler may not notice that we are gone, and it has few sessions to give.
+                idle = f"SET LOCAL {_IDLE} = {self._turn_idle_ms}"
+                connection.raw.execute(f"BEGIN; {LOCAL_PLANS}; {patience}; {idle}".encode())
                 yield connection
             finally:
                 self.undo(connection.raw)
@@ -107,41 +119,27 @@ class Database:
         """A transaction in which nobody else of ours writes: commits at its end, or rolls back."""
         return self.transaction(full=full, turn="alone")
 
-    def share(self, *, full: bool, ask: str) -> Any:
-        """A transaction beside others that share: for what changes only rows that it owns.
-
-        ``ask`` is a query that is answered under the lock, by ``answer``, in the same round trip.
-        """
-        return self.transaction(full=full, turn="shared", ask=ask)
-
     @contextmanager
     def transaction(self, *, full: bool, turn: Turn | None, ask: str | None = None) -> Generator[Statements]:
         """A transaction: commits at its end, or rolls back. ``full``: it is on the disk by then."""
         self.refuse_nesting()
-        raw, answer = self._begin(full=full, turn=turn, ask=ask)
-        try:
-            try:
-                with translated(self.name):
-                    yield Statements(raw, answer)
-                    self.check_open(raw)
-            except BaseException:
-                self.undo(raw)
-                raise
+        with self.held() as raw:
+            yield Statements(raw, self.begin_on(raw, full=full, turn=turn, ask=ask))
+            self.check_open(raw)
             self.commit(raw)
-        finally:
-            self.connections.give_back(raw)
 
-    def _begin(
-        self, *, full: bool, turn: Turn | None, ask: str | None
-    ) -> tuple[psycopg.Connection[Any], object]:
+    @contextmanager
+    def held(self) -> Generator[psycopg.Connection[Any]]:
+        """A connection for one transaction, which is rolled back where it is not committed."""
         raw = self.connections.take()
         try:
             with translated(self.name):
-                return raw, self.begin_on(raw, full=full, turn=turn, ask=ask)
+                yield raw
         except BaseException:
             self.undo(raw)
-            self.connections.give_back(raw)
             raise
+        finally:
+            self.connections.give_back(raw)
 
     def begin_on(
         self,
@@ -152,12 +150,8 @@ class Database:
         ask: str | None = None,
     ) -> object:
         """Begins a transaction with our limits, and asks for something, in one round trip."""
-        facts = self.connections.facts
-        steps = ["BEGIN" if raw.autocommit else "SELECT", self._limits, LOCAL_PLANS]
-        if not full:
-            steps.append("SET LOCAL synchronous_commit = off")
-        elif not facts.syncs:
-            steps.append("SET LOCAL synchronous_commit = on")
+        steps = ["BEGIN" if raw.autocommit else "SELECT"]
+        steps += [f"SET LOCAL {name} = {value}" for name, value in self._settings(full=full, turn=turn)]
         if turn is not None:
             steps.append(self.turn(turn))
         if ask is not None:
@@ -170,11 +164,39 @@ class Database:
             pass
         return cursor.fetchall()[0][0]
 
+    def beginning(self, *, full: bool, turn: Turn) -> list[Step]:
+        """The same as statements to be prepared, and sent together with what comes next."""
+        settings = self._settings(full=full, turn=turn)
+        told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings)
+        return [("BEGIN", ()), (f"SELECT {told}", ()), (self.turn(turn), ())]
+
+    def _settings(self, *, full: bool, turn: Turn | None) -> list[tuple[str, object]]:
+        facts = self.connections.facts
+        settings: list[tuple[str, object]] = [
+            *self._limits.items(),
+            (_IDLE, self._idle_ms if turn is None else self._turn_idle_ms),
+            ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
+        ]
+        if not full:
+            settings.append(("synchronous_commit", "off"))
+        elif not facts.syncs:
+            settings.append(("synchronous_commit", "on"))
+        return settings
+
     def turn(self, turn: Turn) -> str:
         """The statement that waits for a turn."""
+        return self._turn(turn, "")
+
+    def turn_inside(self, turn: Turn) -> str:
+        """The same in a transaction that is a handler's own: it may idle no longer than a turn now."""
+        return self._turn(turn, f"set_config('{_IDLE}', '{self._turn_idle_ms}', true)")
+
+    def _turn(self, turn: Turn, first: str) -> str:
         if self.location.hints:
-            return f"SELECT {_LOCKS[turn]}({LOCK_CLASS}, {self.connections.facts.lock})"
-        return f"SELECT FROM windlass_meta WHERE name = 'turn' FOR {_ROW_LOCKS[turn]}"
+            lock = f"{_LOCKS[turn]}({LOCK_CLASS}, {self.connections.facts.lock})"
+            return f"SELECT {first}{', ' if first else ''}{lock}"
+        return " ".join(("SELECT", first, "FROM windlass_meta WHERE name = 'turn' FOR", _ROW_LOCKS[turn]))
 
     def check_open(self, raw: psycopg.Connection[Any]) -> None:
         """Refuses to commit what cannot be committed any more.
@@ -191,15 +213,18 @@ class Database:
                 "error out of the block, or put the statement under a savepoint (connection.transaction())"
             )
 
-    def commit(self, raw: psycopg.Connection[Any]) -> None:
-        """Commits.
+    def commit(self, raw: psycopg.Connection[Any], *, last: Sequence[Step] = ()) -> None:
+        """Commits, in one round trip with these last statements.
 
         Raises:
             StoreUnavailable: nothing was written.
             OutcomeUnknown: it may or may not have been.
         """
         try:
-            raw.commit()
+            if last:
+                together(raw, [*last, ("COMMIT", ())], Statements(raw).cursor)
+            else:
+                raw.commit()
         except psycopg.Error as error:
             lost = is_lost(error)
             self.undo(raw)

@@ -7,10 +7,12 @@ a file of the same name as the statement it replaces. Each text is respelled onc
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from windlass.store.relational.engine import Values
 from windlass.store.relational.statements import SQL as REFERENCE
 
 FOLDER = Path(__file__).parent / "sql"
@@ -55,6 +57,12 @@ class Statement(NamedTuple):
     """Its values are named p1, p2, …"""
     gives_id: bool
     """It returns the id of the row that it inserted."""
+
+    def values(self, given: Values) -> Values:
+        """Its values as it names them."""
+        if not self.numbered or isinstance(given, Mapping):
+            return given
+        return {f"p{place}": value for place, value in enumerate(given, 1)}
 
 
 @lru_cache(maxsize=2048)

@@ -12,19 +12,22 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from windlass.outcome import Completed
+from windlass.outcome import Completed, Released
 from windlass.store.logbook import LogChunk
+from windlass.store.postgres.arrays import bigints, texts
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
-from windlass.store.postgres.statements import Nothing, Statements, statements_on
+from windlass.store.postgres.statements import Statements, statements_on, without_nul
+from windlass.store.postgres.turning import Ahead, beside_others
 from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Settlement, Turn
 from windlass.store.relational import dispatching
 from windlass.store.relational.engine import Connection, Values
 from windlass.store.relational.settling import Settler
-from windlass.store.relational.statements import SQL as REFERENCE
 
-_LIMITS = REFERENCE["limits"]
+
+class _Limited(Exception):
+    """Something is to be kept that all dispatchers share: the turn again, alone."""
 
 
 class Dispatching(dispatching.Dispatching):
@@ -41,18 +44,28 @@ class Dispatching(dispatching.Dispatching):
         progress: Sequence[ProgressNote] = (),
         logs: Sequence[LogChunk] = (),
     ) -> Turn:
-        return again(lambda: super(Dispatching, self).settle_and_claim(settlements, request, progress, logs))
+        def turn() -> Turn:
+            return super(Dispatching, self).settle_and_claim(settlements, request, progress, logs)
+
+        try:
+            return again(turn)
+        except _Limited:
+            self._was_limited = True
+            return again(turn)
 
     @contextmanager
     def turn(self, request: ClaimRequest | None, *, full: bool) -> Generator[Connection]:
         """Beside others, or alone where a limit is to be kept."""
-        if not self._was_limited:
-            with self.database.share(full=full, ask=SQL["is_free"]) as connection:
-                # Under the lock: nobody sets a limit before this turn is over.
-                self._was_limited = not connection.answer and _is_limited(connection, request)
-                if not self._was_limited:
-                    yield _Free(connection.raw) if connection.answer else connection
-                    return
+
+        def check(connection: Statements) -> None:
+            # Under the lock: nobody sets a limit before this turn is over.
+            if _is_limited(connection, request):
+                raise _Limited
+
+        if self.database.is_own and not self._was_limited:
+            with beside_others(self.database, request, check, full=full) as connection:
+                yield connection
+                return
         with self.database.write(full=full) as connection:
             self._was_limited = _is_limited(connection, request)
             yield connection
@@ -60,6 +73,9 @@ class Dispatching(dispatching.Dispatching):
     def best(
         self, connection: Connection, request: ClaimRequest, mosts: Mapping[Lane, int], *, is_gated: bool
     ) -> Iterable[Any]:
+        known = connection.best_of(mosts) if isinstance(connection, Ahead) else None
+        if known is not None:
+            return known
         plain = {lane: most for lane, most in mosts.items() if lane.constraints is None}
         heads: list[Iterable[Any]] = [
             self.head(connection, lane, request.before.get(lane), most)
@@ -78,25 +94,50 @@ class Dispatching(dispatching.Dispatching):
     def settle(
         self, connection: Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn
     ) -> None:
-        batch: dict[int, Settlement] = {}
-        for settlement in settlements:
-            is_plain = type(settlement.outcome) is Completed
-            if not is_plain or settlement.job_id in batch:
-                _complete(statements_on(connection), settler, batch, turn)
-            if is_plain:
-                batch[settlement.job_id] = settlement
-            elif not settler.settle(settlement):
-                turn.stale.append(settlement)
-        _complete(statements_on(connection), settler, batch, turn)
+        if len({settlement.job_id for settlement in settlements}) < len(settlements):
+            for settlement in settlements:
+                self.settle(connection, settler, [settlement], turn)
+            return
+        groups: dict[str | None, dict[int, Settlement]] = {}
+        for one in settlements:
+            groups.setdefault(_statement(one), {})[one.job_id] = one
+        rest = list(groups.pop(None, {}).values())
+        batches = [(SQL[name], some) for name, some in groups.items() if name]
+        steps = [(text, _together(settler, list(some.values()))) for text, some in batches]
+        if isinstance(connection, Ahead):
+            cursors = connection.run_ahead(steps)
+        else:
+            cursors = [statements_on(connection).run(*step) for step in steps]
+        for (_, some), cursor in zip(batches, cursors, strict=True):
+            # By name, not by number: a sum of counts would not say which one was stale.
+            for (job_id,) in cursor.fetchall():
+                del some[job_id]
+            if some and type(next(iter(some.values())).outcome) is Completed:
+                turn.stale.extend(some.values())
+            else:
+                rest.extend(some.values())
+        turn.stale.extend(one for one in rest if not settler.settle(one))
 
 
-class _Free(Statements):
-    """Where nothing is limited, paused or pinned: which need not be asked again."""
+def _statement(settlement: Settlement) -> str | None:
+    """The one that settles many of its kind at once, where there is one."""
+    outcome = settlement.outcome
+    if type(outcome) is Completed:
+        return "settle_many"
+    return "release_many" if type(outcome) is Released and not outcome.alone else None
 
-    __slots__ = ()
 
-    def execute(self, sql: str, parameters: Values = (), /) -> Any:
-        return Nothing() if sql is _LIMITS else super().execute(sql, parameters)
+def _together(settler: Settler, some: Sequence[Settlement]) -> Values:
+    outcomes = [one.outcome for one in some]
+    values = {
+        "now_us": settler.now_us,
+        "now": settler.now,
+        "ids": bigints(one.job_id for one in some),
+        "attempts": bigints(one.attempt for one in some),
+        "tokens": bigints(one.token for one in some),
+        "results": texts(outcome.result if isinstance(outcome, Completed) else None for outcome in outcomes),
+    }
+    return without_nul(values)
 
 
 def _is_limited(connection: Statements, request: ClaimRequest | None) -> bool:
@@ -126,22 +167,3 @@ def _arrays(lanes: Mapping[Lane, int]) -> dict[str, list[Any]]:
 
 def _rank(row: Any) -> tuple[int, int]:
     return -(row[10] or 0), row[1]
-
-
-def _complete(connection: Statements, settler: Settler, batch: dict[int, Settlement], turn: Turn) -> None:
-    if not batch:
-        return
-    some = list(batch.values())
-    values = {
-        "now_us": settler.now_us,
-        "now": settler.now,
-        "ids": list(batch),
-        "attempts": [one.attempt for one in some],
-        "tokens": [one.token for one in some],
-        "results": [one.outcome.result for one in some if isinstance(one.outcome, Completed)],
-    }
-    # By name, not by number: a sum of counts would not say which one was stale.
-    for (job_id,) in connection.run(SQL["settle_many"], values).fetchall():
-        del batch[job_id]
-    turn.stale.extend(batch.values())
-    batch.clear()

@@ -1,7 +1,8 @@
 """The doorbell: NOTIFY between processes, a pipe within one.
 
-One connection of a process listens for all its bells. A notice that comes from a connection of the same store
-is passed over: its own bells were rung at once. What is rung many times in a moment is notified once.
+One connection of a process listens for all its bells (``listener.py``). A notice that comes from a connection
+of the same store is passed over: its own bells were rung at once. What is rung many times in a moment is
+notified once.
 
 Notices get lost: with a connection that breaks, behind a pooler, on a standby that becomes the server. So no
 bell says that it hears everything, and whoever listens also looks by itself every now and then.
@@ -11,28 +12,22 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import secrets
-import select
 import threading
 from contextlib import suppress
-from typing import Any
 
 import psycopg
 
 from windlass.clock import sleep
 from windlass.errors import StoreError
 from windlass.store.postgres.connections import Connections
+from windlass.store.postgres.listener import Listener, channel
 from windlass.store.relational.engine import Kind
 
 log = logging.getLogger("windlass.store")
 
 _BETWEEN_S = 0.02
 """Between two notices of one process: each costs the server a moment in which nobody else commits."""
-_ANEW_S = (0.2, 1.0)
-"""Before a listening connection that broke is made anew …"""
-_ANEW_MOST_S = 10.0
-"""… doubled each time up to this."""
 
 
 class Bells:
@@ -46,7 +41,8 @@ class Bells:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._bells: list[PipeBell] = []
-        self._listener: _Listener | None = None
+        self._listener: Listener | None = None
+        self._kept: set[int] = set()
         self._token = secrets.token_hex(6)
         self._due: set[Kind] = set()
         self._telling = False
@@ -60,7 +56,7 @@ class Bells:
         with self._lock:
             self._bells.append(bell)
             if self._listener is None and self._connections.location.hints:
-                self._listener = _Listener(self._connections, self._hear)
+                self._listener = Listener(self._connections, self._hear, frozenset(self._kept))
         return bell
 
     def leave(self, bell: PipeBell) -> None:
@@ -73,6 +69,29 @@ class Bells:
                 listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
+
+    # ── sessions that others see ───────────────────────────────────────────────────────────────
+    def keep(self, owner: int) -> None:
+        """For as long as somebody listens, others see by a lock that this dispatcher's session is there."""
+        self._check_process()
+        self._change_kept(self._kept | {owner})
+
+    def keep_no_longer(self, owner: int) -> None:
+        """Gives the lock up; nothing where there is none."""
+        self._check_process()
+        self._change_kept(self._kept - {owner})
+
+    def _change_kept(self, kept: set[int]) -> None:
+        with self._lock:
+            self._kept = kept
+            if self._listener is not None:
+                self._listener.keep(frozenset(kept))
+
+    @property
+    def hears(self) -> bool:
+        """Notices of other processes arrive."""
+        listener = self._listener
+        return listener is not None and listener.is_up
 
     def _hear(self, payload: str, backend: int) -> None:
         word, _, token = payload.partition(" ")
@@ -154,16 +173,8 @@ class Bells:
             self._begin_anew()
 
 
-def channel(connections: Connections) -> str:
-    """The channel of a schema."""
-    return f"windlass.{connections.facts.schema}"[:63]
-
-
 class PipeBell:
     """The listening side. ``fileno`` becomes readable on a ring."""
-
-    hears_strangers = False
-    """A notice may be lost."""
 
     def __init__(self, bells: Bells, kind: Kind) -> None:
         self.kind: Kind = kind
@@ -174,6 +185,11 @@ class PipeBell:
 
     def fileno(self) -> int:
         return self._reader
+
+    @property
+    def hears_strangers(self) -> bool:
+        """While there is a connection on which notices arrive. It rings when there is none any more."""
+        return self._bells.hears
 
     def ring(self) -> None:
         """Makes it readable."""
@@ -196,64 +212,3 @@ class PipeBell:
             self._closed = True
             os.close(self._reader)
             os.close(self._writer)
-
-
-class _Listener:
-    """The listening connection, and the thread that waits on it."""
-
-    def __init__(self, connections: Connections, hear: Any) -> None:
-        self._connections = connections
-        self._hear = hear
-        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        raw: psycopg.Connection[Any] | None = None
-        with suppress(StoreError, psycopg.Error):  # the thread tries again
-            raw = self._open()
-        self._thread = threading.Thread(target=self._run, args=(raw,), name="windlass-listen", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Closes the connection."""
-        os.write(self._waker, b"!")
-        self._thread.join()
-        os.close(self._wake)
-        os.close(self._waker)
-
-    def _open(self) -> psycopg.Connection[Any]:
-        raw = self._connections.open()
-        try:
-            raw.execute(f'LISTEN "{channel(self._connections)}"')  # pyright: ignore[reportArgumentType,reportCallIssue]
-        except BaseException:
-            raw.close()
-            raise
-        return raw
-
-    def _run(self, raw: psycopg.Connection[Any] | None) -> None:
-        pause_s = random.uniform(*_ANEW_S)
-        while True:
-            try:
-                if raw is None:
-                    raw = self._open()
-                    # What was told meanwhile is lost: whoever listens had better look.
-                    self._hear("all -", 0)
-                pause_s = random.uniform(*_ANEW_S)
-                if self._stopped(raw, None):
-                    raw.close()
-                    return
-                for notice in raw.notifies(timeout=0):
-                    self._hear(notice.payload, notice.pid)
-            except (StoreError, psycopg.Error, OSError) as error:
-                log.debug("the listening connection broke: %s", error)
-                if raw is not None:
-                    raw.close()
-                    raw = None
-                if self._stopped(None, pause_s):
-                    return
-                pause_s = min(pause_s * 2, _ANEW_MOST_S)
-
-    def _stopped(self, raw: psycopg.Connection[Any] | None, timeout_s: float | None) -> bool:
-        poll = select.poll()
-        poll.register(self._wake, select.POLLIN)
-        if raw is not None:
-            poll.register(raw.pgconn.socket, select.POLLIN)
-        ready = poll.poll(None if timeout_s is None else timeout_s * 1000)
-        return any(handle == self._wake for handle, _ in ready)

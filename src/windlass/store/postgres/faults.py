@@ -99,9 +99,10 @@ def is_lost(error: BaseException) -> bool:
     # A pooler that loses its server may answer one COMMIT twice: to psycopg that is an internal error.
     if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)):
         return False
-    # Classes 08 (connection), 57P (shutdown, crash, not yet ready); none: libpq itself could not go on.
+    # Classes 08 (connection), 57P (shutdown, crash, not yet ready), 25P03 and 25P04 (ended by the server, for
+    # its transaction took or idled for too long); none: libpq itself could not go on.
     state = error.sqlstate
-    return state is None or state.startswith(("08", "57P", "53", "28", "3D"))
+    return state is None or state.startswith(("08", "57P", "25P03", "25P04", "53", "28", "3D"))
 
 
 def _first_line(error: psycopg.Error) -> str:

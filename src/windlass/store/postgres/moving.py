@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
+from windlass.store.postgres.statements import statements_on
+from windlass.store.relational.carrying import Row, Table, put_over
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.moving import ARRIVING, Table
+from windlass.store.relational.moving import ARRIVING
 
+_MANY = 20
+"""From so many rows on they are copied in."""
 _SHUT = ("background_service_jobs", "windlass_schedules", "windlass_dispatchers")
 _NOTE = """
 CREATE OR REPLACE FUNCTION windlass_note() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -66,9 +71,14 @@ class PostgresMovable:
             connection.execute(f"DROP TRIGGER IF EXISTS windlass_shut ON {table}")
         connection.execute("DROP FUNCTION IF EXISTS windlass_shut")
 
-    def has_synced_tables(self, connection: Connection) -> bool:
-        del connection
-        return False
+    def put(self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        if not table.has_id or len(rows) < _MANY:
+            put_over(connection, table, columns, rows)
+            return
+        place = columns.index("id")
+        ids = json.dumps([row[place] for row in rows])
+        connection.execute(f"DELETE FROM {table.name} WHERE id IN (SELECT value FROM json_each(?))", (ids,))  # noqa: S608
+        statements_on(connection).copy(table.name, columns, rows)
 
     def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}

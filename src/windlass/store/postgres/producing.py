@@ -20,9 +20,15 @@ from windlass.store.relational.engine import Connection
 from windlass.store.relational.inserting import Inserting
 
 _MANY = 3
-"""From so many jobs on they go in by one statement …"""
+"""From so many jobs on they go in by ``COPY`` …"""
 _STEP = 1000
-"""… of at most so many rows."""
+"""… of at most so many rows at once."""
+_COLUMNS = (
+    *("id", "status", "job_key", "payload", "priority", "max_attempts", "created_at", "updated_at", "queue"),
+    *("run_at", "run_at_boot", "boot_id", "timeout_us", "idempotency_key", "tags", "meta"),
+    *("unique_key", "title", "constraints", "deadline", "hold", "waits_for", "unique_next"),
+)
+"""As ``row_of`` gives them, behind the first two."""
 
 
 class Producing(Inserting):
@@ -111,15 +117,20 @@ class Producing(Inserting):
             return self.insert_on(Statements(raw), jobs)
 
     def insert_on(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
-        if len(jobs) < _MANY or any(job.idempotency_key is not None or _is_bound(job) for job in jobs):
+        ours = statements_on(connection)
+        # Nothing streams through a pipeline that a caller has open.
+        apart = len(jobs) < _MANY or ours.raw.pgconn.pipeline_status
+        if apart or any(job.idempotency_key is not None or _is_bound(job) for job in jobs):
             return super().insert_on(connection, jobs)
-        now_us, now = self.now()
+        instant, now = self.moment()
         made: list[Inserted] = []
         for first in range(0, len(jobs), _STEP):
-            rows = [sum(self.row_of(job, now_us, now), ()) for job in jobs[first : first + _STEP]]
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            found = statements_on(connection).run(SQL["insert_many"], columns)
-            made += [Inserted(job_id, True, now) for (job_id,) in found]
+            some = jobs[first : first + _STEP]
+            ids = [job_id for (job_id,) in ours.run(SQL["new_ids"], (len(some),))]
+            values = (self.row_of(job, instant, now) for job in some)
+            rows = ((job_id, "PENDING", *row, *more) for job_id, (row, more) in zip(ids, values, strict=True))
+            ours.copy("background_service_jobs", _COLUMNS, rows)
+            made += [Inserted(job_id, True, now) for job_id in ids]
         return made
 
     def keep_still(self, connection: Connection, unique: str) -> None:

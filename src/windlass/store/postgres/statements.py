@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import psycopg
@@ -64,6 +65,44 @@ class Inserted(Nothing):
         self.lastrowid: int | None = None if row is None else row[0]
 
 
+class Row(Nothing):
+    """The result of a query whose one row is known."""
+
+    rowcount = 1
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        self._row = row
+
+    def fetchone(self) -> Any:
+        return self._row
+
+    def fetchall(self) -> list[Any]:
+        return [self._row]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self._row,))
+
+
+Step = tuple[str, Values]
+"""A statement in PostgreSQL's own spelling, and its values."""
+
+
+def together(
+    raw: psycopg.Connection[Any], steps: Sequence[Step], cursor: Callable[[], psycopg.Cursor[Any]]
+) -> list[psycopg.Cursor[Any]]:
+    """Runs statements one after another in one round trip; raises what the first raises that fails.
+
+    What follows the one that failed is not run.
+    """
+    cursors: list[psycopg.Cursor[Any]] = []
+    with raw.pipeline() if len(steps) > 1 and psycopg.Pipeline.is_supported() else nullcontext():
+        for text, values in steps:
+            cursors.append(cursor())
+            statement: Any = text
+            cursors[-1].execute(statement, values or None)
+    return cursors
+
+
 class Statements:
     """A connection as the roles know it."""
 
@@ -81,18 +120,26 @@ class Statements:
     def execute(self, sql: str, parameters: Values = (), /) -> Any:
         """Runs a statement in the roles' spelling."""
         statement = respelled(sql)
-        cursor = self.run(statement.text, _named(parameters) if statement.numbered else parameters)
+        cursor = self.run(statement.text, statement.values(parameters))
         return Inserted(cursor) if statement.gives_id else cursor
 
     def executemany(self, sql: str, parameters: Iterable[Values], /) -> Any:
         """Runs it for each of these; not at all where there are none."""
         statement = respelled(sql)
-        rows = [_named(row) if statement.numbered else row for row in parameters]
+        rows = [statement.values(row) for row in parameters]
         cursor = self.cursor()
         if rows:
             text: Any = statement.text
             _despite_nul(rows, lambda given: cursor.executemany(text, given))
         return cursor
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Writes many new rows, as a stream."""
+        text: Any = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+        with self.cursor().copy(text) as stream:
+            for row in rows:
+                has_nul = any("\0" in value for value in row if type(value) is str)
+                stream.write_row([_plain(value) for value in row] if has_nul else row)
 
     def run(self, sql: Any, parameters: Values) -> psycopg.Cursor[Any]:
         """Runs a statement in PostgreSQL's own spelling."""
@@ -108,7 +155,7 @@ def _despite_nul(rows: list[Values], run: Callable[[list[Any]], object]) -> None
         # Text cannot hold a NUL here. Seldom does one come, so it is only looked for when it was in the way.
         if error.sqlstate is not None or not any(map(_has_nul, rows)):
             raise
-        run([_without_nul(row) for row in rows])
+        run([without_nul(row) for row in rows])
 
 
 def statements_on(connection: Any) -> Statements:
@@ -116,18 +163,13 @@ def statements_on(connection: Any) -> Statements:
     return connection if isinstance(connection, Statements) else Statements(connection)
 
 
-def _named(parameters: Values) -> Values:
-    if isinstance(parameters, Mapping):
-        return parameters
-    return {f"p{place}": value for place, value in enumerate(parameters, 1)}
-
-
 def _has_nul(parameters: Values) -> bool:
     values = parameters.values() if isinstance(parameters, Mapping) else parameters
     return any(_plain(value) is not value for value in values)
 
 
-def _without_nul(parameters: Values) -> Values:
+def without_nul(parameters: Values) -> Values:
+    """Values with what stands for a NUL in its place."""
     if isinstance(parameters, Mapping):
         return {name: _plain(value) for name, value in parameters.items()}
     return [_plain(value) for value in parameters]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from windlass.clock import Clock, SystemClock
-from windlass.errors import ConfigError, StoreError, StoreUnavailable
+from windlass.clock import Clock
+from windlass.errors import StoreError, StoreUnavailable
 from windlass.store.migration import Migration
 from windlass.store.place import Place
 from windlass.store.postgres import migrate
@@ -25,6 +25,7 @@ from windlass.store.postgres.producing import Producing
 from windlass.store.postgres.pulsing import Pulsing
 from windlass.store.postgres.retrying import tried_again
 from windlass.store.postgres.statements import statements_on
+from windlass.store.postgres.timing import ServerClock, clock_on, machine_of
 from windlass.store.protocol import ProgressNote, Settlement
 from windlass.store.relational.auditing import Auditing
 from windlass.store.relational.expiring import Expiring
@@ -37,6 +38,7 @@ from windlass.store.relational.noticing import Noticing
 from windlass.store.relational.scheduling import Scheduling
 from windlass.store.relational.suggesting import Suggesting
 from windlass.store.relational.tallying import Tallying
+from windlass.store.timetable import Instant
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
@@ -62,9 +64,12 @@ class PostgresStore(
 ):
     """Jobs in one schema of a PostgreSQL database. Thread-safe. Connects at the first use."""
 
-    def __init__(self, url: str | Location, clock: Clock | None = None) -> None:
+    def __init__(
+        self, url: str | Location, clock: Clock | None = None, *, lock_timeout_s: float = 10.0
+    ) -> None:
         location = url if isinstance(url, Location) else locate(url)
-        super().__init__(Database(location), clock or SystemClock())
+        database = Database(location, lock_timeout_s=lock_timeout_s)
+        super().__init__(database, clock_on(database.connections, clock))
 
     @property
     def name(self) -> str:
@@ -91,28 +96,47 @@ class PostgresStore(
 
     @property
     def ledger(self) -> Ledger:
-        """Not there yet.
+        """Sync's ledger of this schema, on this store's connections."""
+        ledger = self._ledger
+        if ledger is None:
+            from windlass.store.postgres.ledger.ground import PostgresGround
+            from windlass.store.postgres.ledger.ledger import PostgresLedger
 
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError(
-            f"sync keeps its ledger in SQLite files only so far, and {self.name} is a PostgreSQL database: "
-            "keep the synced tables in a file of their own"
-        )
+            ledger = self._ledger = PostgresLedger(
+                PostgresGround(self.database, self.check_same), self.clock, self.database.bells
+            )
+        return ledger
+
+    _ledger: Ledger | None = None
 
     def side(self) -> Side:
         """What a move to or from another database asks of it."""
         from windlass.store.postgres.moving import PostgresMovable
         from windlass.store.relational.moving import Side
 
-        return Side(self.database, PostgresMovable(), self.name)
+        return Side(self.database, PostgresMovable(), self.name, self.instant)
 
     def version(self) -> int:
         return self.database.version()
 
     def bell(self, kind: Literal["work", "watch"]) -> PipeBell:
         return self.database.bells.listen(kind)
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────────
+    def instant(self) -> Instant:
+        clock = self.clock
+        # A clock that a test moves is one machine's, with its boots.
+        return Instant.of_all(clock.wall_us()) if isinstance(clock, ServerClock) else Instant.now(clock)
+
+    def of_rows(self, wall_us: int) -> int:
+        return wall_us + self._ahead_us()
+
+    def of_machine(self, wall_us: int) -> int:
+        return wall_us - self._ahead_us()
+
+    def _ahead_us(self) -> int:
+        """So far the clock that rows go by is ahead of this machine's wall clock."""
+        return self.clock.wall_us() - machine_of(self.clock).wall_us()
 
     # ── connections of a handler's own ─────────────────────────────────────────────────────────
     def connect(self) -> psycopg.Connection[Any]:
@@ -160,7 +184,8 @@ class PostgresStore(
         raw = self.check_same(connection)
         with joined(raw, self.name, apart=True):
             # First the turn, then the row, as everybody does: else two might wait for one another.
-            raw.execute(self.database.turn("shared"))  # pyright: ignore[reportArgumentType,reportCallIssue]
+            # A host that vanishes before the commit holds up others no longer than one that is in a turn.
+            raw.execute(self.database.turn_inside("shared"))  # pyright: ignore[reportArgumentType,reportCallIssue]
             return super().complete_on(statements_on(raw), settlement)
 
     # ── around ─────────────────────────────────────────────────────────────────────────────────

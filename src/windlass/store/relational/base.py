@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from windlass.clock import Clock, iso
 from windlass.store.relational.engine import Engine, Kind
+from windlass.store.timetable import Instant
 
 _T = TypeVar("_T")
 
@@ -22,6 +23,23 @@ class Role:
         """Now in both spellings: microseconds and contract text."""
         now_us = self.clock.wall_us()
         return now_us, iso(now_us)
+
+    def instant(self) -> Instant:
+        """Now, on the clocks that rows go by."""
+        return Instant.now(self.clock)
+
+    def moment(self) -> tuple[Instant, str]:
+        """The same, and its contract text."""
+        instant = self.instant()
+        return instant, iso(instant.wall_us)
+
+    def of_rows(self, wall_us: int) -> int:
+        """A time of this machine's wall clock, on the one that rows go by."""
+        return wall_us
+
+    def of_machine(self, wall_us: int) -> int:
+        """A time of the wall clock that rows go by, on this machine's."""
+        return wall_us
 
     def ring(self, kind: Kind | None = None) -> None:
         """Wakes every listener of this database, or those of one kind."""

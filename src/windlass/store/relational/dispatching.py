@@ -79,11 +79,11 @@ class Dispatching(Hosting, Recording):
         one_by_one: bool,
     ) -> Turn:
         turn = Turn([], [], [], more=False, waited_us=[])
-        now_us, now = self.now()
+        instant, now = self.moment()
         # A quarantine is a verdict that no re-run would repeat by itself: it must not vanish.
         full = any(type(settlement.outcome) is Quarantined for settlement in settlements)
         with self.turn(request, full=full) as connection:
-            settler = Settler(connection, self.clock, now_us, now)
+            settler = Settler(connection, instant, now)
             if one_by_one:
                 keep_apart(connection, logs, self.database.refusals)
                 self._settle_apart(connection, settler, settlements, turn)
@@ -96,11 +96,11 @@ class Dispatching(Hosting, Recording):
                 except self.database.refusals as error:
                     raise _Refused from error
             not_settled = [*turn.stale, *(one for one, _ in turn.unsettled)]
-            freed = flowing.follow(connection, settlements, not_settled, self.clock, (now_us, now)) > 0
+            freed = flowing.follow(connection, settlements, not_settled, (instant, now)) > 0
             freed = succession.follow(connection, settlements, not_settled, now) or freed
             slot_in_us = None
             if request is not None and request.limit > 0 and request.caps:
-                slot_in_us = self._claim(connection, request, (now_us, now), turn)
+                slot_in_us = self._claim(connection, request, (instant.wall_us, now), turn)
         more = request is not None and 0 < request.limit <= len(turn.claimed)
         return turn._replace(more=more, freed=freed, slot_in_us=slot_in_us)
 
@@ -109,7 +109,7 @@ class Dispatching(Hosting, Recording):
     ) -> int | None:
         now_us, now = moment
         ready_at, ready_us = "", None
-        gate = limiting.gate(connection, self.clock, request)
+        gate = limiting.gate(connection, self.instant, self.clock, request)
         mosts = {
             lane: min(cap, request.limit, room)
             for lane, cap in request.caps.items()
@@ -189,7 +189,8 @@ class Dispatching(Hosting, Recording):
 
     # ── upkeep ─────────────────────────────────────────────────────────────────────────────────
     def promote(self, limit: int = 1000) -> Promotion:
-        boot_id = self.clock.boot_id()
+        # Where rows go by no boot at all, every boot is another one.
+        boot_id = self.instant().boot_id or ""
         with self.database.read() as connection:
             strange = connection.execute(SQL["other_boots"], (boot_id,)).fetchone()[0]
         forgotten = 0
@@ -197,27 +198,31 @@ class Dispatching(Hosting, Recording):
             with self.database.write(full=False) as connection:
                 forgotten = connection.execute(SQL["forget_boots"], (boot_id, limit)).rowcount
         # Where the limit was reached, more of them may be due already.
-        wait_us = 0 if forgotten >= limit else self._next_due(boot_id)
+        wait_us = 0 if forgotten >= limit else self._next_due()
         if wait_us is None or wait_us > 0:
             return Promotion(0, wait_us)
-        now_us, now = self.now()
+        instant, now = self.moment()
         with self.database.write(full=False) as connection:
-            promoted = connection.execute(SQL["promote_wall"], (now, now_us, limit)).rowcount
-            promoted += connection.execute(
-                SQL["promote_boot"], (now, boot_id, self.clock.boot_us(), limit - promoted)
-            ).rowcount
-        return Promotion(promoted, 0 if forgotten >= limit else self._next_due(boot_id))
+            promoted = connection.execute(SQL["promote_wall"], (now, instant.wall_us, limit)).rowcount
+            if instant.boot_id is not None:
+                promoted += connection.execute(
+                    SQL["promote_boot"], (now, instant.boot_id, instant.boot_us, limit - promoted)
+                ).rowcount
+        return Promotion(promoted, 0 if forgotten >= limit else self._next_due())
 
-    def _next_due(self, boot_id: str) -> int | None:
+    def _next_due(self) -> int | None:
+        instant = self.instant()
+        by_boot = None
         with self.database.read() as connection:
             by_wall = connection.execute(SQL["next_due_wall"]).fetchone()
-            by_boot = connection.execute(SQL["next_due_boot"], (boot_id,)).fetchone()
+            if instant.boot_id is not None:
+                by_boot = connection.execute(SQL["next_due_boot"], (instant.boot_id,)).fetchone()
         waits: list[int] = []
         # What is no number is odd, and about to be held.
         if by_wall and isinstance(by_wall[0], int):
-            waits.append(by_wall[0] - self.clock.wall_us())
+            waits.append(by_wall[0] - instant.wall_us)
         if by_boot and isinstance(by_boot[0], int):
-            waits.append(by_boot[0] - self.clock.boot_us())
+            waits.append(by_boot[0] - instant.boot_us)
         return max(min(waits), 0) if waits else None
 
     def reclaim(self, owner: int, limit: int = 500, *, keep: Sequence[int] = ()) -> int:
@@ -295,16 +300,16 @@ class Dispatching(Hosting, Recording):
         connection.execute(SQL["note_progress"], (note.progress, now, note.job_id, note.attempt, note.token))
 
     def complete_on(self, connection: Any, settlement: Settlement) -> bool:
-        now_us, now = self.now()
+        instant, now = self.moment()
         outcome = settlement.outcome
         result = outcome.result if isinstance(outcome, Completed) else None
         cursor = connection.execute(
             SQL["settle_completed"],
-            (result, now_us, now, settlement.job_id, settlement.attempt, settlement.token),
+            (result, instant.wall_us, now, settlement.job_id, settlement.attempt, settlement.token),
         )
         owned = cursor.rowcount == 1
         if owned and flowing.any_flow(connection):
-            flowing.release(connection, [settlement.job_id], self.clock, (now_us, now))
+            flowing.release(connection, [settlement.job_id], (instant, now))
         if owned:
             succession.ended(connection, [settlement.job_id], now)
         return owned

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from windlass.clock import Clock
 from windlass.errors import InvalidJob
 from windlass.job import JobStatus
 from windlass.outcome import Completed
@@ -24,6 +23,7 @@ from windlass.store.protocol import Inserted, NewJob, Settlement
 from windlass.store.relational.base import Role
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.statements import SQL
+from windlass.store.timetable import Instant
 
 _STATUSES = JobStatus.__members__
 
@@ -132,8 +132,7 @@ def follow(
     connection: Connection,
     settlements: Sequence[Settlement],
     not_settled: Iterable[Settlement],
-    clock: Clock,
-    now: tuple[int, str],
+    now: tuple[Instant, str],
 ) -> int:
     """Lets the children of those attempts go, or says why they may not; how many were released.
 
@@ -146,19 +145,20 @@ def follow(
     completed = [one.job_id for one in settled if type(one.outcome) is Completed]
     others = [one.job_id for one in settled if type(one.outcome) is not Completed]
     lament(connection, others, now[1])
-    return release(connection, completed, clock, now)
+    return release(connection, completed, now)
 
 
-def release(connection: Connection, completed: Collection[int], clock: Clock, now: tuple[int, str]) -> int:
+def release(connection: Connection, completed: Collection[int], now: tuple[Instant, str]) -> int:
     """Counts parents that have just completed off their children; how many children wait for no other."""
     if not completed:
         return 0
+    now_us, boot_us, boot_id = now[0].after(0)
     values = {
         "parents": json.dumps(list(completed)),
-        "now_us": now[0],
+        "now_us": now_us,
         "now": now[1],
-        "boot_us": clock.boot_us(),
-        "boot_id": clock.boot_id(),
+        "boot_us": boot_us,
+        "boot_id": boot_id,
     }
     return sum(free for (free,) in connection.execute(SQL["flow_release"], values).fetchall())
 

@@ -27,9 +27,12 @@ class Hosting(Role):
         version: str,
         mode: str,
         job_keys: Sequence[str] | None,
+        own_keys: Sequence[str] = (),
         labels: Sequence[str] = (),
     ) -> int:
-        keys = None if job_keys is None else json.dumps(list(job_keys))
+        # Behind those that have handlers, null stands for whatever a fallback takes.
+        known = [*own_keys, None] if job_keys is None else list(job_keys)
+        keys = None if known == [None] else json.dumps(known)
         told = json.dumps(list(labels)) if labels else None
         moment = self.clock.wall_us()
         with self.database.write(full=True) as connection:
@@ -79,11 +82,14 @@ class Hosting(Role):
 
 
 def _row(row: Any) -> DispatcherRow:
+    known = _names(row[8]) if row[8] is not None else (None,)
+    own = tuple(key for key in known if key is not None)
     return DispatcherRow(
         id=row[0], host=row[1], pid=row[2], boot_id=row[3], lock_file=row[4], started_at_us=row[5],
-        version=row[6], mode=row[7], job_keys=_names(row[8]), labels=_names(row[9]) or (), silent_us=row[10],
+        version=row[6], mode=row[7], job_keys=None if None in known else own, own_keys=own,
+        labels=tuple(filter(None, _names(row[9]))), silent_us=row[10],
     )  # fmt: skip
 
 
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(json.loads(text))
+def _names(text: str | None) -> tuple[str | None, ...]:
+    return () if text is None else tuple(json.loads(text))

@@ -12,6 +12,7 @@ from windlass.store.relational.engine import Connection
 from windlass.store.relational.rows import moment
 from windlass.store.relational.statements import SQL
 from windlass.store.relational.succession import Meeting, deadline_of
+from windlass.store.timetable import Instant
 
 _AT_ONCE = (None, None, None)
 _PLAIN = (None,) * 7
@@ -23,19 +24,19 @@ class Inserting(Role):
 
     def insert_on(self, connection: Connection, jobs: Sequence[NewJob]) -> list[Inserted]:
         """Inserts them inside the transaction of that connection."""
-        now_us, now = self.now()
+        instant, now = self.moment()
         inserted: list[Inserted] = []
 
         def put(statement: str, job: NewJob) -> int | None:
-            return self._put(connection, statement, job, now_us, now)
+            return self._put(connection, statement, job, instant, now)
 
         for given in jobs:
             bonds = flowing.bonds_of(connection, given, inserted) if given.after or given.follows else None
             job = given if bonds is None else flowing.bound(given, bonds)
             if job.unique is not None:
-                done = Meeting(connection, job, put, self.clock, now, self.keep_still).enqueue()
+                done = Meeting(connection, job, put, instant, now, self.keep_still).enqueue()
             else:
-                made = self._put(connection, None, job, now_us, now)
+                made = self._put(connection, None, job, instant, now)
                 done = _kept(connection, job, now) if made is None else Inserted(made, True, now)
             if bonds is not None and done.created:
                 done = done._replace(hold=flowing.bind(connection, done.job_id, bonds, now))
@@ -47,38 +48,39 @@ class Inserting(Role):
         del connection, unique  # inside a transaction that writes, nobody else does
 
     def _put(
-        self, connection: Connection, statement: str | None, job: NewJob, now_us: int, now: str
+        self, connection: Connection, statement: str | None, job: NewJob, instant: Instant, now: str
     ) -> int | None:
         """Inserts a row, by the named statement or that of its kind; None where another is in the way."""
-        row, more = self.row_of(job, now_us, now)
+        row, more = self.row_of(job, instant, now)
         if statement is None and more == _PLAIN:
             cursor = connection.execute(SQL["insert"], row)
         else:
             cursor = connection.execute(SQL[statement or "insert_more"], (*row, *more))
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
-    def row_of(self, job: NewJob, now_us: int, now: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def row_of(self, job: NewJob, instant: Instant, now: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """The values that every job has, and those that most have not; in the order of the statements."""
-        run_at, run_at_boot, boot_id = self._due(job, now_us)
+        run_at, run_at_boot, boot_id = _due(job, instant)
         row = (
             job.key, job.payload, job.priority, job.max_attempts, now, now, job.queue,
             run_at, run_at_boot, boot_id, job.timeout_us, job.idempotency_key, job.tags, job.meta,
         )  # fmt: skip
         more = (
-            job.unique, job.title, job.constraints, deadline_of(job, now_us),
+            job.unique, job.title, job.constraints, deadline_of(job, instant.wall_us),
             job.hold, job.waits_for, job.unique_next,
         )  # fmt: skip
         return row, more
 
-    def _due(self, job: NewJob, now_us: int) -> tuple[int | None, int | None, str | None]:
-        if job.delay_us and job.waits_for:
-            # Counted from its release: until then it is kept where no boot is.
-            return None, job.delay_us, None
-        if job.delay_us:
-            return now_us + job.delay_us, self.clock.boot_us() + job.delay_us, self.clock.boot_id()
-        if job.run_at_us is not None and job.run_at_us > now_us:
-            return job.run_at_us, None, None
-        return _AT_ONCE
+
+def _due(job: NewJob, instant: Instant) -> tuple[int | None, int | None, str | None]:
+    if job.delay_us and job.waits_for:
+        # Counted from its release: until then it is kept where no boot is.
+        return None, job.delay_us, None
+    if job.delay_us:
+        return instant.after(job.delay_us)
+    if job.run_at_us is not None and job.run_at_us > instant.wall_us:
+        return job.run_at_us, None, None
+    return _AT_ONCE
 
 
 def _kept(connection: Connection, job: NewJob, now: str) -> Inserted:

@@ -37,7 +37,7 @@ class Laning(Role):
         alone, queue, key, constraints = lane
         if constraints is None:
             return connection.execute(SQL["claim_lane"], (alone, queue, key, limit))
-        before = None if before_us is None else iso(before_us)
+        before = None if before_us is None else iso(self.of_rows(before_us))
         return connection.execute(
             SQL["claim_conditioned_lane"], (alone, queue, key, constraints, before, limit)
         )
@@ -49,7 +49,7 @@ class Laning(Role):
             return None
         since = moment(row[0])
         # A time that cannot be read is dealt with by the claim, which must get there.
-        return 0 if since is None else to_wall_us(since)
+        return 0 if since is None else self.of_machine(to_wall_us(since))
 
     def hold_lane(self, lane: Lane, reason: str, limit: int = 1000) -> int:
         _, now = self.now()

@@ -1,15 +1,16 @@
 """Limits in the file: what a claim may take, evaluated in its own transaction; and how they are set.
 
 ``windlass_queues`` keeps a queue's concurrency, with its switch; ``windlass_limits`` all else, and for each
-rate when the next start is due, on the boot clock. Two things make that number mean less than it says: after
-another boot, the last start was before this one began; and a number farther ahead than any start could have
-put it is from another rate, or from foreign hands.
+rate when the next start is due, on the boot clock, or, where there are many machines, on the clock of all.
+Two things make that number mean less than it says: after another boot, the last start was before this one
+began; and a number farther ahead than any start could have put it is from another rate, or from foreign
+hands.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType
@@ -21,6 +22,7 @@ from windlass.store.protocol import ClaimRequest, Lane
 from windlass.store.relational.base import Role
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.statements import SQL
+from windlass.store.timetable import Instant
 
 _PLENTY = 1 << 31
 _Subject = tuple[Literal["queue", "key"], str]
@@ -32,7 +34,7 @@ class Limiting(Role):
     def limits(self) -> list[Limit]:
         with self.database.read() as connection:
             rows = connection.execute(SQL["limits"]).fetchall()
-        now, boot_id = self.clock.boot_us(), self.clock.boot_id()
+        _, now, boot_id = self.instant()
         found: dict[tuple[LimitKind, str], Limit] = {}
         for kind, name, _, concurrency, count, per_us, free_at, boot, _ in rows:
             if kind == "host":
@@ -109,20 +111,27 @@ class _Bound:
         """How many more may; counted when first asked."""
         self.rate: Rate | None = None
         self.due = 0
-        self.took = False
+        self.moved = False
+        """It is due at another time than the row says."""
 
 
 class Gate:
     """What a claim may take, as the limits stand in its transaction."""
 
     def __init__(
-        self, connection: Connection, rows: Iterable[Any], clock: Clock, request: ClaimRequest
+        self,
+        connection: Connection,
+        rows: Iterable[Any],
+        now: Callable[[], Instant],
+        clock: Clock,
+        request: ClaimRequest,
     ) -> None:
         self._connection = connection
         self._extra = request.extra_us
         self._shut = False
         # Read under the write lock: whoever claimed before us did so at an earlier moment.
-        self._now, self._boot_id = clock.boot_us(), clock.boot_id()
+        _, self._now, self._boot_id = now()
+        self._machine_now = clock.boot_us()
         self._bounds: dict[_Subject, _Bound] = {}
         self._declined: set[tuple[str, str]] = set()
         self._running: Counter[_Subject] | None = None
@@ -140,6 +149,8 @@ class Gate:
                 bound.most = most
             if (rate := _rate(count, per_us)) is not None:
                 bound.rate, bound.due = rate, _due(rate, free_at, boot, self._now, self._boot_id)
+                # Drawn near, it stays there: else it would be as far ahead at the next look.
+                bound.moved = isinstance(free_at, int) and bound.due < free_at
 
     def room(self, queue: str, key: str) -> int:
         """How many jobs of that queue and key may be taken."""
@@ -153,9 +164,9 @@ class Gate:
         return room
 
     def start_by(self, queue: str, key: str) -> int | None:
-        """Until when, on the boot clock, a job that is taken now must have started; None: whenever."""
+        """Until when, on this machine's boot clock, a job taken now must have started; None: whenever."""
         moments = [
-            self._now + bound.rate.late_us + self._extra
+            self._machine_now + bound.rate.late_us + self._extra
             for bound in self._over(queue, key)
             if bound.rate is not None
         ]
@@ -165,7 +176,7 @@ class Gate:
         """One is taken."""
         for bound in self._over(queue, key):
             bound.places = self._places(bound) - 1
-            bound.took = True
+            bound.moved = True
             if bound.rate is not None:
                 bound.due = bound.rate.after(bound.due, self._now, self._extra)
 
@@ -181,7 +192,7 @@ class Gate:
             [
                 (bound.due, self._boot_id, bound.kind, bound.name)
                 for bound in self._bounds.values()
-                if bound.took and bound.rate is not None
+                if bound.moved and bound.rate is not None
             ],
         )
         waits = [wait_us for lane in lanes if (wait_us := self._wait_us(lane)) > 0]
@@ -213,10 +224,12 @@ class Gate:
         return [bound for bound in found if bound is not None]
 
 
-def gate(connection: Connection, clock: Clock, request: ClaimRequest) -> Gate | None:
+def gate(
+    connection: Connection, now: Callable[[], Instant], clock: Clock, request: ClaimRequest
+) -> Gate | None:
     """What a claim may take; None where nothing is paused, pinned or limited."""
     rows = connection.execute(SQL["limits"]).fetchall()
-    return Gate(connection, rows, clock, request) if rows else None
+    return Gate(connection, rows, now, clock, request) if rows else None
 
 
 def _count_running(connection: Connection) -> Counter[_Subject]:
@@ -232,7 +245,7 @@ def _rate(count: Any, per_us: Any) -> Rate | None:
     return Rate(count, per_us) if readable else None
 
 
-def _due(rate: Rate, free_at: Any, boot: Any, now: int, boot_id: str) -> int:
+def _due(rate: Rate, free_at: Any, boot: Any, now: int, boot_id: str | None) -> int:
     """When the next start is due, for all that is known."""
     if not isinstance(free_at, int):
         return now

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from windlass.errors import MoveRefused
+from windlass.store.relational.carrying import Carrier, Putting, Table
 from windlass.store.relational.engine import Connection, Engine
+from windlass.store.timetable import Instant
 
 STEP = 1000
 """Rows of a table that are copied in one transaction."""
@@ -25,13 +27,6 @@ _FEW = 50
 """So few changes since the last look are left to the cut."""
 _LOOKS = 100
 """After so many looks the rest is left to the cut, also where it is more."""
-
-
-class Table(NamedTuple):
-    """A table that is moved, and the columns that tell its rows apart."""
-
-    name: str
-    key: tuple[str, ...]
 
 
 TABLES = (
@@ -55,7 +50,7 @@ COUNTED_ON = tuple(table.name for table in TABLES if table.key == ("id",))
 """Tables whose ids are never used again, also by the target."""
 
 
-class Movable(Protocol):
+class Movable(Putting, Protocol):
     """What a move asks of an engine beside its statements."""
 
     def keep_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
@@ -77,10 +72,6 @@ class Movable(Protocol):
         """Takes back what ``shut`` did, where it did."""
         ...
 
-    def has_synced_tables(self, connection: Connection) -> bool:
-        """Sync keeps a ledger here."""
-        ...
-
     def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
         """The highest id that each of these tables ever gave."""
         ...
@@ -96,6 +87,8 @@ class Side(NamedTuple):
     engine: Engine
     movable: Movable
     name: str
+    instant: Callable[[], Instant]
+    """Now, on the clocks by which its rows go."""
 
 
 class Report(NamedTuple):
@@ -107,6 +100,8 @@ class Report(NamedTuple):
     """Jobs that were RUNNING at the cut: the target takes them back as those of a dispatcher that died."""
     resumed: bool
     """It had been begun before."""
+    synced: tuple[str, ...] = ()
+    """Synced tables of the source: they are the program's, and stay."""
 
 
 class Move:
@@ -119,7 +114,7 @@ class Move:
         self.source = source
         self.target = target
         self._told = told
-        self._columns: dict[str, tuple[str, ...]] = {}
+        self._carrier = Carrier(target.movable)
         self._resumed = False
 
     def prepare(self) -> bool:
@@ -151,11 +146,7 @@ class Move:
         if (gone := _note(self.target, MOVED)) is not None:
             raise MoveRefused(f"{self.target.name} was itself moved to {gone['to']}: name a new database")
         with self.source.engine.read() as connection:
-            if self.source.movable.has_synced_tables(connection):
-                raise MoveRefused(
-                    f"{self.source.name} keeps synced tables, which only an SQLite file can hold yet: "
-                    "nothing was done"
-                )
+            _refuse_unsent(connection, self.source.name)
         move = secrets.token_hex(8)
         with self.target.engine.write(full=True) as connection:
             for table in TABLES:
@@ -187,22 +178,23 @@ class Move:
         with self.source.engine.snapshot() as source:
             noted = source.execute("SELECT seq, name, key FROM windlass_moving").fetchall()
             changed = _by_table(noted)
-            stand = [(one, keys, self._rows_of(source, one, keys)) for one, keys in changed.items()]
+            stand = [(one, keys, self._carrier.rows_of(source, one, keys)) for one, keys in changed.items()]
             rows: list[tuple[Any, ...]] = []
             if table is not None:
-                rows = self._next_rows(source, table, at.get(table.name))
+                rows = self._carrier.next_rows(source, table, at.get(table.name), STEP)
         if table is not None:
             full = len(rows) == STEP
-            at[table.name] = self._key(table, rows[-1]) if full else "end"
+            at[table.name] = self._carrier.key(table, rows[-1]) if full else "end"
         if noted or table is not None:
             with self._arriving(full=False, at=at) as target:
                 self._put_changed(target, stand)
                 if table is not None and rows:
-                    self._put(target, table, rows)
+                    self._carrier.put(target, table, rows)
         if noted:
+            seen = json.dumps([seq for seq, _, _ in noted])
             with self.source.engine.write(full=False) as connection:
-                connection.executemany(
-                    "DELETE FROM windlass_moving WHERE seq = ?", [row[:1] for row in noted]
+                connection.execute(
+                    "DELETE FROM windlass_moving WHERE seq IN (SELECT value FROM json_each(?))", (seen,)
                 )
         if table is not None and self._told is not None:
             self._told(table.name, len(rows))
@@ -213,14 +205,15 @@ class Move:
         """Copies the rest, compares, and closes the source for good.
 
         Raises:
-            MoveRefused: the two sides differ: the source stays as it is.
+            MoveRefused: the two sides differ, or a synced table was edited: the source stays as it is.
         """
         with self.source.engine.write(full=True) as source:
             # First, as it may have to wait for those who are writing.
             saying = f"this database was moved to {self.target.name}: use that one"
             self.source.movable.shut(source, saying, while_arriving=False)
+            _refuse_unsent(source, self.source.name)
             changed = _by_table(source.execute("SELECT seq, name, key FROM windlass_moving").fetchall())
-            stand = [(one, keys, self._rows_of(source, one, keys)) for one, keys in changed.items()]
+            stand = [(one, keys, self._carrier.rows_of(source, one, keys)) for one, keys in changed.items()]
             last = self._last_ids(source)
             with self._arriving(full=True) as target:
                 self._put_changed(target, stand)
@@ -245,10 +238,19 @@ class Move:
             running = target.execute(
                 "SELECT count(*) FROM background_service_jobs WHERE status = 'RUNNING'"
             ).fetchone()[0]
+            # The last start under a rate was told by another clock: here it is taken to have been just now.
+            _, now_us, boot_id = self.target.instant()
+            target.execute(
+                "UPDATE windlass_limits SET free_at = ? + per_us, boot_id = ? "
+                "WHERE rate IS NOT NULL AND free_at IS NOT NULL",
+                (now_us, boot_id),
+            )
             self.target.movable.open_up(target)
             target.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
         rows = {name: rows for name, (rows, _) in counts.items()}
-        return Report(rows, running, self._resumed)
+        with self.source.engine.read() as source:
+            synced = source.execute("SELECT table_name FROM windlass_sync_resources ORDER BY id").fetchall()
+        return Report(rows, running, self._resumed, tuple(name for (name,) in synced))
 
     def abandon(self) -> None:
         """Gives up a move that has not come to its cut: the source is as before, the target empty.
@@ -274,19 +276,6 @@ class Move:
     def _arriving(self, *, full: bool, at: dict[str, Any] | None = None) -> _Arriving:
         return _Arriving(self.target.engine, full=full, at=at)
 
-    def _next_rows(self, source: Connection, table: Table, after: Any) -> list[tuple[Any, ...]]:
-        key = ", ".join(table.key)
-        beyond = "" if after is None else f"WHERE ({key}) > ({_marks(table.key)})"
-        sql = f"SELECT {self._names(source, table)} FROM {table.name} {beyond} ORDER BY {key} LIMIT {STEP}"  # noqa: S608
-        return source.execute(sql, tuple(after or ())).fetchall()
-
-    def _rows_of(
-        self, source: Connection, table: Table, keys: Iterable[tuple[Any, ...]]
-    ) -> list[tuple[Any, ...]]:
-        sql = f"SELECT {self._names(source, table)} FROM {table.name} WHERE {_is_key(table)}"  # noqa: S608
-        found = (source.execute(sql, key).fetchone() for key in keys)
-        return [row for row in found if row is not None]
-
     def _put_changed(
         self,
         target: Connection,
@@ -294,29 +283,9 @@ class Move:
     ) -> None:
         # All go before any comes: what is unique may have passed from one row to another.
         for table, keys, _ in stand:
-            target.executemany(f"DELETE FROM {table.name} WHERE {_is_key(table)}", keys)  # noqa: S608
+            self._carrier.remove(target, table, keys)
         for table, _, rows in stand:
-            self._put(target, table, rows)
-
-    def _put(self, target: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        columns = self._columns[table.name]
-        rest = [name for name in columns if name not in table.key]
-        then = ", ".join(f"{name} = excluded.{name}" for name in rest)
-        target.executemany(
-            f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({_marks(columns)}) "  # noqa: S608
-            f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {then}",
-            rows,
-        )
-
-    def _names(self, source: Connection, table: Table) -> str:
-        if table.name not in self._columns:
-            cursor = source.execute(f"SELECT * FROM {table.name} LIMIT 0")  # noqa: S608
-            self._columns[table.name] = tuple(column[0] for column in cursor.description or ())
-        return ", ".join(self._columns[table.name])
-
-    def _key(self, table: Table, row: tuple[Any, ...]) -> list[Any]:
-        columns = self._columns[table.name]
-        return [row[columns.index(name)] for name in table.key]
+            self._carrier.put(target, table, rows)
 
 
 class _Arriving:
@@ -337,6 +306,28 @@ class _Arriving:
             note = self._note if self._at is None else {**self._note, "at": self._at}
             _write(self._connection, ARRIVING, note)
         self._writing.__exit__(*failure)
+
+
+_UNSENT = """
+SELECT name FROM windlass_sync_resources AS r
+WHERE EXISTS (SELECT 1 FROM windlass_journal WHERE resource = r.id)
+    OR EXISTS (SELECT 1 FROM sync_queue WHERE resource = r.id)
+    OR EXISTS (SELECT 1 FROM windlass_sync_batches WHERE resource = r.id)
+    OR EXISTS (SELECT 1 FROM windlass_sync_conflicts WHERE resource = r.id)
+UNION SELECT coalesce(table_name, '') FROM sync_queue WHERE resource IS NULL
+ORDER BY 1
+"""
+
+
+def _refuse_unsent(source: Connection, name: str) -> None:
+    """What sync keeps of a table has nothing in it that its remote does not have: it can be had again."""
+    if found := source.execute(_UNSENT).fetchall():
+        told = ", ".join(resource for (resource,) in found)
+        raise MoveRefused(
+            f"{name} keeps edits of synced tables that their remotes do not have yet ({told}): stop editing, "
+            "push them (windlass sync now), settle what waits for a person (windlass sync conflicts and "
+            "dead), then the same command goes on"
+        )
 
 
 def _by_table(noted: Iterable[tuple[int, str, str]]) -> dict[Table, list[tuple[Any, ...]]]:
@@ -388,11 +379,3 @@ def _read(connection: Connection, name: str) -> dict[str, Any] | None:
 def _write(connection: Connection, name: str, value: Any) -> None:
     connection.execute("DELETE FROM windlass_meta WHERE name = ?", (name,))
     connection.execute("INSERT INTO windlass_meta (name, value) VALUES (?, ?)", (name, json.dumps(value)))
-
-
-def _marks(columns: Sequence[str]) -> str:
-    return ", ".join("?" * len(columns))
-
-
-def _is_key(table: Table) -> str:
-    return " AND ".join(f"{name} = ?" for name in table.key)

@@ -39,20 +39,19 @@ class Scheduling(Inserting):
 
     def due_schedules(self, now: Instant) -> list[tuple[ScheduleRow, bool]]:
         with self.database.read() as connection:
-            rows = connection.execute(SQL["due_schedules"], (now.boot_id, now.boot_us)).fetchall()
+            rows = connection.execute(SQL["due_schedules"], (now.boot_id or "", now.boot_us)).fetchall()
             rows += connection.execute(SQL["due_wall_schedules"], (now.wall_us,)).fetchall()
         return [(_row(row), bool(row[-1])) for row in rows]
 
     def strange_schedules(self) -> list[ScheduleRow]:
         with self.database.read() as connection:
-            return [
-                _row(row) for row in connection.execute(SQL["strange_schedules"], (self.clock.boot_id(),))
-            ]
+            boot_id = self.instant().boot_id or ""
+            return [_row(row) for row in connection.execute(SQL["strange_schedules"], (boot_id,))]
 
     def retell_schedules(self, now: Instant) -> int:
         with self.database.read() as connection:
             moved = connection.execute(
-                SQL["misplaced_schedules"], (now.boot_id, now.shift_us, CLOCK_SET_US)
+                SQL["misplaced_schedules"], (now.boot_id or "", now.shift_us, CLOCK_SET_US)
             ).fetchall()
         for first in range(0, len(moved), _RETOLD):
             with self.database.write(full=True) as connection:
@@ -64,7 +63,7 @@ class Scheduling(Inserting):
 
     def next_schedule_us(self, now: Instant) -> int | None:
         with self.database.read() as connection:
-            by_boot = connection.execute(SQL["next_schedules"], (now.boot_id, now.boot_us, _WALKED))
+            by_boot = connection.execute(SQL["next_schedules"], (now.boot_id or "", now.boot_us, _WALKED))
             boot_us = _first_to_make(by_boot)
             by_wall = connection.execute(SQL["next_wall_schedules"], (now.wall_us, _WALKED))
             wall_us = _first_to_make(by_wall)

@@ -5,7 +5,6 @@ The row is looked up by id, attempt and token first: who does not find it no lon
 
 from __future__ import annotations
 
-from windlass.clock import Clock
 from windlass.outcome import (
     DEADLINE_MISSED,
     AnyOutcome,
@@ -22,6 +21,7 @@ from windlass.outcome import (
 from windlass.store.protocol import Settlement
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.statements import SQL
+from windlass.store.timetable import Instant
 
 CRASHES_ALLOWED = 3
 """A job under which this many processes died alone is FAILED: the next would die, too."""
@@ -35,10 +35,10 @@ _Owned = tuple[int, int | None, int, str | None]
 class Settler:
     """Settles the attempts of one turn, inside its transaction."""
 
-    def __init__(self, connection: Connection, clock: Clock, now_us: int, now: str) -> None:
+    def __init__(self, connection: Connection, instant: Instant, now: str) -> None:
         self._connection = connection
-        self._clock = clock
-        self.now_us = now_us
+        self._instant = instant
+        self.now_us = instant.wall_us
         self.now = now
 
     def settle(self, settlement: Settlement) -> bool:
@@ -101,7 +101,7 @@ class Settler:
         crashes: int | None = None,
         spent: bool = True,
     ) -> None:
-        later = delay_us > 0
+        run_at, run_at_boot, boot_id = self._instant.after(delay_us) if delay_us > 0 else (None,) * 3
         self._connection.execute(
             SQL["settle_waiting"],
             {
@@ -111,9 +111,9 @@ class Settler:
                 "crashes": owned[2] if crashes is None else crashes,
                 "alone": alone,
                 "hold": hold,
-                "run_at": self.now_us + delay_us if later else None,
-                "run_at_boot": self._clock.boot_us() + delay_us if later else None,
-                "boot_id": self._clock.boot_id() if later else None,
+                "run_at": run_at,
+                "run_at_boot": run_at_boot,
+                "boot_id": boot_id,
                 "now": self.now,
             },
         )

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from windlass.clock import Clock, to_wall_us
+from windlass.clock import to_wall_us
 from windlass.errors import InvalidJob
 from windlass.outcome import Committed
 from windlass.store.protocol import Inserted, NewJob, Settlement
@@ -26,6 +26,7 @@ from windlass.store.relational import flowing
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.rows import moment
 from windlass.store.relational.statements import SQL
+from windlass.store.timetable import Instant
 
 WAITS = "it runs once the jobs with its unique key that came before it have completed"
 FOLLOWS = "it runs once the job that has its unique key is over"
@@ -52,7 +53,7 @@ class Meeting:
         connection: Connection,
         job: NewJob,
         put: Put,
-        clock: Clock,
+        instant: Instant,
         now: str,
         keep_still: Callable[[Connection, str], None],
     ) -> None:
@@ -62,7 +63,7 @@ class Meeting:
         self._job = job
         self._name = job.unique
         self._put = put
-        self._clock = clock
+        self._instant = instant
         self._now = now
 
     def enqueue(self) -> Inserted:
@@ -130,7 +131,7 @@ class Meeting:
         wait_us = job.debounce_us
         if job.debounce_most_us is not None:
             first = moment(met.created_at)
-            passed_us = 0 if first is None else self._clock.wall_us() - to_wall_us(first)
+            passed_us = 0 if first is None else self._instant.wall_us - to_wall_us(first)
             # A clock that was set back says nothing of how long ago that was: rather too early than too late.
             wait_us = min(wait_us, max(job.debounce_most_us - passed_us, 0)) if passed_us >= 0 else 0
         self._write("debounce_unique", met, wait_us=wait_us)
@@ -184,27 +185,26 @@ class Meeting:
             )
 
     def _write(self, statement: str, met: Met, *, wait_us: int | None, later: bool = True) -> None:
-        job, now_us = self._job, self._clock.wall_us()
+        job, now_us = self._job, self._instant.wall_us
         due = job.run_at_us if job.run_at_us is not None and job.run_at_us > now_us else None
+        run_at, run_at_boot, boot_id = self._instant.after(wait_us) if wait_us else (due, None, None)
         values = {
             "id": met.job_id, "payload": job.payload, "priority": job.priority, "queue": job.queue,
             "max_attempts": job.max_attempts, "timeout_us": job.timeout_us, "tags": job.tags,
             "meta": job.meta, "title": job.title, "constraints": job.constraints,
             "deadline": deadline_of(job, now_us),
-            "run_at": now_us + wait_us if wait_us else due,
-            "run_at_boot": self._clock.boot_us() + wait_us if wait_us else None,
-            "boot_id": self._clock.boot_id() if wait_us else None,
+            "run_at": run_at, "run_at_boot": run_at_boot, "boot_id": boot_id,
             "later": later, "now": self._now,
         }  # fmt: skip
         self._connection.execute(SQL[statement], values)
 
     def _cancel_line(self, *, all_of_it: bool) -> None:
-        values = (self._clock.wall_us(), self._now, self._name, all_of_it, WAITS, FOLLOWS)
+        values = (self._instant.wall_us, self._now, self._name, all_of_it, WAITS, FOLLOWS)
         gone = self._connection.execute(SQL["line_cancel"], values).fetchall()
         self._lament([job_id for (job_id,) in gone])
 
     def _replace_holder(self, holder: Met) -> None:
-        self._connection.execute(SQL["replace_holder"], (self._clock.wall_us(), self._now, holder.job_id))
+        self._connection.execute(SQL["replace_holder"], (self._instant.wall_us, self._now, holder.job_id))
         self._lament([holder.job_id])
 
     def _lament(self, job_ids: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from windlass.clock import monotonic, sleep
 from windlass.errors import StoreError, UnsafeDatabase
 from windlass.store.sqlite.doorbell import Bells
 from windlass.store.sqlite.faults import primary, translated
@@ -36,6 +37,8 @@ LOG_LIMIT = 1000 * (4096 + 24) + 32
 """Bytes: a thousand pages. SQLite cuts the log back to this when it restarts it, so a larger file holds more
 than a thousand pages that are not in the database yet."""
 _READERS_KEPT = 4
+_AGAIN_S = 0.01
+"""Between two tries of what SQLite does not wait for itself."""
 
 _forks = 0
 """How often this process was forked off another that had loaded this: cheaper to compare than its number."""
@@ -291,7 +294,7 @@ class Connections:
         mode: tuple[str] = connection.execute("PRAGMA journal_mode").fetchone()
         if mode[0] != "wal":
             self._vet(connection)
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            mode = self._begin_log(connection)
         if mode[0] != "wal":
             raise UnsafeDatabase(
                 f"{self.path} cannot use a write-ahead log (journal mode stays {mode[0]!r}): "
@@ -302,6 +305,17 @@ class Connections:
         connection.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
         # A first read opens the log, so that there is one to identify.
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+    def _begin_log(self, connection: sqlite3.Connection) -> tuple[str]:
+        # While another program writes, or does the same, SQLite refuses this at once, whatever the timeout.
+        until = monotonic() + self.busy_timeout_s
+        while True:
+            try:
+                return connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if primary(error) != sqlite3.SQLITE_BUSY or monotonic() >= until:
+                    raise
+                sleep(_AGAIN_S)
 
 
 def _shown(raw: bytes) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from windlass.store.relational.carrying import Row, Table, put_over
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.moving import ARRIVING, Table
+from windlass.store.relational.moving import ARRIVING
 
 _SHUT = {
     "background_service_jobs": ("INSERT", "UPDATE", "DELETE"),
@@ -52,8 +53,8 @@ class SqliteMovable:
             for verb in verbs:
                 connection.execute(f"DROP TRIGGER IF EXISTS {_shutting(table, verb)}")
 
-    def has_synced_tables(self, connection: Connection) -> bool:
-        return connection.execute("SELECT 1 FROM windlass_sync_resources LIMIT 1").fetchone() is not None
+    def put(self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        put_over(connection, table, columns, rows)
 
     def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
         found = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())

@@ -90,9 +90,12 @@ class SqliteStore(
         """Sync's ledger of this file, on this store's connections."""
         ledger = self._ledger
         if ledger is None:
-            from windlass.store.sqlite.ledger.ledger import SqliteLedger
+            from windlass.store.relational.ledger.ledger import RelationalLedger
+            from windlass.store.sqlite.ledger.ground import SqliteGround
 
-            ledger = self._ledger = SqliteLedger(self.database, self.clock, self.database.bells)
+            ledger = self._ledger = RelationalLedger(
+                SqliteGround(self.database), self.clock, self.database.bells
+            )
         return ledger
 
     _ledger: Ledger | None = None
@@ -102,7 +105,7 @@ class SqliteStore(
         from windlass.store.relational.moving import Side
         from windlass.store.sqlite.moving import SqliteMovable
 
-        return Side(self.database, SqliteMovable(), self.path)
+        return Side(self.database, SqliteMovable(), self.path, self.instant)
 
     def version(self) -> int:
         return self.database.version()

@@ -1,5 +1,5 @@
 -- It lives; and it leads where it did already, or where who led has been silent for too long. One row tells who leads,
--- and it is locked only by who may take it over.
+-- and it is locked only by who may take it over. Nobody waits for the disk or a standby: it is said again soon.
 WITH moment AS (
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
 ), seen AS (
@@ -22,4 +22,6 @@ SELECT EXISTS (SELECT 1 FROM seen),
        AND coalesce((SELECT value FROM led), (SELECT value FROM windlass_meta WHERE name = 'leader'))
            = (:owner)::bigint::text,
        coalesce((SELECT paused FROM windlass_hosts WHERE host = :host), 0),
-       coalesce((SELECT draining FROM windlass_hosts WHERE host = :host), 0)
+       coalesce((SELECT draining FROM windlass_hosts WHERE host = :host), 0),
+       EXISTS (SELECT 1 FROM windlass_dispatchers WHERE id <> :owner),
+       set_config('synchronous_commit', 'off', true)

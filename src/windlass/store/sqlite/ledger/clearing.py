@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from windlass.change import Key
-from windlass.store.sqlite.ledger.statements import SQL, chunks, keyed
+from windlass.store.ledger import Mark
+from windlass.store.relational.ledger.statements import SQL, chunks, keyed
 
 _MANY = 8
 """So many keys, and more, are mostly the journal's oldest: those go at once."""
@@ -19,14 +21,14 @@ def keep_highest(connection: sqlite3.Connection) -> None:
     connection.execute(SQL["journal_drop_lower"], (cursor.lastrowid,))
 
 
-def edited_since(connection: sqlite3.Connection, resource: int, mark: int) -> set[Key]:
+def edited_since(connection: sqlite3.Connection, resource: int, mark: Mark) -> set[Key]:
     """The keys that were edited since the look of that mark."""
     if connection.execute(SQL["journal_mark"]).fetchone()[0] <= mark:
         return set()
     return {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
 
 
-def clear_journal(connection: sqlite3.Connection, resource: int, keys: Sequence[Key], mark: int) -> None:
+def clear_journal(connection: sqlite3.Connection, resource: int, keys: Sequence[Key], mark: Mark) -> None:
     """Removes the entries of those keys up to that mark."""
     if not keys or connection.execute(SQL["journal_has"], (resource,)).fetchone() is None:
         return
@@ -42,12 +44,11 @@ def clear_journal(connection: sqlite3.Connection, resource: int, keys: Sequence[
     connection.executemany(SQL["journal_remove"], values)
 
 
-def _clear_oldest(connection: sqlite3.Connection, resource: int, keys: set[Key], mark: int) -> None:
+def _clear_oldest(connection: sqlite3.Connection, resource: int, keys: set[Key], mark: Mark) -> None:
     """Removes the oldest entries, as far as all of them are of those keys: without a search for each."""
-    last = None
-    for seq, key in connection.execute(SQL["journal_oldest"], (resource, mark, len(keys))):
-        if key not in keys:
-            break
-        last = seq
-    if last is not None:
-        connection.execute(SQL["journal_remove_oldest"], (resource, last))
+    oldest = connection.execute(SQL["journal_oldest"], (resource, mark, len(keys))).fetchall()
+    ours = oldest
+    if not keys.issuperset([key for _, key in oldest]):
+        ours = list(takewhile(lambda entry: entry[1] in keys, oldest))
+    if ours:
+        connection.execute(SQL["journal_remove_oldest"], (resource, ours[-1][0]))

@@ -8,8 +8,8 @@ from typing import Any
 
 from windlass.change import KEEP, Affinity, Column, ForeignKey, Table
 from windlass.errors import ConfigError
-from windlass.store.sqlite.ledger.identifiers import quoted
-from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.relational.ledger.identifiers import quoted
+from windlass.store.relational.ledger.statements import SQL
 
 _LITERAL = re.compile(
     r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|'(''|[^'])*'|[xX]'[0-9a-fA-F]*'|NULL|TRUE|FALSE", re.IGNORECASE

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from windlass.change import Column, Key, Row, Table
-from windlass.store.sqlite.ledger.identifiers import quoted
-from windlass.store.sqlite.ledger.statements import Insert, chunks, insert_all, marks
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.ledger.identifiers import quoted
+from windlass.store.relational.ledger.statements import Insert, chunks, insert_all, marks
+from windlass.store.relational.ledger.tables import Known
 
 
 class UserTable:
@@ -64,7 +66,7 @@ class UserTable:
             return False
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────
-    def rows(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Row]:
+    def rows(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
         """The rows of those keys that there are.
 
         A text that is none comes with surrogates in it, which nothing can send: it is refused by itself then,
@@ -72,7 +74,7 @@ class UserTable:
         """
         return _tolerant(connection, lambda: self._rows(connection, keys))
 
-    def _rows(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Row]:
+    def _rows(self, connection: Connection, keys: Sequence[Key]) -> dict[Key, Row]:
         found: dict[Key, Row] = {}
         names = self.columns
         if not self.single:
@@ -102,8 +104,22 @@ class UserTable:
                 self._texts[known] = f"SELECT {columns} FROM {self.name} WHERE {where}"  # noqa: S608 - names are quoted
         return self._texts[known]
 
+    def edited(self, connection: Connection, resource: int, limit: int, skip: int) -> list[tuple[Any, ...]]:
+        """The journal's oldest entries (behind those that are skipped), beside their rows and shadows: all
+        NULL where there is none.
+
+        Of a table whose key is one column: key, what ``shadows.sql`` reads, and the columns.
+        """
+        oldest = "SELECT seq, key FROM windlass_journal WHERE +resource = ?1 ORDER BY seq LIMIT ?2 OFFSET ?3"
+        columns = f"j.key, s.row, s.version, s.remote_id, s.extra, {self._names(self.columns, 't.')}"
+        shadow = "LEFT JOIN windlass_sync_shadows AS s ON s.resource = ?1 AND s.key = j.key"
+        row = f"LEFT JOIN {self.name} AS t ON {self.key_sql('t.')} = j.key"
+        statement = f"SELECT {columns} FROM ({oldest}) AS j {shadow} {row} ORDER BY j.seq"  # noqa: S608 - names are quoted
+        values = (resource, limit, skip)
+        return _tolerant(connection, lambda: connection.execute(statement, values).fetchall())
+
     def page(
-        self, connection: sqlite3.Connection, resource: int, after: Sequence[Any] | None, limit: int
+        self, connection: Connection, resource: int, after: Sequence[Any] | None, limit: int
     ) -> list[tuple[Key, Sequence[Any], Row, str | None]]:
         """Rows in their keys' order, beyond ``after``: key, its parts, the row, and its shadow's JSON."""
         names = self._names(self.table.key, "t.")
@@ -125,7 +141,7 @@ class UserTable:
         ]
 
     def missing(
-        self, connection: sqlite3.Connection, resource: int, after: Sequence[Any] | None, limit: int
+        self, connection: Connection, resource: int, after: Sequence[Any] | None, limit: int
     ) -> tuple[Sequence[Any] | None, list[Key]]:
         """Keys of shadows without a row, beyond ``after``, and where the next page begins (None: nowhere)."""
         beyond = "" if after is None else "AND s.key > ?"
@@ -143,7 +159,7 @@ class UserTable:
             keys = [key for key in keys if key not in rows]
         return (page[-1] if len(page) == limit else None), keys
 
-    def has_nameless(self, connection: sqlite3.Connection) -> bool:
+    def has_nameless(self, connection: Connection) -> bool:
         """True where a row has no key by which it could be named."""
         if self.table.makes_keys:
             return False
@@ -152,7 +168,7 @@ class UserTable:
         return bool(connection.execute(statement).fetchone()[0])
 
     # ── writing ────────────────────────────────────────────────────────────────────────────────
-    def remove(self, connection: sqlite3.Connection, keys: Iterable[Key]) -> None:
+    def remove(self, connection: Connection, keys: Iterable[Key]) -> None:
         """Deletes the rows of those keys."""
         statement = f"DELETE FROM {self.name} WHERE {self._where_key()}"  # noqa: S608 - names are quoted
         connection.executemany(statement, [(*parts, *parts) for parts in map(self.parts, keys)])
@@ -163,9 +179,7 @@ class UserTable:
         strict = [f"{quoted(name)} = ? COLLATE BINARY" for name in self.table.key]
         return " AND ".join(loose + strict)
 
-    def put(
-        self, connection: sqlite3.Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
-    ) -> None:
+    def put(self, connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Writes rows of those columns, the key's among them, over what is there."""
         if self._needs_more_than(columns):
             for row in rows:
@@ -174,7 +188,7 @@ class UserTable:
             insert_all(connection, self._upsert(columns), rows)
 
     def put_new(
-        self, connection: sqlite3.Connection, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+        self, connection: Connection, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
     ) -> None:
         """Inserts rows, and overwrites none, whatever the table says of conflicts.
 
@@ -183,13 +197,13 @@ class UserTable:
         """
         insert_all(connection, Insert(self._head(columns, "INSERT OR ABORT")), rows)
 
-    def repoint(self, connection: sqlite3.Connection, column: str, was: Key, to: Key) -> list[Key]:
+    def repoint(self, connection: Connection, column: str, was: Key, to: Key) -> list[Key]:
         """Gives that column the one value where it has the other; the keys of the rows."""
         where = f"{quoted(column)} = ? RETURNING {self.key_sql()}"
         statement = f"UPDATE {self.name} SET {quoted(column)} = ? WHERE {where}"  # noqa: S608 - names are quoted
         return [row[0] for row in connection.execute(statement, (to, was)).fetchall()]
 
-    def add(self, connection: sqlite3.Connection, row: Row, taken: int | None = None) -> int:
+    def add(self, connection: Connection, row: Row, taken: int | None = None) -> int:
         """Inserts a row whose key the database makes, beyond ``taken``; the key."""
         columns = tuple(name for name in row if name not in self.table.key)
         values = [row[name] for name in columns]
@@ -199,7 +213,7 @@ class UserTable:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def _highest_key(self, connection: sqlite3.Connection) -> int:
+    def _highest_key(self, connection: Connection) -> int:
         statement = f"SELECT ifnull(max({self.key_sql()}), 0) FROM {self.name}"  # noqa: S608 - names are quoted
         return connection.execute(statement).fetchone()[0]
 
@@ -210,9 +224,7 @@ class UserTable:
     required: Sequence[str] = ()
     """Columns of the table that have neither NULL nor a default, synced or not."""
 
-    def _put_one(
-        self, connection: sqlite3.Connection, columns: tuple[str, ...], row: tuple[Any, ...]
-    ) -> None:
+    def _put_one(self, connection: Connection, columns: tuple[str, ...], row: tuple[Any, ...]) -> None:
         values = dict(zip(columns, row, strict=True))
         others = [name for name in columns if name not in self.table.key]
         key = [values[name] for name in self.table.key]
@@ -242,7 +254,7 @@ class UserTable:
         return self._upserts[columns]
 
 
-def _tolerant(connection: sqlite3.Connection, read: Callable[[], Any]) -> Any:
+def _tolerant(connection: Any, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except sqlite3.OperationalError as error:
@@ -259,37 +271,9 @@ def _with_surrogates(text: bytes) -> str:
     return text.decode(errors="surrogateescape")
 
 
-class Known(msgspec.Struct, frozen=True):
-    """What was written down of a table's columns when its capture was installed."""
-
-    columns: tuple[str, ...]
-    required: tuple[str, ...] = ()
-
-
 @lru_cache(maxsize=256)
 def user_table(definition: str, known_columns: str) -> UserTable:
     """The table of a resource as it is stored."""
     made = UserTable(msgspec.json.decode(definition, type=Table))
     made.required = msgspec.json.decode(known_columns, type=Known).required
     return made
-
-
-def known_of(table: Table) -> Known:
-    """Of a table as ``describe`` gives it."""
-    return Known(
-        tuple(column.name for column in table.columns),
-        tuple(
-            column.name
-            for column in table.columns
-            if column.not_null
-            and column.default is None
-            and not (table.makes_keys and column.name in table.key)
-        ),
-    )
-
-
-def differ(row: Mapping[str, Any], shadow: Mapping[str, Any]) -> bool:
-    """True where a row is not what its shadow says: by value and kind; 1 is 1.0, and "1" is not 1."""
-    if row == shadow:
-        return False
-    return any(value != shadow.get(name) for name, value in row.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from windlass.store.sqlite.ledger.identifiers import quoted
+from windlass.store.relational.ledger.identifiers import quoted
 from windlass.store.sqlite.ledger.tables import UserTable
 
 PATTERN = "windlass_sync_{}_*"

@@ -1,0 +1,1 @@
+SELECT coalesce(max(seq), 0) FROM windlass_sync_arrivals WHERE resource = :resource

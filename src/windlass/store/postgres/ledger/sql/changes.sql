@@ -1,0 +1,5 @@
+SELECT (SELECT name FROM windlass_sync_resources AS r WHERE r.id = q.resource), :columns
+FROM sync_queue AS q
+WHERE resource = ? AND (?::text IS NULL OR status = ?)
+ORDER BY seq
+LIMIT ?

@@ -1,0 +1,18 @@
+SELECT
+    (SELECT count(*) FROM windlass_sync_shadows WHERE resource = :resource),
+    (SELECT count(*) FROM sync_queue WHERE resource = :resource AND status = 'pending' AND hold IS NULL),
+    (SELECT count(*) FROM sync_queue
+     WHERE resource = :resource AND status = 'pending' AND hold IS NULL AND mutation_id IS NOT NULL),
+    (SELECT count(*) FROM sync_queue WHERE resource = :resource AND status = 'pending' AND hold IS NOT NULL),
+    (SELECT count(*) FROM sync_queue
+     WHERE resource = :resource AND status = 'failed' AND hold IS DISTINCT FROM 'discarded'),
+    (SELECT count(*) FROM windlass_sync_conflicts WHERE resource = :resource),
+    (SELECT count(*) FROM windlass_sync_quarantine WHERE resource = :resource),
+    (SELECT count(*) FROM (SELECT DISTINCT key FROM windlass_journal WHERE resource = :resource) AS j
+     WHERE NOT EXISTS (
+         SELECT 1 FROM sync_queue AS q
+         WHERE q.resource = :resource AND q.key = j.key AND mutation_id IS NULL)),
+    (SELECT created_at FROM sync_queue WHERE resource = :resource AND status = 'pending'
+     ORDER BY seq LIMIT 1),
+    (SELECT coalesce(sum(size), 0)::bigint FROM windlass_sync_batches WHERE resource = :resource),
+    (SELECT min(sealed_at) FROM windlass_sync_batches WHERE resource = :resource)

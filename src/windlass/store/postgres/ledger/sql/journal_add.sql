@@ -1,0 +1,1 @@
+INSERT INTO windlass_journal (resource, key, op) VALUES (?, to_jsonb(?), ?)

@@ -1,0 +1,1 @@
+SELECT set_config('windlass.silent', ?::text, true)

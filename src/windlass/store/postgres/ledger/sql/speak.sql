@@ -1,0 +1,1 @@
+SELECT set_config('windlass.silent', '', true) WHERE ? > 0

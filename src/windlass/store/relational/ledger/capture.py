@@ -1,0 +1,275 @@
+"""Putting the capture in place, checking it, and finding what got past it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from windlass.change import KEEP, Key, Table
+from windlass.errors import ConfigError
+from windlass.store.relational.engine import Connection
+from windlass.store.relational.ledger.base import LedgerRole, Resource
+from windlass.store.relational.ledger.reading import untracked
+from windlass.store.relational.ledger.statements import SQL
+from windlass.store.relational.ledger.tables import Known, differ, known_of
+from windlass.store.relational.ledger.values import decode
+
+_PAGE = 1000
+_FORGOTTEN_AT_ONCE = 5000
+_FORGOTTEN_IN_STEPS = ("journal_forget", "shadow_forget", "change_forget")
+_FORGOTTEN = ("forget_conflicts", "forget_quarantine", "forget_arrivals", "forget_around", "forget_batches")
+
+
+class Capture(LedgerRole):
+    """The table's side of the ledger."""
+
+    def describe(self, table: str) -> Table:
+        """See the protocol."""
+        with self.ground.reading() as connection:
+            return self.ground.describe(connection, table)
+
+    def install(self, resource: str, table: Table, *, ids: str = "client") -> bool:
+        """See the protocol. Where triggers were missing, or the schema has changed, ``recapture`` follows."""
+        with self.ground.reading() as connection:
+            actual = self.ground.describe(connection, table.name)
+            _check(resource, table, actual)
+            found = self.find(connection, resource)
+            if found is not None and not self._outdated(connection, found, table, actual, ids):
+                return False
+        if found is not None:
+            self._complete_shadows(found, table)
+        with self.ground.writing(full=True) as connection:
+            changed = self._install(connection, resource, table, ids)
+        self.recapture(resource)
+        return changed
+
+    def _complete_shadows(self, found: Resource, table: Table) -> None:
+        """A column that is new has its default also in what the remote last said: nobody has edited it.
+
+        In steps of a transaction each, before the definition is kept: what is cut off begins again.
+        """
+        before = {column.name for column in found.table.columns}
+        for column in table.columns:
+            if column.name in before or column.default is KEEP or isinstance(column.default, bytes):
+                continue
+            after = 0
+            while True:
+                with self.ground.writing(full=False) as connection:
+                    last = connection.execute(SQL["shadow_page"], (found.id, after, _PAGE)).fetchone()[0]
+                    if last is None:
+                        break
+                    path = f'$."{column.name}"'
+                    told = msgspec.json.encode(column.default).decode()
+                    connection.execute(SQL["shadow_complete"], (path, told, found.id, after, last, path))
+                    after = last
+
+    def schema_version(self) -> int:
+        """See the protocol."""
+        with self.ground.glance() as connection:
+            return self.ground.schema_version(connection)
+
+    def _outdated(
+        self, connection: Connection, found: Resource, table: Table, actual: Table, ids: str
+    ) -> bool:
+        definition, known = _texts(table, actual)
+        return (
+            (found.definition, found.known_columns, found.ids) != (definition, known, ids)
+            or found.captured_at != self.ground.schema_version(connection)
+            or bool(_crooked(connection, found))
+        )
+
+    def _install(self, connection: Connection, resource: str, table: Table, ids: str) -> bool:
+        definition, known = _texts(table, self.ground.describe(connection, table.name))
+        other = connection.execute(SQL["resource_of_table"], (table.name, resource)).fetchone()
+        if other is not None:
+            raise ConfigError(
+                f"the table {table.name!r} is synced by the resource {other[0]!r} already: one table has one "
+                "remote, so remove that resource first"
+            )
+        numeric = len(table.key) == 1 and any(
+            column.name == table.key[0] and column.affinity in ("INTEGER", "NUMERIC")
+            for column in table.columns
+        )
+        found = self.find(connection, resource)
+        changed = True
+        if found is None:
+            connection.execute(
+                SQL["add_resource"], (resource, table.name, definition, known, ids, int(numeric))
+            )
+        elif found.table_name != table.name:
+            raise ConfigError(
+                f"the resource {resource!r} syncs the table {found.table_name!r}, not {table.name!r}: give "
+                "the new one a name of its own, or remove the old one first"
+            )
+        elif (found.definition, found.known_columns, found.ids) != (definition, known, ids):
+            connection.execute(SQL["change_resource"], (definition, known, ids, int(numeric), found.id))
+        else:
+            changed = False
+        found = self.resource(connection, resource)
+        if _crooked(connection, found):
+            self.ground.drop(connection, found.id)
+            self.ground.make(connection, _wanted(found))
+            # Until a recapture has come to its end: edits may have gone unheard.
+            connection.execute(SQL["uncaptured"], (found.id,))
+            changed = True
+        adopted = connection.execute(
+            SQL["adopt"], {"resource": found.id, "numeric": int(numeric), "table": table.name}
+        ).fetchall()
+        connection.executemany(SQL["journal_add"], [(found.id, key, "explicit") for (key,) in adopted])
+        return changed
+
+    def faults(self, resource: str) -> list[str]:
+        """See the protocol."""
+        with self.ground.reading() as connection:
+            found = self.resource(connection, resource)
+            try:
+                actual = self.ground.describe(connection, found.table_name)
+            except ConfigError as error:
+                return [str(error)]
+            faults = _crooked(connection, found)
+            if actual.key != found.table.key:
+                faults.append(
+                    f"the primary key of {found.table_name!r} was {_list(found.table.key)} and is "
+                    f"{_list(actual.key)}: remove the resource and install it anew"
+                )
+            known = msgspec.json.decode(found.known_columns, type=Known)
+            columns = known_of(actual).columns
+            if columns != known.columns:
+                faults.append(
+                    f"the columns of {found.table_name!r} were {_list(known.columns)} and are "
+                    f"{_list(columns)}: install the resource again"
+                )
+            if found.captured_at is None:
+                faults.append(f"not all rows of {found.table_name!r} are known to be captured: run recapture")
+            if found.user_table.has_nameless(connection):
+                faults.append(
+                    f"rows of {found.table_name!r} whose key is NULL are not synced: give them a key"
+                )
+            return faults
+
+    def recapture(self, resource: str) -> int:
+        """See the protocol. In steps of a transaction each; an edit meanwhile is heard by the triggers."""
+        with self.ground.reading() as connection:
+            found = self.resource(connection, resource)
+            version = self.ground.schema_version(connection)
+        missed = sum(self._journal(found, keys, "insert") for keys in self._pages(_rows_past, found))
+        missed += sum(self._journal(found, keys, "delete") for keys in self._pages(_shadows_past, found))
+        with self.ground.writing(full=False) as connection:
+            if not _crooked(connection, found):
+                connection.execute(SQL["captured"], (version, found.id))
+        if missed:
+            self.bells.ring()
+        return missed
+
+    def _pages(self, step: _Step, found: Resource) -> Iterator[Sequence[Key]]:
+        after: Sequence[Any] | None = None
+        while True:
+            with self.ground.reading() as connection:
+                after, keys = step(connection, found, after)
+            yield keys
+            if after is None:
+                return
+
+    def _journal(self, found: Resource, keys: Sequence[Key], op: str) -> int:
+        if keys:
+            with self.ground.writing(full=False) as connection:
+                connection.executemany(SQL["journal_add"], [(found.id, key, op) for key in keys])
+        return len(keys)
+
+    def lift(self, resource: str) -> None:
+        """See the protocol."""
+        with self.ground.writing(full=True) as connection:
+            found = self.resource(connection, resource)
+            self.ground.drop(connection, found.id)
+            connection.execute(SQL["uncaptured"], (found.id,))
+
+    def remove(self, resource: str) -> None:
+        """See the protocol. In steps; begun and not ended, it is begun again."""
+        with self.ground.writing(full=True) as connection:
+            found = self.resource(connection, resource)
+            self.ground.drop(connection, found.id)
+            connection.execute(SQL["uncaptured"], (found.id,))
+            self.ground.keep_highest(connection)
+        for name in _FORGOTTEN_IN_STEPS:
+            while self._forget(name, found.id):
+                pass
+        with self.ground.writing(full=True) as connection:
+            for name in (*_FORGOTTEN, "forget_resource"):
+                connection.execute(SQL[name], (found.id,))
+
+    def _forget(self, name: str, resource: int) -> int:
+        with self.ground.writing(full=False) as connection:
+            return connection.execute(SQL[name], (resource, _FORGOTTEN_AT_ONCE)).rowcount
+
+
+_Step = Callable[[Connection, Resource, Sequence[Any] | None], tuple[Sequence[Any] | None, list[Key]]]
+"""From where the last page ended: where this one ends (None: it was the last), and the keys it found."""
+
+
+def _rows_past(
+    connection: Connection, found: Resource, after: Sequence[Any] | None
+) -> tuple[Sequence[Any] | None, list[Key]]:
+    """Rows that nothing speaks of, though they have no shadow or differ from it."""
+    page = found.user_table.page(connection, found.id, after, _PAGE)
+    suspects = [key for key, _, row, shadow in page if shadow is None or differ(row, decode(shadow))]
+    return (page[-1][1] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
+
+
+def _shadows_past(
+    connection: Connection, found: Resource, after: Sequence[Any] | None
+) -> tuple[Sequence[Any] | None, list[Key]]:
+    """Shadows that nothing speaks of, though their row is gone."""
+    end, suspects = found.user_table.missing(connection, found.id, after, _PAGE)
+    return end, untracked(connection, found.id, suspects)
+
+
+def _texts(table: Table, actual: Table) -> tuple[str, str]:
+    return msgspec.json.encode(table).decode(), msgspec.json.encode(known_of(actual)).decode()
+
+
+def _check(resource: str, table: Table, actual: Table) -> None:
+    if not resource:
+        raise ConfigError("expected a resource to have a name, got an empty text")
+    if table.key != actual.key:
+        raise ConfigError(
+            f"{resource}: expected the key of {table.name!r} to be {_list(actual.key)}, its primary key, got "
+            f"{_list(table.key)}"
+        )
+    names = [column.name for column in table.columns]
+    strange = set(names) - {column.name for column in actual.columns}
+    if strange:
+        raise ConfigError(
+            f"{resource}: {table.name!r} has no column {_list(sorted(strange))}: its columns are "
+            f"{_list([column.name for column in actual.columns])}"
+        )
+    if missing := [name for name in table.key if name not in names]:
+        raise ConfigError(f"{resource}: expected the key {_list(missing)} to be among the synced columns")
+
+
+def _wanted(found: Resource) -> Mapping[str, str]:
+    known = msgspec.json.decode(found.known_columns, type=Known)
+    return found.ground.wanted(found.id, found.user_table, known.columns)
+
+
+def _crooked(connection: Connection, found: Resource) -> list[str]:
+    """What is wrong with the triggers, in sentences."""
+    there = found.ground.found(connection, found.id)
+    faults: list[str] = []
+    for name, text in _wanted(found).items():
+        if name not in there:
+            faults.append(
+                f"the trigger {name} on {found.table_name!r} is missing, so edits go unheard: install the "
+                "resource again"
+            )
+        elif there[name] != text:
+            faults.append(
+                f"the trigger {name} on {found.table_name!r} is not as it was made: install the "
+                "resource again"
+            )
+    return faults
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) or "(none)"

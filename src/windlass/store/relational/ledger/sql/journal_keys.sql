@@ -1,0 +1,1 @@
+SELECT key FROM windlass_journal WHERE +resource = ? ORDER BY seq LIMIT ?

@@ -1,1 +1,0 @@
-SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'windlass_sync_arrivals'), 0)

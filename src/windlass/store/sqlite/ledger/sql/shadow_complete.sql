@@ -1,2 +1,0 @@
-UPDATE windlass_sync_shadows SET row = json_set(row, ?, ?)
-WHERE resource = ? AND rowid > ? AND rowid <= ? AND json_type(row, ?) IS NULL
