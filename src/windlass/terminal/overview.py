@@ -141,7 +141,7 @@ def _read(app: Windlass, chosen: Range) -> Found:
     return Found(
         jobs.counts(),
         chosen,
-        summarize(app.store, chosen, app.clock.wall_us() // 60_000_000),
+        summarize(app.store, chosen, app.store.clock.wall_us() // 60_000_000),
         jobs.list(status=JobStatus.RUNNING, order="id", limit=_LATELY),
         jobs.list(status=JobStatus.FAILED, order="-finished_at", limit=_LATELY // 2),
         jobs.list(status=JobStatus.COMPLETED, order="-finished_at", limit=_LATELY),

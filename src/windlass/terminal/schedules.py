@@ -167,7 +167,7 @@ def _read(app: Windlass, name: str) -> Detail | None:
     try:
         days = app.schedules.calendar(8, tz=schedule.tz, name=name)
         missed = app.schedules.missed(name)
-        now = from_us(app.clock.wall_us())
+        now = from_us(app.store.clock.wall_us())
         told = [time for day in days for one in day.schedules for time in one.times]
         times = [time for time in told if time.at > now][:_TIMES]
         if not times:

@@ -27,6 +27,7 @@ from windlass.terminal.pulse import Pulse
 from windlass.terminal.queues import QueuesTab
 from windlass.terminal.schedules import SchedulesTab
 from windlass.terminal.service import ServiceTab
+from windlass.terminal.storage import StorageTab
 from windlass.terminal.sync import SyncTab
 from windlass.terminal.view import Line, Sheet, Tab, View, hint
 
@@ -60,7 +61,7 @@ class Window(App[None]):
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
         Binding("question_mark", "help", "Keys", key_display="?"),
         Binding("d", "toggle_dark", "Dark or light", show=False),
-        *(Binding(str(number), f"tab({number})", f"Tab {number}", show=False) for number in range(1, 7)),
+        *(Binding(str(number), f"tab({number})", f"Tab {number}", show=False) for number in range(1, 8)),
         Binding("right_square_bracket", "next_tab(1)", "Next tab", show=False, key_display="]"),
         Binding("left_square_bracket", "next_tab(-1)", "Tab before", show=False, key_display="["),
     ]
@@ -76,6 +77,7 @@ class Window(App[None]):
             SchedulesTab(id="schedules"),
             SyncTab(id="sync"),
             ServiceTab(id="service"),
+            StorageTab(id="storage"),
         )
         self._first = "jobs" if wanted else "overview"
         self.pulse = Pulse(opened, look=self._look)
@@ -129,8 +131,13 @@ class Window(App[None]):
         """Looks as soon as it can."""
         self.pulse.want()
 
+    @property
+    def _is_up(self) -> bool:
+        """There is something to draw on; no longer once it leaves, which may happen while it reads."""
+        return self.is_running and bool(self.screen_stack) and bool(self.screen_stack[0].query("#top"))
+
     async def _look(self) -> None:
-        if not self.is_running or not self.screen_stack:
+        if not self._is_up:
             return
         view, opened = self.current, self.opened
         ask = view.ask()
@@ -139,6 +146,8 @@ class Window(App[None]):
             return ask(opened), _standing(opened)
 
         found, standing = await self.pulse.read(read)
+        if not self._is_up:
+            return
         self._draw_top(standing)
         if view is self.current:
             self._found = view, found
@@ -151,7 +160,7 @@ class Window(App[None]):
 
     def tell_trouble(self, trouble: str | None) -> None:
         """Says why nothing can be read, or no longer."""
-        if not self.is_running or not self.screen_stack:
+        if not self._is_up:
             return
         line = self.screen_stack[0].query_one("#trouble", Static)
         if trouble is not None:

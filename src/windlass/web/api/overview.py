@@ -9,7 +9,8 @@ from windlass.clock import from_us
 from windlass.figures import Part, Spread, Summary, summarize
 from windlass.store.activity import OUTCOMES, Failed, LongestWait
 from windlass.store.protocol import Store
-from windlass.web.alike import by_likeness
+from windlass.web.alike import MESSAGE_MOST, by_likeness, kind
+from windlass.web.api.matching import FAILURES_LOOKED_AT
 from windlass.web.routing import Call, Routes
 from windlass.web.shapes.overview import (
     Count,
@@ -28,8 +29,6 @@ routes = Routes("overview")
 
 _GROUPS_MOST = 50
 _FAILURES_MOST = 20
-_FAILURES_LOOKED_AT = 500
-_MESSAGE_MOST = 300
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,9 +36,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def show(call: Call, query: OverviewQuery) -> Overview:
     """How much work there is, how it went, what failed of late, and what has waited the longest."""
     store = call.app.store
-    now_minute = call.app.clock.wall_us() // 60_000_000
+    now_minute = call.app.store.clock.wall_us() // 60_000_000
     summary = summarize(store, query.range, now_minute)
-    failed = store.failures(_FAILURES_LOOKED_AT)
+    failed = store.failures(FAILURES_LOOKED_AT)
     return Overview(
         # To the minute, so that what has not changed is told in the same words.
         at=from_us(now_minute * 60_000_000),
@@ -115,11 +114,12 @@ def _groups(parts: Mapping[str, Part]) -> list[Group]:
 
 def _failures(failed: list[Failed]) -> list[Failure]:
     """By key and what the messages have in common; of each group the newest is told."""
-    groups = by_likeness(failed, lambda one: (one.key, one.message[:_MESSAGE_MOST]))
+    groups = by_likeness(failed, lambda one: (one.key, one.message))
     return [
         Failure(
             key=some[0].key,
-            message=some[0].message[:_MESSAGE_MOST],
+            message=some[0].message[:MESSAGE_MOST],
+            like=kind(some[0].message),
             varies=len({one.message for one in some}) > 1,
             count=len(some),
             last_at=some[0].at or _EPOCH,

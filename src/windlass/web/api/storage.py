@@ -1,145 +1,41 @@
-"""The file, its log and the room around it, and copies that are made from here."""
+"""How the storage is, and copies that are made from here."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from shlex import quote
 
-from windlass import clock
+import msgspec
+
+from windlass import storage
 from windlass.app import Windlass
-from windlass.errors import StoreUnavailable
-from windlass.store.migration import Migration
-from windlass.store.sqlite.connections import LOG_LIMIT
-from windlass.store.sqlite.inspecting import LIBRARY, checkpoints_may_race, waiting_migrations
-from windlass.store.sqlite.migrate import migrations
-from windlass.store.sqlite.safety import file_system, private_folder, too_open
-from windlass.web.api.server import server_storage
+from windlass.storage.state import Backup
 from windlass.web.routing import Call, Routes
 from windlass.web.shapes.jobs import Command
-from windlass.web.shapes.system import Backup, Finding, Storage
+from windlass.web.shapes.system import Storage
 
 routes = Routes("storage")
-
-SUFFIX = "-backups"
-"""Copies made from here lie in ``<database>-backups``, since the state folder may be deleted."""
-_FREE_LEAST = 100_000_000
-_BACKUPS_MOST = 50
 
 
 @routes.get("/api/storage")
 def health(call: Call) -> Storage:
     """How the file is, and its copies; or the server."""
-    if not call.app.place.is_file:
-        return server_storage(call.app)
-    path = database_path(call.app)
-    known = migrations()
-    try:
-        return _health(call, path, known)
-    except OSError as error:
-        raise StoreUnavailable(f"{path}: {error.strerror or error}") from error
-
-
-def _health(call: Call, path: str, known: Sequence[Migration]) -> Storage:
-    waiting = waiting_migrations(path)
-    return Storage(
-        path=path,
-        file_bytes=_size(path),
-        wal_bytes=_size(f"{path}-wal"),
-        free_bytes=shutil.disk_usage(Path(path).parent).free,
-        file_system=file_system(path) or None,
-        sqlite=".".join(map(str, LIBRARY)),
-        # In WAL mode nothing but a checkpoint writes to the file itself.
-        checkpointed_at=clock.from_us(os.stat(path).st_mtime_ns // 1000),
-        schema=f"{known[-1].number - len(waiting)} of {known[-1].number}",
-        findings=list(findings(path)),
-        backups=backups(call.app),
-        commands=[
-            Command(does="Look after it", command="windlass doctor"),
-            Command(does="Make a copy", command="windlass backup FILE"),
-            Command(does="Go back to a copy", command="windlass restore FILE"),
-        ],
-    )
+    return Storage(**msgspec.structs.asdict(storage.look(call.app)), commands=_commands(call.app))
 
 
 @routes.post("/api/storage/backup", status=201)
 def backup(call: Call) -> Backup:
     """Makes a consistent copy beside the database, readable by its owner alone, while everything runs."""
-    if not call.app.place.is_file:
-        call.app.store.backup("app.dump")  # which says how it is done there
-    folder = private_folder(_folder(call.app))
-    now = clock.from_us(call.app.clock.wall_us())
-    stem = Path(database_path(call.app)).stem
-    name = f"{stem}-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z.db"
-    call.app.store.backup(str(folder / name))
-    return _backup(folder / name)
+    return storage.back_up(call.app)
 
 
-def findings(path: str) -> Iterator[Finding]:
-    """What is well with the storage, and what is not."""
-    if checkpoints_may_race(LIBRARY):
-        yield Finding(
-            level="note",
-            check="sqlite",
-            text="a checkpoint of another program may race a writer; those of Windlass never do",
-            way_out="upgrade SQLite to 3.51.3, or run PRAGMA wal_autocheckpoint=0 in other programs",
-        )
-    size, free = _size(f"{path}-wal"), shutil.disk_usage(Path(path).parent).free
-    if size > 10 * LOG_LIMIT:
-        yield Finding(
-            level="warning",
-            check="log",
-            text=f"the write-ahead log has {size / 1e6:,.1f} MB: a reader may keep it from being copied",
-            way_out="windlass doctor says who",
-        )
-    if free < _FREE_LEAST:
-        yield Finding(
-            level="problem",
-            check="space",
-            text=f"{free / 1e6:,.0f} MB are free: enqueues will soon be refused",
-            way_out="free some space on that disk",
-        )
-    exposed = [name for name in (path, f"{path}-wal") if os.path.exists(name) and too_open(name)]
-    if exposed:
-        names = " ".join(map(quote, exposed))
-        yield Finding(
-            level="warning",
-            check="permissions",
-            text=f"others may read the payloads in {names}",
-            way_out=f"chmod 600 {names}",
-        )
-    if waiting := waiting_migrations(path):
-        names = ", ".join(one.name for one in waiting)
-        yield Finding(
-            level="warning", check="schema", text=f"migrations wait: {names}", way_out="windlass migrate"
-        )
-
-
-def backups(app: Windlass) -> list[Backup]:
-    """The copies made from here, newest first."""
-    found = sorted(_folder(app).glob("*.db"), key=lambda path: path.name, reverse=True)
-    return [_backup(path) for path in found[:_BACKUPS_MOST]]
-
-
-def database_path(app: Windlass) -> str:
-    """The file's absolute path."""
-    return app.place.base
-
-
-def _folder(app: Windlass) -> Path:
-    return Path(os.path.realpath(database_path(app)) + SUFFIX)
-
-
-def _backup(path: Path) -> Backup:
-    found = path.stat()
-    made = clock.from_us(found.st_mtime_ns // 1000)
-    return Backup(name=path.name, path=str(path), size_bytes=found.st_size, made_at=made)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
+def _commands(app: Windlass) -> list[Command]:
+    # Without the password, which is for PGPASSFILE: what is shown here is copied into shells.
+    url = quote(app.place.shown)
+    is_file = app.place.is_file
+    copy = "windlass backup FILE" if is_file else f"pg_dump --format=custom --file=app.dump {url}"
+    back = "windlass restore FILE" if is_file else f"pg_restore --clean --dbname={url} app.dump"
+    return [
+        Command(does="Look after it", command="windlass doctor"),
+        Command(does="Make a copy", command=copy),
+        Command(does="Go back to a copy", command=back),
+    ]

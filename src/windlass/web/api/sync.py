@@ -65,13 +65,20 @@ def every(call: Call) -> SyncList:
     names = sorted(resource.name for resource in call.app.sync)
     return SyncList(
         resources=tuple(_resource(call.app.sync[name], _RUNS_SHORT) for name in names),
-        undeclared=tuple(call.app.sync.undeclared()),
+        undeclared=_undeclared(call.app),
         commands=(
             Command(does="How they stand", command="windlass sync status"),
             Command(does="Follow them", command="windlass sync watch"),
             Command(does="Push and pull now", command="windlass sync now"),
         ),
     )
+
+
+def _undeclared(app: Windlass) -> tuple[str, ...]:
+    try:
+        return tuple(app.sync.undeclared())
+    except ConfigError:  # a store without a ledger: where it matters, a resource says so
+        return ()
 
 
 @routes.get("/api/sync/{resource}")

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from windlass.app import Windlass
-from windlass.clock import from_us
-from windlass.errors import ConfigError, ServiceError, StartFailed
+from windlass.clock import Clock, from_us
+from windlass.errors import ConfigError, ServiceError, StartFailed, StoreError
 from windlass.handlers import Handler
 from windlass.redact import clean
 from windlass.service.log import LOG
@@ -44,8 +44,16 @@ def session(call: Call) -> Session:
         database=app.place.base if app.place.is_file else app.place.shown,
         app=_target(app),
         can_run_jobs=bool(app.registry.handlers()),
-        clock=from_us(app.clock.wall_us()),
+        clock=from_us(_clock(app).wall_us()),
     )
+
+
+def _clock(app: Windlass) -> Clock:
+    """The rows' clock; this machine's where the database cannot be opened, which the other pages tell."""
+    try:
+        return app.store.clock
+    except StoreError:
+        return app.clock
 
 
 # ── the service ──────────────────────────────────────────────────────────────────────────────────

@@ -75,6 +75,9 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     unique: str | None = None
     q: Annotated[str, Meta(max_length=500)] | None = None
     """Words to be found in its id, key, queue, tags, unique key or error."""
+    like: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
+    """What the errors have in common, as the overview tells it: of the newest 500 failed jobs, those of this
+    kind."""
     held: bool | None = None
     order: JobOrder = "-id"
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
@@ -289,6 +292,7 @@ class BulkFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tag: str | None = None
     unique: str | None = None
     q: Annotated[str, Meta(max_length=500)] | None = None
+    like: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
     held: bool | None = None
     all: bool = False
     """Every job there is: said aloud, so that an empty filter is no accident."""

@@ -98,6 +98,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     message: str
     """The first line of the newest one's error."""
+    like: str
+    """What they have in common: with it, and the key, the list of jobs shows them."""
     varies: bool = False
     """The others differ from it in numbers, paths, addresses or ids."""
     count: int

@@ -1,4 +1,4 @@
-"""The storage page where the database is on a PostgreSQL server."""
+"""How the storage is where the database is on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from windlass.app import Windlass
-from windlass.web.shapes.jobs import Command
-from windlass.web.shapes.system import Finding, ServerState, Storage, TableState
+from windlass.storage.state import Finding, ServerState, StorageState, TableState
 
 if TYPE_CHECKING:
     from windlass.store.postgres.inspecting import Server, Table
@@ -19,7 +18,7 @@ _DEAD_LEAST = 10_000
 _OLD_S = 60.0
 
 
-def server_storage(app: Windlass) -> Storage:
+def server_storage(app: Windlass) -> StorageState:
     """How the server is, as far as this user may see."""
     from windlass.store.postgres.inspecting import look, tables
     from windlass.store.postgres.migrate import migrations
@@ -27,7 +26,7 @@ def server_storage(app: Windlass) -> Storage:
     store = cast("PostgresStore", app.store)
     server, found = look(store), tables(store)
     newest = migrations()[-1].number
-    return Storage(
+    return StorageState(
         path=app.place.shown,
         server=ServerState(
             version=server.version,
@@ -49,11 +48,6 @@ def server_storage(app: Windlass) -> Storage:
         schema=f"{newest - len(store.waiting_migrations())} of {newest}",
         findings=list(_findings(store, server, found)),
         backups=[],
-        commands=[
-            Command(does="Look after it", command="windlass doctor"),
-            Command(does="Make a copy", command="pg_dump --format=custom --file=app.dump URL"),
-            Command(does="Go back to a copy", command="pg_restore --clean --dbname=URL app.dump"),
-        ],
     )
 
 
