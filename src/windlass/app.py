@@ -98,7 +98,7 @@ class Windlass(Placed):
         self.hosts = HostManager(lambda: self.store)
         self.audit = AuditManager(lambda: self.store)
         self.limits = LimitManager(lambda: self.store, self.registry)
-        self.schedules = ScheduleManager(lambda: self.store, self.registry, lambda: self.clock)
+        self.schedules = ScheduleManager(lambda: self.store, self.registry)
 
     # ── what it is made of ─────────────────────────────────────────────────────────────────────
     @property
@@ -141,7 +141,7 @@ class Windlass(Placed):
             registry=self.registry,
             client=self.client,
             jobs=self.jobs,
-            clock=lambda: self.clock,
+            clock=lambda: self.store.clock,
             tell=lambda: self.notifier,
             declare_schedule=self.schedules.declare,
             poll_s=lambda: self.settings.poll,
@@ -371,7 +371,7 @@ class Windlass(Placed):
 
         self.schedules.check()
         self.limits.put_declared()
-        sources: list[Source] = [Periodic(self.store, self.clock, self.schedules.put_declared)]
+        sources: list[Source] = [Periodic(self.store, self.schedules.put_declared)]
         if "sync" in self.__dict__ and (source := self.sync.source()) is not None:
             sources.append(source)
         return sources

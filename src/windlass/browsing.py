@@ -83,6 +83,7 @@ class Browsing:
         unique: str | None = None,
         held: bool | None = None,
         search: str | None = None,
+        ids: Iterable[int] | None = None,
         order: str = "-id",
         limit: int = 50,
         after: str | None = None,
@@ -99,8 +100,9 @@ class Browsing:
                 order.
         """
         where = job_filter(
-            status=status, key=key, queue=queue, tag=tag, unique=unique, held=held, search=search
-        )
+            status=status, key=key, queue=queue, tag=tag, unique=unique, held=held, search=search,
+            ids=_checked(ids),
+        )  # fmt: skip
         checked_count("limit", limit)
         found = self._store.page(where, order=order, limit=limit, after=after)
         jobs = found.jobs
@@ -129,6 +131,8 @@ class Browsing:
         """The job whose id was looked for, where it matches in all else."""
         text = (search or "").strip()
         if not (text.isascii() and text.isdigit() and len(text) <= 18):
+            return None
+        if where.ids is not None and int(text) not in where.ids:
             return None
         alone = msgspec.structs.replace(where, search=None, ids=(int(text),))
         return next(iter(self._store.select(alone, limit=1)), None)

@@ -176,6 +176,59 @@ class NewRows(NamedTuple):
     """… and what they hold, in remote form; empty where there are none."""
 
 
+class Edits(NamedTuple):
+    """Edited rows of which nothing is queued, as a table: what is said of each is at its place.
+
+    Each is here and has a shadow that tells all its columns: none was inserted or deleted.
+    """
+
+    mark: int | str
+    """The journal's end at the moment when they were read."""
+    columns: tuple[str, ...]
+    """All columns of the table that are synced."""
+    values: Sequence[Sequence[Any]]
+    """What stands in each of the columns."""
+    keys: Sequence[Key]
+    known: Sequence[Sequence[Any]]
+    """What the remote last said of each of them, and with it …"""
+    versions: Sequence[str | None]
+    remote_ids: Sequence[str | None]
+    extras: Sequence[str | None]
+    """… the fields of its document that no column takes, as JSON text."""
+
+
+class Seals(NamedTuple):
+    """Changes that are sealed together, as a table: what is said of each is at its place."""
+
+    keys: Sequence[Key]
+    operations: Sequence[str]
+    data: Sequence[Row]
+    mutation_ids: Sequence[str | None]
+    base_versions: Sequence[str | None]
+
+
+def seals_of(changes: Sequence[Change]) -> Seals:
+    """The same changes as a table."""
+    return Seals(
+        [one.key for one in changes],
+        [one.op for one in changes],
+        [one.data for one in changes],
+        [one.mutation_id for one in changes],
+        [one.base_version for one in changes],
+    )
+
+
+class Taken(NamedTuple):
+    """Updates that the remote took as they were sent, as a table."""
+
+    keys: Sequence[Key]
+    columns: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    """What it holds now in each of the columns …"""
+    versions: Sequence[str | None]
+    """… in which version."""
+
+
 class RemoteRow(NamedTuple):
     """One row of a page, already in local form; a tombstone where ``row`` is None."""
 

@@ -270,7 +270,10 @@ class JobManager(Browsing):
                     f"its queue {job.queue!r} is pinned to {pin_of(switch.pin)}, and no running service is "
                     f"there: windlass run --label …, or windlass queues unpin {job.queue}"
                 )
-        live = [row for row in live if row.job_keys is None or job.key in row.job_keys]
+        # Those with a fallback take what nobody else has a handler for.
+        live = [row for row in live if job.key in row.own_keys] or [
+            row for row in live if row.job_keys is None
+        ]
         if not live:
             return "unknown_key", (
                 f"no running service knows the job key {job.key!r}: deploy its handler, restart the service"

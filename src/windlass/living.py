@@ -4,8 +4,9 @@ On one machine its lock file says so. *Dead*: nobody holds the lock, its process
 does, but the pulse in the file is stale, so it is stopped or stuck.
 
 On a server, where dispatchers are on many machines, silence decides: who has not been heard of for
-``SILENT_US``, by the server's clock, is *lost*. Where the lock file lies on this machine and was made in this
-boot, it still tells of a death sooner. A file that is not there tells nothing: it may be another container's.
+``SILENT_US``, by the server's clock, is *lost*; for ``GONE_US``, where the session that it kept there has
+ended. Where the lock file lies on this machine and was made in this boot, it still tells of a death sooner. A
+file that is not there tells nothing: it may be another container's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 
 from windlass import platform
 from windlass.clock import Clock, SystemClock
-from windlass.store.hosts import SILENT_US, DispatcherRow
+from windlass.store.hosts import GONE_US, SILENT_US, DispatcherRow
 from windlass.store.protocol import Store
 
 BEAT_S = 5.0
@@ -31,13 +32,21 @@ def state_of(row: DispatcherRow, clock: Clock) -> State:
     """How that dispatcher is; one that rests holds no jobs."""
     if row.silent_us is None:
         return lock_state(row.lock_file, clock)
-    if row.silent_us > SILENT_US:
+    is_near = row.boot_id == clock.boot_id() and os.path.exists(row.lock_file)
+    near = lock_state(row.lock_file, clock) if is_near else "alive"
+    if near == "dead":
+        # Before its silence: that needs somebody who may judge it, and this is seen by everybody here.
+        return "dead"
+    if silence_left_us(row) < 0:
         return "lost"
-    if row.boot_id == clock.boot_id() and os.path.exists(row.lock_file):
-        near = lock_state(row.lock_file, clock)
-        # Its pulse in the database is fresh: who was frozen has woken.
-        return "alive" if near == "frozen" else near
-    return "alive"
+    # Its pulse in the database is fresh: who was frozen has woken.
+    return "alive" if near == "frozen" else near
+
+
+def silence_left_us(row: DispatcherRow) -> int:
+    """So much longer it may be silent before it is lost; less than nothing: it is."""
+    # A session alone may end while its host is well: it is made anew before the next pulse.
+    return (GONE_US if row.session is False else SILENT_US) - (row.silent_us or 0)
 
 
 def is_alive(row: DispatcherRow) -> bool:

@@ -252,7 +252,7 @@ def drain(app: Windlass, *, limit: int = 10_000) -> list[Job]:
     lease.take()
     owner = store.register(
         host=socket.gethostname(), pid=os.getpid(), lock_file=str(lease.path), version=VERSION, mode="drain",
-        job_keys=app.registry.keys(),
+        job_keys=app.registry.keys(), own_keys=app.registry.own_keys(),
     )  # fmt: skip
 
     def report(claim: Claim, progress: str) -> None:

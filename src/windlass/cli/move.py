@@ -65,7 +65,7 @@ def move(
 
         report = go(here, there, told=told, before_cut=lambda: _quiet(source, force=force))
     value = {"from": names[0], "to": names[1], "rows": report.rows, "running": report.running}
-    output.data({**value, "resumed": report.resumed}, lambda: _said(names, report))
+    output.data({**value, "resumed": report.resumed, "synced": report.synced}, lambda: _said(names, report))
 
 
 def _said(names: tuple[str, str], report: Report) -> str:
@@ -76,6 +76,11 @@ def _said(names: tuple[str, str], report: Report) -> str:
     if report.running:
         lines.append(f"{report.running:,} jobs were running: they are taken back, and run again")
     lines.append(f"{names[0]} refuses every change from now on; it is a backup of this moment")
+    if report.synced:
+        lines.append(
+            f"the synced tables stay there, as all of your own do: {', '.join(report.synced)}; copy them "
+            "before you start your programs"
+        )
     lines.append("next: name the new database in windlass.toml, or where your program makes its Windlass")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from windlass.cli.findings import Finding, note, ok, problem, warning
 from windlass.store.postgres.inspecting import OLDEST_VERSION, Server, Table, look, old_transactions, tables
+from windlass.store.postgres.listener import has_session
 
 if TYPE_CHECKING:
     from windlass.store.postgres.store import PostgresStore
@@ -35,6 +36,7 @@ def server(store: PostgresStore) -> Iterator[Finding]:
     yield from _durability(found)
     yield from _clock(found)
     yield from _connections(found)
+    yield from _notices(store, found)
     for one in found.standbys:
         yield ok("standby", one)
 
@@ -136,7 +138,16 @@ def _connections(found: Server) -> Iterator[Finding]:
         )
     else:
         yield ok("connections", told)
-    if found.is_pooled:
-        yield note("pooler", "there is a pooler in between: a wake-up may have to wait for the next look")
+
+
+def _notices(store: PostgresStore, found: Server) -> Iterator[Finding]:
+    if found.is_pooled and not has_session(store.database.connections):
+        yield note(
+            "pooler",
+            "there is a pooler in transaction mode in between, where no NOTIFY arrives: jobs start by "
+            "polling (poll), and a host that is gone is noticed by its silence alone",
+        )
+    elif found.is_pooled:
+        yield note("pooler", "there is a pooler in between, which leaves each program its session")
     if not found.has_hints:
         yield note("hints", "NOTIFY and advisory locks are off (windlass_hints=off): jobs start by polling")

@@ -147,7 +147,7 @@ class WindlassCollector(Collector):
             "queue",
             "job_key",
         )
-        now_us = app.clock.wall_us()
+        now_us = app.store.clock.wall_us()
         for wait in app.store.longest_waits(min(self._pairs_most, 20), count_to=1):
             if wait.since is not None:
                 oldest.add_metric([wait.queue, wait.key], max(now_us / 1e6 - wait.since.timestamp(), 0.0))
@@ -188,7 +188,7 @@ class WindlassCollector(Collector):
     def _count_missed(self, schedule: Schedule) -> int | None:
         """None where it is gone since a moment ago, or cannot be read. It takes a look at each run that is
         kept: so it is counted anew after another run, and once a minute while there is none."""
-        now_us = self._app.clock.wall_us()
+        now_us = self._app.store.clock.wall_us()
         mark = (schedule.rule, schedule.last_at, schedule.last_job_id, schedule.paused)
         known = self._missed.get(schedule.name)
         if known is not None and known[0] == mark and 0 <= now_us - known[1] < _COUNT_AGAIN_US:

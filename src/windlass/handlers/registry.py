@@ -132,6 +132,10 @@ class Registry:
         """The job keys it can run; None for all, where there is a fallback."""
         return None if self._fallback is not None else tuple(self._handlers)
 
+    def own_keys(self) -> tuple[str, ...]:
+        """The job keys that have handlers of their own."""
+        return tuple(self._handlers)
+
     def handlers(self) -> tuple[Handler, ...]:
         """All handlers, the fallback last."""
         return (*self._handlers.values(), *([self._fallback] if self._fallback else []))

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Unpack
 import msgspec
 
 from windlass.bridge import asynchronous
-from windlass.clock import Clock, from_us
+from windlass.clock import from_us
 from windlass.errors import InvalidJob, RegistrationError
 from windlass.fields import checked_count, checked_name
 from windlass.handlers import Registry
@@ -47,10 +47,9 @@ class _Wanted(msgspec.Struct, frozen=True):
 class ScheduleManager:
     """What there is to know and do about schedules: ``app.schedules``."""
 
-    def __init__(self, store: Callable[[], Store], registry: Registry, clock: Callable[[], Clock]) -> None:
+    def __init__(self, store: Callable[[], Store], registry: Registry) -> None:
         self._store = store
         self._registry = registry
-        self._clock = clock
         self._declared: dict[str, _Wanted] = {}
 
     def add(
@@ -248,7 +247,7 @@ class ScheduleManager:
         """
         store = self._store()
         row = self._row(name)
-        (made,) = store.insert([row.job(_spec_of(row), self._clock().wall_us())])
+        (made,) = store.insert([row.job(_spec_of(row), store.instant().wall_us)])
         job = store.get(made.job_id)
         if job is None:
             raise InvalidJob(f"the job {made.job_id} of the schedule {name!r} was deleted at this moment")
@@ -300,7 +299,7 @@ class ScheduleManager:
         return check_json(payload) if handler is None else handler.encode_mapping(payload)
 
     def _now(self) -> Instant:
-        return Instant.now(self._clock())
+        return self._store().instant()
 
 
 def _wanted(

@@ -13,8 +13,8 @@ A parent's death, by whatever means, ends its children: the kernel is asked to s
 every child also watches a pipe whose other end dies with its parent.
 
 How the dispatcher ends tells the supervisor what to do: code 0, it was asked to stop: end the service; code
-3, it could not start and has written why; anything else, a crash: start another at once, later and later
-when it keeps dying young.
+3, it could not start and has written why; code 5, likewise, and it was for the database, which may come back;
+anything else, a crash: start another at once, later and later when it keeps dying young.
 """
 
 from __future__ import annotations
@@ -25,5 +25,7 @@ START_FAILED = 3
 """Exit code: it could not start, and has said why."""
 ALREADY_RUNNING = 4
 """Exit code of a supervisor that found the lock taken."""
+DATABASE_AWAY = 5
+"""Exit code: it could not start, as the database cannot be used now, and has said so."""
 SUPERVISED = "WINDLASS_SUPERVISED"
 """The variable by which a dispatcher learns ``<parent pid>,<life pipe>,<status pipe>``; it removes it."""

@@ -64,6 +64,7 @@ def embedded(
         pool,
         state_dir=app.state_dir,
         job_keys=app.registry.keys(),
+        own_keys=app.registry.own_keys(),
         version=VERSION,
         mode="embedded",
         clock=app.clock,

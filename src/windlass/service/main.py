@@ -21,10 +21,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from windlass import platform, systemd
-from windlass.errors import ConfigError, WindlassError
+from windlass.errors import ConfigError, StoreUnavailable, WindlassError
 from windlass.logs import configure_logging
 from windlass.redact import describe, message_of
-from windlass.service import START_FAILED, SUPERVISED
+from windlass.service import DATABASE_AWAY, START_FAILED, SUPERVISED
 from windlass.service.log import trim_log
 from windlass.service.messages import SOCKET, MessageServer
 
@@ -152,8 +152,9 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     def ready() -> None:
         if not supervision.is_ready:
             server.workers_ready()
-            ours = next(row for row in app.store.dispatchers() if row.id == dispatcher.owner)
-            supervision.ready(pulse=ours.lock_file)
+            ours = (row.lock_file for row in app.store.dispatchers() if row.id == dispatcher.owner)
+            # One that is taken for dead at this very moment has no row, until it hears of it.
+            supervision.ready(pulse=next(ours, ""))
             log.info("ready: %s, %d isolates", app.place.shown, settings.isolates)
 
     def publish(name: str, data: Any, request_id: int | None) -> None:
@@ -165,6 +166,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
         pool,
         state_dir=Path(folder),
         job_keys=app.registry.keys(),
+        own_keys=app.registry.own_keys(),
         version=VERSION,
         poll_s=settings.poll,
         grace_s=settings.grace,
@@ -231,7 +233,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
         # Also SystemExit: a program that calls sys.exit() while it is loaded must not look like a clean end.
         log.critical("the dispatcher fails: %s", describe(error))
         # Whoever asked for the end gets it: only a service that was to go on is started again.
-        code = 0 if ending.begun else 1 if supervision.is_ready else START_FAILED
+        refused = DATABASE_AWAY if isinstance(error, StoreUnavailable) else START_FAILED
+        code = 0 if ending.begun else 1 if supervision.is_ready else refused
         supervision.failed(_reason(error))
     logging.shutdown()
     sys.stdout.flush()

@@ -233,7 +233,7 @@ class Supervisor:
         elif code == service.START_FAILED:
             hopeless = self._early_deaths >= _FAILED_STARTS_MAX
         if hopeless:
-            if code != service.START_FAILED or not self._reason:
+            if code not in (service.START_FAILED, service.DATABASE_AWAY) or not self._reason:
                 self._reason = _error(f"the dispatcher {how} before it was ready")
             say(f"giving up: {self._reason}")
             if self._watch:
@@ -241,6 +241,7 @@ class Supervisor:
                 return
             self._code = service.START_FAILED
         else:
+            # Also where the database is away, for however long: once it served, so it will again.
             delay_s = min(0.05 * 2 ** (self._early_deaths - 2), 2.0) if self._early_deaths > 1 else 0.0
             say(f"the dispatcher {how}; starting another {f'in {delay_s:g} s' if delay_s else 'at once'}")
             self._restart(delay_s)

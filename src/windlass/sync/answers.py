@@ -7,7 +7,6 @@ never taken for an answer of the remote's: only a definite one settles a change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 from urllib.parse import unquote, urlsplit
 
@@ -24,10 +23,11 @@ from windlass.errors import (
     Throttled,
     Unauthorized,
 )
-from windlass.sync.places import Field, Place, Version, body_of, text_of, texts_of, versions_of
+from windlass.sync.places import ETag, Field, Place, Version, body_of, text_of, texts_of, versions_of
 from windlass.sync.remote import (
     Accepted,
     Document,
+    Documents,
     Faulty,
     Gone,
     Outgoing,
@@ -50,6 +50,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
 """What is not here: 2xx is accepted, other 4xx are rejected, the rest is faulty."""
 _OF_CLASS: Final[Mapping[int, Meaning]] = {2: "accepted", 4: "rejected"}
 NOT_APPLIED: Final = frozenset({408, 425, 429})
+_PLAINLY: Final = frozenset({200, 204})
+_ACCEPTED = cast("Callable[[type[Accepted], Any], Accepted]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 GATEWAY: Final = frozenset({502, 503, 504})
 """Not this change but the whole server is in trouble."""
 
@@ -120,7 +122,16 @@ def answered(reply: Reply) -> str:
 
 def is_portal(reply: Reply) -> bool:
     """A page for people where JSON was asked for: a hotel's network answers so for any server."""
-    return reply.status // 100 == 2 and "html" in reply.headers.get("content-type", "").lower()
+    kind = reply.headers.get("content-type")
+    return kind is not None and reply.status // 100 == 2 and "html" in kind.lower()
+
+
+def refuse_portal(reply: Reply) -> None:
+    """Raises:
+    Offline: it is such a page.
+    """
+    if is_portal(reply):
+        raise Offline(f"{answered(reply)} with a page for people: something stands between us and the server")
 
 
 class One(NamedTuple):
@@ -157,7 +168,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         version = None if self.version is None else self.version.of_document(raw)
         return Document(remote_id, None if self.is_deleted(raw) else raw, version)
 
-    def documents(self, rows: Sequence[Mapping[str, Any]], reply: Reply) -> list[Document]:
+    def documents(self, rows: Sequence[Mapping[str, Any]], reply: Reply) -> Sequence[Document]:
         """The rows of a page, each as ``document`` reads it.
 
         Raises:
@@ -167,10 +178,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         if not all(ids):
             return [self.document(raw, reply) for raw in rows]  # which says of which one
         told = rows if self.deleted is None else [None if self.is_deleted(raw) else raw for raw in rows]
-        versions = versions_of(self.version, rows)
-        # ``Document(*one)`` of each, without a call in Python for each.
-        make = cast("Callable[[type[Document], Any], Document]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
-        return list(map(make, repeat(Document), zip(ids, told, versions, strict=True)))
+        return Documents(cast("list[str]", ids), told, versions_of(self.version, rows))
 
     def is_deleted(self, raw: Mapping[str, Any]) -> bool:
         if self.deleted is None:
@@ -183,9 +191,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             BadResponse: the body is not JSON.
         """
-        body = body_of(reply)
-        found = body if where is None else where.of(body)
-        raw = cast("Mapping[str, Any]", found) if found is not None and isinstance(found, Mapping) else None
+        raw: Mapping[str, Any] | None = None
+        if reply.content:
+            body = body_of(reply)
+            found = body if where is None else where.of(body)
+            raw = cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else None
         return One(raw, None if self.version is None else self.version.of_reply(reply, raw))
 
     def fetched(self, remote_id: str, reply: Reply) -> Document:
@@ -211,6 +221,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 def verdict_of(change: Outgoing, reply: Reply, reading: Reading, statuses: Mapping[int, Meaning]) -> Verdict:
     """What became of one change."""
+    is_plain = not reply.content and reply.status in _PLAINLY and reply.status not in statuses
+    if is_plain and change.op == "update" and change.remote_id is not None and not is_portal(reply):
+        # Nearly all answers within a batch: done, and nothing to read.
+        version = None if reading.version is None else reading.version.of_reply(reply, None)
+        return Accepted(None, version, change.remote_id)
     if is_portal(reply):
         return Undelivered(Offline(f"{answered(reply)} with a page, not JSON: something stands between"))
     meaning = meaning_for_push(reply, statuses)
@@ -233,6 +248,33 @@ def verdict_of(change: Outgoing, reply: Reply, reading: Reading, statuses: Mappi
                 return Rejected(answered(reply), reply.problem())
     except BadResponse as error:
         return Faulty(str(error), reply.retry_after_s)
+
+
+def verdicts_of(
+    changes: Sequence[Outgoing],
+    replies: Sequence[Reply],
+    reading: Reading,
+    statuses: Mapping[int, Meaning],
+) -> list[Verdict]:
+    """``verdict_of`` of each."""
+    version = reading.version
+    if type(version) is not ETag:
+        return [
+            verdict_of(change, reply, reading, statuses)
+            for change, reply in zip(changes, replies, strict=True)
+        ]
+    plain, tag = _PLAINLY.difference(statuses), version.header.lower()
+    verdicts: list[Verdict] = []
+    for change, reply in zip(changes, replies, strict=True):
+        told, remote_id = None, change.remote_id
+        if reply.status in plain and not reply.content and change.op == "update" and remote_id is not None:
+            told = reply.by_name()
+        if told is None or "content-type" in told:
+            verdicts.append(verdict_of(change, reply, reading, statuses))
+        else:
+            # What ``verdict_of`` says of nearly all answers within a batch.
+            verdicts.append(_ACCEPTED(Accepted, (None, told.get(tag) or None, remote_id)))
+    return verdicts
 
 
 def _accepted(change: Outgoing, reply: Reply, reading: Reading) -> Verdict:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +14,7 @@ from windlass.errors import InvalidDocument
 _ENCODER = msgspec.json.Encoder()
 _PLAIN = frozenset((str, int, bool, type(None)))
 """Nearly all that documents hold: nothing is in them that could be refused here."""
+_VALUES = cast("Callable[[Any], Iterable[Any]]", dict.values)  # pyright: ignore[reportUnknownMemberType]
 
 
 def encode(document: Any, depth_max: int = 64) -> bytes:
@@ -28,6 +30,9 @@ def encode(document: Any, depth_max: int = 64) -> bytes:
     depth = 0
     while level:
         below: list[Any] = []
+        if set(map(type, level)) == {dict}:
+            below = list(chain.from_iterable(map(_VALUES, level)))
+            level = []
         for value in level:
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidDocument(f"a document to be sent holds {value!r}, which JSON cannot hold")

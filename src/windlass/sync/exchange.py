@@ -1,10 +1,14 @@
-"""One request under way: until when it may last, what is known of its fate, and how to end it."""
+"""One request under way: until when it may last, what is known of its fate, how to end it, and what is done
+meanwhile.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
 
 from windlass.clock import monotonic
 
@@ -15,6 +19,52 @@ class OutOfTime(Exception):
 
 class Stopped(Exception):
     """``abort`` was called."""
+
+
+_work: ContextVar[Callable[[], None] | None] = ContextVar("work", default=None)
+
+
+@contextlib.contextmanager
+def meanwhile(work: Callable[[], None]) -> Generator[None]:
+    """Inside the block the first wait of this thread for a server does this work before it waits.
+
+    Once, or not at all where nothing is waited for. What the work raises ends the request.
+    """
+    token = _work.set(work)
+    try:
+        yield
+    finally:
+        _work.reset(token)
+
+
+class Later:
+    """Work whose failure does not end the request that it is done beside: it is told when that is over."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._error: Exception | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - raised again by ``check``
+            self._error = error
+
+    def check(self) -> None:
+        """Raises what the work raised."""
+        if self._error is not None:
+            raise self._error
+
+
+def work_meanwhile() -> float:
+    """Whoever is about to wait calls this; the seconds that the work took."""
+    work = _work.get()
+    if work is None:
+        return 0.0
+    _work.set(None)
+    began = monotonic()
+    work()
+    return monotonic() - began
 
 
 class Exchange:
@@ -50,6 +100,12 @@ class Exchange:
         if left <= 0:
             raise OutOfTime
         return left if timeout is None else min(left, timeout)
+
+    def waits(self) -> None:
+        """The request is out, and its answer is waited for; the time of what is done meanwhile is not its."""
+        took_s = work_meanwhile()
+        if self.deadline is not None:
+            self.deadline += took_s
 
     def uses(self, sock: socket.socket) -> None:
         """From now on ``abort`` ends what waits on this socket."""

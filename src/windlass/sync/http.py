@@ -30,7 +30,7 @@ from windlass.redact import clean
 from windlass.sync.auth import Auth
 from windlass.sync.budget import budget_of
 from windlass.sync.document import encode
-from windlass.sync.exchange import Exchange
+from windlass.sync.exchange import Exchange, work_meanwhile
 from windlass.sync.inflate import ENCODINGS, Limits, read_body
 from windlass.sync.reply import Headers, Reply, shown
 from windlass.sync.secrets import Secret
@@ -229,6 +229,7 @@ class Transport:
 
     def _take(self) -> None:
         if self._budget is not None:
+            work_meanwhile()  # it may let us wait
             self._budget.take()
 
     def _sending(

@@ -1,4 +1,4 @@
-"""What SQLite makes of a value that is put into a column: its affinity, in Python."""
+"""What a table makes of a value that is put into a column: SQLite's affinity, in Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import re
 from typing import Any
 
-from windlass.change import Affinity
+from windlass.change import Affinity, Column
+from windlass.spelling import spelling_of
 
 # Blanks and digits as SQLite sees them: Python knows more of both.
 _NUMBER = re.compile(r"[\t-\r ]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[\t-\r ]*")
@@ -33,6 +34,13 @@ def as_kept(value: Any, affinity: Affinity) -> Any:
     if kind is float:
         return _from_float(value, affinity)
     return value
+
+
+def kept_by(column: Column, value: Any) -> Any:
+    """A value as that column would keep it, and tell it."""
+    found = as_kept(value, column.affinity)
+    spell = spelling_of(column) if type(found) is str else None
+    return found if spell is None else spell(found)
 
 
 def _from_float(number: float, affinity: Affinity) -> Any:

@@ -1,8 +1,9 @@
 """Row ↔ document: names, types, and what a column would make of a value.
 
-What a remote sends is brought into the form in which SQLite would keep it, by the column's affinity, before
-it is compared with anything. A row that was just written then equals its shadow when it is read back, and a
-remote that says ``"5"`` where the column keeps 5 does not start an echo.
+What a remote sends is brought into the form in which the table would keep it, before it is compared with
+anything: by the column's affinity, and by its type where PostgreSQL has a spelling of its own. A row that was
+just written then equals its shadow when it is read back, and a remote that says ``"5"`` where the column
+keeps 5 does not start an echo.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, cast
 
 import msgspec
 
-from windlass.change import KEEP, Affinity, Column, Key, RemoteRow, Row, Table
+from windlass.change import KEEP, Column, Key, RemoteRow, Row, Table
 from windlass.errors import ConfigError, SyncError
 from windlass.redact import message_of
-from windlass.sync.kept import LARGEST, as_kept, spelled
+from windlass.spelling import spelling_of
+from windlass.sync.kept import LARGEST, as_kept, kept_by, spelled
 from windlass.sync.remote import Document
 
 _KINDS = (str, int, float, bool, bytes)
@@ -77,6 +79,10 @@ class Mapper:
             (column.name, self._fields[column.name], _told_as_it_is(column), _giver(column))
             for column in sent
         ]
+        self.tells_plainly = to_remote is None and not rename and all(plain for *_, plain, _ in self._sent)
+        """Each field has its column's name, and texts and integers are told as they are."""
+        self.unsent = tuple(name for name in table.key if ids != "client")
+        """Columns that are no part of a document."""
         self._taken: list[Taken] = [
             (self._fields[column.name], column.name, _kept_as_it_is(column), _taker(column))
             for column in sent
@@ -189,10 +195,10 @@ class Mapper:
         Raises:
             Unmappable: it is no such key, or the key has several columns, and the id does not spell them.
         """
-        affinities: dict[str, Affinity] = {one.name: one.affinity for one in self.table.columns}
+        columns = {one.name: one for one in self.table.columns}
         if len(self.table.key) != 1:
-            return self._spelled_key(remote_id, [affinities[name] for name in self.table.key])
-        found = as_kept(remote_id, affinities[self.table.key[0]])
+            return self._spelled_key(remote_id, [columns[name] for name in self.table.key])
+        found = kept_by(columns[self.table.key[0]], remote_id)
         if self.table.makes_keys and not isinstance(found, int):
             raise Unmappable(
                 f"{self.table.name}: expected the remote's id to be a number as {self.table.key[0]} is, "
@@ -206,17 +212,17 @@ class Mapper:
             return row
         return {**row, **dict(zip(self.table.key, split_key(key, len(self.table.key)), strict=True))}
 
-    def _spelled_key(self, remote_id: str, affinities: list[Affinity]) -> Key:
+    def _spelled_key(self, remote_id: str, columns: list[Column]) -> Key:
         try:
             parts = msgspec.json.decode(remote_id, type=list[int | float | str])
         except (msgspec.DecodeError, UnicodeEncodeError):
             parts = []
-        if len(parts) != len(affinities):
+        if len(parts) != len(columns):
             raise Unmappable(
                 f"{self.table.name}: expected the remote's id to be the JSON array of "
                 f'{", ".join(self.table.key)}, got {remote_id!r:.80}: declare the resource with ids="server"'
             )
-        return join_key([as_kept(part, one) for part, one in zip(parts, affinities, strict=True)])
+        return join_key([kept_by(one, part) for part, one in zip(parts, columns, strict=True)])
 
     def _checked(self, document: Document) -> Mapping[str, Any]:
         fields: Mapping[str, Any] = document.document or {}
@@ -278,7 +284,7 @@ def split_key(key: Key, columns: int) -> list[Any]:
 
 def is_binary(column: Column) -> bool:
     """True where a column is declared for bytes: they are sent as base64."""
-    return "BLOB" in column.declared or "BINARY" in column.declared
+    return "BLOB" in column.declared or "BINARY" in column.declared or column.declared == "BYTEA"
 
 
 def is_boolean(column: Column) -> bool:
@@ -308,7 +314,7 @@ def _kept_as_it_is(column: Column) -> type | None:
     """The type whose values need no look, where there is one: most of them, by far."""
     if is_binary(column) or column.declared.startswith("JSON") or column.affinity not in ("TEXT", "BLOB"):
         return None
-    return str
+    return str if spelling_of(column) is None else None
 
 
 def _keeps_integers(column: Column) -> bool:
@@ -321,8 +327,12 @@ def _taker(column: Column) -> Callable[[Any], Any]:
     if declared.startswith("JSON"):
         return lambda value: as_kept(_write_json(name, value), affinity)
 
+    spell = spelling_of(column)
+
     def take(value: Any) -> Any:
         kind = type(value)  # pyright: ignore[reportUnknownVariableType]
+        if spell is not None and kind is str:
+            return spell(value)
         if kind is int and affinity == "INTEGER" and -LARGEST <= value < LARGEST:
             return value
         if kind is str and affinity in ("TEXT", "BLOB"):

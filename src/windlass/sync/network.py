@@ -174,6 +174,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         exchange = self._guard.current()
+        exchange.waits()
         self._socket.settimeout(exchange.left_s(timeout))
         try:
             data = self._socket.recv(max_bytes)

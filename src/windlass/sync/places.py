@@ -127,7 +127,7 @@ class ETag(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.field is None else quoted(text_of(_field(self.field).of(document)))
 
     def of_reply(self, reply: Reply, document: Mapping[str, Any] | None) -> str | None:
-        told = _header(self.header).text(reply)
+        told = reply.headers.get(self.header) or None
         return told if told is not None or document is None else self.of_document(document)
 
     def condition(self, version: str) -> Condition:

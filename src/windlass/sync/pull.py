@@ -11,12 +11,13 @@ A pull under way is a ``PullState``: it can end after any page and goes on from 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from windlass.change import KEEP, Effect, Key, RemoteRow, Standing
 from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
-from windlass.store.ledger import Hold, PullState, Quarantined
+from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.sync.ahead import Ahead
 from windlass.sync.arriving import ORPHAN, arrived
 from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
@@ -112,11 +113,10 @@ class Pull:
             self._cycle.origin.answered()
             if page is None:
                 continue
-            if page.next_page is not None:
-                self._ahead.ask(self._ask_for(page.next_page))
-            self._apply(hold, page)
-            self.done.pages += 1
-            self._report(self._state.received, self._total)
+            if page.next_page is None:
+                self._apply(hold, page)
+            else:
+                self._ahead.ask(self._ask_for(page.next_page), partial(self._apply, hold, page))
             if page.not_modified or self._state.next_page is None:
                 break
 
@@ -149,6 +149,7 @@ class Pull:
         if page.not_modified:
             self.done.not_modified = True
             self._keep(hold, replace(state, pulled_at_us=self._cycle.clock.wall_us(), next_page=None))
+            self._told()
             return
         first = state.next_page is None
         if first:
@@ -170,6 +171,11 @@ class Pull:
             after = replace(after, next_page=SWEEPING) if state.enumerating else self._ended(after)
         self._receive(hold, page.documents, after)
         self.done.received += len(page.documents)
+        self._told()
+
+    def _told(self) -> None:
+        self.done.pages += 1
+        self._report(self._state.received, self._total)
 
     def _ended(self, state: PullState) -> PullState:
         """The state after a pull that told everything: the watermark becomes the cursor."""
@@ -225,7 +231,7 @@ class Pull:
     def _write(
         self,
         hold: Hold,
-        look: int,
+        look: Mark,
         effects: Sequence[Effect],
         bad: Sequence[Quarantined],
         released: Sequence[str],
@@ -239,7 +245,7 @@ class Pull:
             self._state = after
         return moved
 
-    def _look(self, rows: Sequence[RemoteRow]) -> tuple[int, dict[str, Standing]]:
+    def _look(self, rows: Sequence[RemoteRow]) -> tuple[Mark, dict[str, Standing]]:
         """The standings by remote id; a row that is new here has none."""
         cycle = self._cycle
         if cycle.settings.ids == "client":

@@ -8,13 +8,15 @@ In this order, each step in a commit of its own, so that it can end anywhere:
 3. *Send* the batch. Nothing is held but the resource.
 4. *Settle* each change by its own verdict; whatever was edited meanwhile stays queued (P5).
 
-Plain edits take a shorter way (``straight.py``): sealed from the journal in one commit, settled unseen.
+Plain edits take a shorter way (``straight.py``): sealed from the journal in one commit, settled unseen. Of
+plain updates (``plain.py``) the next batch is sealed while the remote answers the one before.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from uuid import uuid4
 
 import msgspec
@@ -25,7 +27,9 @@ from windlass.errors import RemoteError
 from windlass.store.ledger import Hold
 from windlass.sync import operations
 from windlass.sync.cycle import Cycle, Over
+from windlass.sync.exchange import Later, meanwhile
 from windlass.sync.judging import answer_of
+from windlass.sync.plain import Plain, seal_plain, settle_plain
 from windlass.sync.reconcile import (
     Answer,
     Met,
@@ -77,8 +81,10 @@ class Push:
         self._stopping = stopping
         self._limits = cycle.limits
         self._turns: Counter[Key] = Counter()
-        self._count_at = 0.0
+        self._count_at = monotonic() + _COUNT_S
         self._expected = 0
+        self._next_plain: Plain | None = None
+        """Sealed while another batch was under way, and not sent yet."""
         self.done = Pushed()
 
     def run(self, hold: Hold) -> Pushed:
@@ -87,21 +93,27 @@ class Push:
         Raises:
             RemoteError: the remote must be left alone for a while; what was under way is written down.
         """
-        cycle = self._cycle
+        try:
+            self._batches(hold)
+        finally:
+            # Nobody has seen it: it is edits of the journal again, and counts no attempt.
+            unsent, self._next_plain = self._next_plain, None
+            if unsent is not None:
+                self._cycle.ledger.unseal_batch(hold, unsent.batch)
+        return self.done
+
+    def _batches(self, hold: Hold) -> None:
         while not self._stopping():
-            sealing = self._sealing(hold)
+            sealing, self._next_plain = self._next_plain or self._sealing(hold), None
             if sealing is None:
                 break
-            if not sealing.sealed:
+            if isinstance(sealing, Sealing) and not sealing.sealed:
                 continue
-            verdicts = self._send(sealing.sealed)
-            self._settle(hold, sealing, verdicts)
-            for verdict in verdicts:
-                if isinstance(verdict, Undelivered):
-                    raise verdict.error
-            cycle.origin.answered()
+            verdicts = self._exchange(hold, sealing)
+            if Undelivered in set(map(type, verdicts)):
+                raise next(one.error for one in verdicts if isinstance(one, Undelivered))
+            self._cycle.origin.answered()
             self._tell_how_far()
-        return self.done
 
     def _tell_how_far(self) -> None:
         # What is left is counted now and then: that takes longer the more there is.
@@ -110,16 +122,54 @@ class Push:
             self._count_at = now + _COUNT_S
             left = self._cycle.ledger.counts(self._cycle.name).pending
             self._expected = self.done.accepted + left
-        self._report(self.done.accepted, max(self._expected, self.done.accepted))
+        if self._expected:
+            self._report(self.done.accepted, max(self._expected, self.done.accepted))
 
-    def _sealing(self, hold: Hold) -> Sealing | None:
+    def _exchange(self, hold: Hold, sealing: Sealing | Plain) -> Sequence[Verdict]:
+        """Sends what is sealed, and settles it by what the remote says."""
+        if isinstance(sealing, Plain):
+            self.done.sent += len(sealing.outgoing)
+            ahead = Later(lambda: self._seal_next(hold, sealing))
+            with meanwhile(ahead):
+                verdicts = self._push(sealing.outgoing)
+            left = settle_plain(self._cycle, hold, sealing, verdicts)
+            self.done.accepted += len(verdicts) - len(left)
+            if left:
+                self._settle(hold, Sealing([one for one, _ in left]), [verdict for _, verdict in left])
+            ahead.check()
+        else:
+            verdicts = self._send(sealing.sealed)
+            self._settle(hold, sealing, verdicts)
+        return verdicts
+
+    def _seal_next(self, hold: Hold, under_way: Plain) -> None:
+        """Seals the batch that is sent behind this one, if nothing but plain updates comes next."""
+        cycle, behind = self._cycle, under_way.edits.keys
+        if len(behind) < self._limit or self._stopping():
+            return
+        if not cycle.ledger.due(cycle.name, cycle.clock.wall_us(), 1):
+            self._next_plain = self._seal_plain(hold, behind)
+
+    def _seal_plain(self, hold: Hold, behind: Sequence[Key] = ()) -> Plain | None:
+        plain = seal_plain(self._cycle, hold, self._limit, is_tired=self._are_tired, behind=behind)
+        if plain is not None:
+            self._turns.update(plain.edits.keys)
+        return plain
+
+    @property
+    def _limit(self) -> int:
+        return min(self._cycle.settings.batch, self._cycle.remote.batch)
+
+    def _sealing(self, hold: Hold) -> Sealing | Plain | None:
         """What is sent next, sealed; None: there is nothing that may be sent now."""
         cycle = self._cycle
         let_go(cycle, hold)
         if not cycle.ledger.due(cycle.name, cycle.clock.wall_us(), 1):
             # Nothing is before them in the queue.
-            limit = min(cycle.settings.batch, cycle.remote.batch)
-            sealing = seal_edits(cycle, hold, limit, is_tired=self._is_tired, over=self.done.over)
+            plain = self._seal_plain(hold)
+            if plain is not None:
+                return plain
+            sealing = seal_edits(cycle, hold, self._limit, is_tired=self._is_tired, over=self.done.over)
             if sealing is not None:
                 self._turns.update(one.change.key for one in sealing.sealed)
             return sealing
@@ -130,6 +180,11 @@ class Push:
 
     def _is_tired(self, key: Key) -> bool:
         return self._turns.get(key, 0) >= _TURNS
+
+    def _are_tired(self, keys: Sequence[Key]) -> bool:
+        """One of them is."""
+        turns = self._turns
+        return bool(turns) and max(map(turns.get, keys, repeat(0))) >= _TURNS
 
     # ── 1. fold ────────────────────────────────────────────────────────────────────────────────
     def _fold(self, hold: Hold) -> None:
@@ -146,8 +201,7 @@ class Push:
     # ── 2. seal ────────────────────────────────────────────────────────────────────────────────
     def _next(self, hold: Hold) -> list[Change]:
         """The next batch, without what has to wait for other rows: that is put on hold."""
-        cycle = self._cycle
-        limit = min(cycle.settings.batch, cycle.remote.batch)
+        cycle, limit = self._cycle, self._limit
         stuck: set[Key] = set()
         while changes := cycle.ledger.due(cycle.name, cycle.clock.wall_us(), limit + len(stuck)):
             changes = [one for one in changes if not self._is_tired(one.key) and one.key not in stuck]

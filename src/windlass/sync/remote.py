@@ -22,8 +22,8 @@ rejected. Documents here are in *remote form*: what JSON holds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast, overload
 
 from windlass.change import Key
 from windlass.errors import RemoteError
@@ -49,6 +49,42 @@ class Document(NamedTuple):
     remote_id: str
     document: Mapping[str, Any] | None
     version: str | None = None
+
+
+class Documents(Sequence[Document]):
+    """Documents as columns: each is made when it is asked for, and most pages are read a column at a time."""
+
+    __slots__ = ("bodies", "remote_ids", "versions")
+
+    def __init__(
+        self,
+        remote_ids: Sequence[str],
+        bodies: Sequence[Mapping[str, Any] | None],
+        versions: Sequence[str | None],
+    ) -> None:
+        self.remote_ids = remote_ids
+        self.bodies = bodies
+        self.versions = versions
+
+    def __len__(self) -> int:
+        return len(self.remote_ids)
+
+    def __iter__(self) -> Iterator[Document]:
+        return map(Document, self.remote_ids, self.bodies, self.versions)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Document]: ...
+    def __getitem__(self, index: int | slice) -> Document | list[Document]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        return Document(self.remote_ids[index], self.bodies[index], self.versions[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(cast("Sequence[Any]", other))
+
+    __hash__ = None  # type: ignore[assignment] - as a list
 
 
 class Page(NamedTuple):
@@ -141,7 +177,8 @@ Verdict = Accepted | Stale | Gone | Rejected | Faulty | Undelivered
 class Remote(Protocol):
     """The other side of a resource. Called by one thread of one process at a time; blocking is fine.
 
-    One that says ``reads_ahead = True`` may be asked for the next page on a thread of its own.
+    One that says ``reads_ahead = True`` may be asked for the next page on a thread of its own. One that says
+    ``wants_whole = False`` never looks at the ``document`` of an update: it may be what changed alone then.
     """
 
     @property

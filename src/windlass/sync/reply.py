@@ -47,19 +47,27 @@ class Headers(Mapping[str, str]):
     '"7"'
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("by_name",)
+
+    by_name: dict[str, str]
+    """By their names in lower case."""
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        if type(headers) is dict:  # nearly always, and once for each item of a batch
+            given = cast("dict[str, str]", headers)
+            self.by_name = {name.lower(): value for name, value in given.items()}
+            if len(self.by_name) == len(given):
+                return
         pairs = cast(
             "Iterable[tuple[str, str]]", headers.items() if isinstance(headers, Mapping) else headers
         )
-        self._values: dict[str, str] = {}
+        self.by_name = {}
         for name, value in pairs:
             name = name.lower()
-            self._values[name] = f"{self._values[name]}, {value}" if name in self._values else value
+            self.by_name[name] = f"{self.by_name[name]}, {value}" if name in self.by_name else value
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        return self.by_name[name.lower()]
 
     @overload
     def get(self, key: str, /) -> str | None: ...
@@ -67,26 +75,26 @@ class Headers(Mapping[str, str]):
     def get(self, key: str, /, default: str | T) -> str | T: ...
     def get(self, key: str, /, default: Any = None) -> Any:
         """Its value, or the default. (What ``Mapping`` has raises and catches where there is none.)"""
-        return self._values.get(key.lower(), default)
+        return self.by_name.get(key.lower(), default)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and name.lower() in self.by_name
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self.by_name)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.by_name)
 
     def __repr__(self) -> str:
         # Names alone: values may be cookies and keys.
-        return f"Headers({', '.join(self._values)})"
+        return f"Headers({', '.join(self.by_name)})"
 
 
 class Reply:
     """One HTTP answer, whatever its status."""
 
-    __slots__ = ("_depth_max", "_received_s", "content", "headers", "method", "status", "url")
+    __slots__ = ("_depth_max", "_headers", "_received_s", "content", "method", "status", "url")
 
     def __init__(
         self,
@@ -100,7 +108,7 @@ class Reply:
         depth_max: int = DEPTH_MAX,
     ) -> None:
         self.status = status
-        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self._headers = headers
         self.content = content
         """The body, decompressed."""
         self.url = url
@@ -108,6 +116,24 @@ class Reply:
         self.method = method
         self._received_s = received_s
         self._depth_max = depth_max
+
+    @property
+    def headers(self) -> Headers:
+        """What it says beside its body."""
+        headers = self._headers
+        if type(headers) is not Headers:  # made when they are asked for: a batch has one for each item
+            headers = self._headers = Headers(headers)
+        return headers
+
+    def by_name(self) -> dict[str, str]:
+        """The headers by their names in lower case."""
+        given = self._headers
+        if type(given) is dict:
+            given = cast("dict[str, str]", given)
+            told = {name.lower(): value for name, value in given.items()}
+            if len(told) == len(given):
+                return told
+        return self.headers.by_name
 
     def __repr__(self) -> str:
         return f"<{self.method} {shown(self.url)}: {self.status}, {len(self.content):,} bytes>"
@@ -133,9 +159,9 @@ class Reply:
                 raise self._unreadable(f"JSON that is nested deeper than {self._depth_max} levels")
             lists: list[Any] = [one for one in level if type(one) is list]
             objects: list[Any] = [one for one in level if type(one) is not list] if lists else level
-            children: list[Any] = list(chain.from_iterable(chain(lists, map(_VALUES, objects))))
-            if _NESTS.isdisjoint(map(type, children)):
-                break
+            if not lists and _NESTS.isdisjoint(map(type, chain.from_iterable(map(_VALUES, objects)))):
+                break  # the rows of a page
+            children = chain.from_iterable(chain(lists, map(_VALUES, objects)))
             level = [child for child in children if type(child) in _NESTS]
         return value
 

@@ -11,35 +11,31 @@ from functools import cached_property
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from windlass.errors import BadResponse, ConfigError, Offline, PageTooLarge
+from windlass.errors import BadResponse, PageTooLarge
 from windlass.sync.answers import (
     Meaning,
     Reading,
     answered,
-    checked_statuses,
     error_of_pull,
-    is_portal,
     meaning_for_push,
+    refuse_portal,
     verdict_of,
 )
 from windlass.sync.auth import Auth
-from windlass.sync.cursors import Cursor, checked_parameter
+from windlass.sync.checking import check_settings
+from windlass.sync.cursors import Cursor
 from windlass.sync.http import Limits, Timeouts, Transport
-from windlass.sync.paginate import OnePage, PageStyle, checked_page_style, count_of, shortened
+from windlass.sync.paginate import OnePage, PageStyle, count_of, shortened
 from windlass.sync.places import Condition, Field, Header, Place, Told, Version, as_version, rows_of
 from windlass.sync.probing import Probe
 from windlass.sync.remote import Ask, Document, Outgoing, Page, Rejected, Stale, Verdict
 from windlass.sync.reply import Reply
 from windlass.sync.secrets import Secret
 from windlass.sync.sending import Batch, Parcel, Patience, Request, Sender, item_url
+from windlass.sync.updating import Updates, updates_of
 
 ROWS_MAX: Final = 100_000
 """Rows of one page: more are not held in memory at once."""
-_CHOICES: Final = {
-    "create": ("POST", "PUT"),
-    "update": ("PATCH", "PUT"),
-    "conditional": ("page", "collection", "never"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,24 +125,7 @@ class RestRemote:
 
     def __post_init__(self) -> None:
         _ = self.transport  # checks the address
-        checked_page_style(self.page)
-        checked_statuses(self.statuses)
-        as_version(self.version)
-        for path in (self.id, self.rows, self.row, self.wrap, self.current):
-            if path is not None:
-                Field(path)
-        for parameter in (self.limit_parameter, self.unique):
-            if parameter is not None:
-                checked_parameter(parameter)
-        for name, allowed in _CHOICES.items():
-            if (choice := getattr(self, name)) not in allowed:
-                raise ConfigError(f"expected {name} to be one of {', '.join(allowed)}, got {choice!r}")
-        for name in ("batch", "limit_max"):
-            if not isinstance(count := getattr(self, name), int) or count < 1:
-                raise ConfigError(f"expected {name} to be a positive number, got {count!r}")
-        if "{id}" not in self.item:
-            raise ConfigError(f'expected item to hold {{id}}, such as "?id=eq.{{id}}", got {self.item!r}')
-        Header(self.key_header)
+        check_settings(self)
 
     # ── what it is ─────────────────────────────────────────────────────────────────────────────
     @cached_property
@@ -219,6 +198,16 @@ class RestRemote:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def wants_whole(self) -> bool:
+        """Whole documents go with updates, or the program's own code may look at them."""
+        own = self._is_own("request_of", "verdict")
+        return self.update == "PUT" or "update" in self.operations or bool(self.classify) or own
+
+    def _is_own(self, *names: str) -> bool:
+        """One of these is the program's own."""
+        return any(getattr(type(self), name) is not getattr(RestRemote, name) for name in names)
+
     # ── pull ───────────────────────────────────────────────────────────────────────────────────
     def pull(self, ask: Ask) -> Page:
         """One page.
@@ -235,7 +224,7 @@ class RestRemote:
             return Page((), complete=complete)  # the rows behind the last page were deleted meanwhile
         if reply.status // 100 != 2:
             raise error_of_pull(reply, self.statuses, resumed=ask.cursor is not None or not first)
-        _refuse_portal(reply)
+        refuse_portal(reply)
         rows, total = self.rows_of(reply), count_of(self.total, reply)
         told = Told(reply, rows, ask, total)
         next_page = self.page.next(told)
@@ -260,7 +249,7 @@ class RestRemote:
             return Document(remote_id, None)
         if reply.status // 100 != 2:
             raise error_of_pull(reply, self.statuses, resumed=False)
-        _refuse_portal(reply)
+        refuse_portal(reply)
         return self.reading.fetched(remote_id, reply)
 
     def rows_of(self, reply: Reply) -> Sequence[Mapping[str, Any]]:
@@ -302,6 +291,10 @@ class RestRemote:
     # ── push ───────────────────────────────────────────────────────────────────────────────────
     def push(self, changes: Sequence[Outgoing]) -> list[Verdict]:
         """Sends them in order, and says of each what became of it."""
+        judges = None if self.classify or self._is_own("verdict") else (self.reading, self.statuses)
+        sender = Sender(self._send, self.verdict, self.envelope, judges)
+        if self._updates is not None and changes and (requests := self._updates.requests(changes)):
+            return sender.push(list(map(Parcel, changes, requests)))
         verdicts: dict[int, Verdict] = {}
         parcels: dict[int, Parcel] = {}
         for place, change in enumerate(changes):
@@ -312,9 +305,14 @@ class RestRemote:
                 parcels[place] = Parcel(change, self.request_of(change))
             except BadResponse as error:
                 verdicts[place] = Rejected(str(error))
-        sent = Sender(self._send, self.verdict, self.envelope).push(list(parcels.values()))
-        verdicts |= dict(zip(parcels, sent, strict=True))
+        verdicts |= dict(zip(parcels, sender.push(list(parcels.values())), strict=True))
         return [verdicts[place] for place in range(len(changes))]
+
+    @cached_property
+    def _updates(self) -> Updates | None:
+        """How updates become requests without ``request_of``; None: it is asked each time."""
+        own = self._is_own("request_of", "address_of", "wrapped")
+        return None if own else updates_of(self, self.reading.version)
 
     def request_of(self, change: Outgoing) -> Request:
         """The request that a change becomes.
@@ -325,7 +323,7 @@ class RestRemote:
         # Only where it is heeded: elsewhere it would promise what nobody keeps.
         always = {self.key_header: change.mutation_id} if self.dedupes else {}
         always |= self.item_headers
-        if (operation := self.operations.get(change.op)) is not None:
+        if self.operations and (operation := self.operations.get(change.op)) is not None:
             made = operation(change)
             return made._replace(headers={**always, **made.headers})
         if change.op not in ("insert", "update", "delete"):
@@ -363,7 +361,7 @@ class RestRemote:
         reply = self.listed({self.unique: str(value)})
         if reply.status // 100 != 2:
             raise error_of_pull(reply, self.statuses, resumed=False)
-        _refuse_portal(reply)
+        refuse_portal(reply)
         for row in self.rows_of(reply):
             if row.get(self.unique) == value and not self.reading.is_deleted(row):
                 return self.reading.document(row, reply)
@@ -389,11 +387,5 @@ class RestRemote:
         version, base = self.reading.version, change.base_version
         return Condition() if version is None or base is None else version.condition(base)
 
-    def _send(self, request: Request) -> Reply:
-        method, url, params, headers, json = request
-        return self.request(method, url, params=params, headers=headers, json=json)
-
-
-def _refuse_portal(reply: Reply) -> None:
-    if is_portal(reply):
-        raise Offline(f"{answered(reply)} with a page for people: something stands between us and the server")
+    def _send(self, one: Request) -> Reply:
+        return self.request(one.method, one.url, params=one.params, headers=one.headers, json=one.json)

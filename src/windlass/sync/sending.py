@@ -7,8 +7,9 @@ sent yet stays unsent, and counts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -22,8 +23,16 @@ from windlass.errors import (
     Throttled,
     Unauthorized,
 )
-from windlass.sync.answers import GATEWAY, answered, is_portal, meaning_for_push
-from windlass.sync.remote import Faulty, Outgoing, Rejected, Undelivered, Verdict
+from windlass.sync.answers import (
+    GATEWAY,
+    Meaning,
+    Reading,
+    answered,
+    is_portal,
+    meaning_for_push,
+    verdicts_of,
+)
+from windlass.sync.remote import Accepted, Faulty, Outgoing, Rejected, Undelivered, Verdict
 from windlass.sync.reply import Reply, shown
 
 
@@ -92,14 +101,19 @@ class Patience:
 
 Send = Callable[[Request], Reply]
 Judge = Callable[[Outgoing, Reply], Verdict]
+Statuses = Mapping[int, Meaning]
 
 
 class Sender:
     """One push. It ends early where the rest could not fare better."""
 
-    def __init__(self, send: Send, judge: Judge, batch: Batch | None) -> None:
+    def __init__(
+        self, send: Send, judge: Judge, batch: Batch | None, plain: tuple[Reading, Statuses] | None = None
+    ) -> None:
+        """``plain``: nothing but this decides what an answer says."""
         self._send = send
         self._judge = judge
+        self._plain = plain
         self._batch = batch
         self._stopped: RemoteError | None = None
 
@@ -108,8 +122,7 @@ class Sender:
         if self._batch is None:
             return [self._alone(parcel) for parcel in parcels]
         verdicts: list[Verdict] = []
-        for kind, group in groupby(parcels, key=self._kind):
-            run = list(group)
+        for kind, run in self._runs(parcels):
             if kind is None:
                 verdicts += [self._alone(parcel) for parcel in run]
                 continue
@@ -117,9 +130,16 @@ class Sender:
                 verdicts += self._together(run[begin : begin + self._batch.size])
         return verdicts
 
-    def _kind(self, parcel: Parcel) -> Hashable | None:
+    def _runs(self, parcels: Sequence[Parcel]) -> Iterator[tuple[Hashable | None, Sequence[Parcel]]]:
+        """Neighbours of one kind, with it."""
         assert self._batch is not None
-        return self._batch.kind(parcel.request)
+        kind = self._batch.kind
+        kinds = [kind(request) for _, request in parcels]
+        if kinds and kinds.count(kinds[0]) == len(kinds):
+            yield kinds[0], parcels
+            return
+        for one, group in groupby(zip(kinds, parcels, strict=True), key=itemgetter(0)):
+            yield one, [parcel for _, parcel in group]
 
     def _alone(self, parcel: Parcel) -> Verdict:
         if self._stopped is not None:
@@ -160,16 +180,22 @@ class Sender:
     def _opened(self, envelope: Reply, parcels: Sequence[Parcel]) -> list[Verdict]:
         assert self._batch is not None
         try:
-            replies = self._batch.replies(envelope, [parcel.request for parcel in parcels])
+            replies = self._batch.replies(envelope, [request for _, request in parcels])
             if len(replies) != len(parcels):
                 raise BadResponse(
                     f"{answered(envelope)}, with {len(replies)} answers to {len(parcels)} changes"
                 )
         except BadResponse as error:
             return [Faulty(str(error), envelope.retry_after_s)] * len(parcels)
-        verdicts = [self._judge(parcel.change, reply) for parcel, reply in zip(parcels, replies, strict=True)]
+        if self._plain is not None:
+            verdicts = verdicts_of([change for change, _ in parcels], replies, *self._plain)
+        else:
+            verdicts = [
+                self._judge(parcel.change, reply) for parcel, reply in zip(parcels, replies, strict=True)
+            ]
         for reply, verdict in zip(replies, verdicts, strict=True):
-            self._heed(reply, verdict)
+            if type(verdict) is not Accepted:
+                self._heed(reply, verdict)
         return verdicts
 
     def _sent(self, request: Request) -> Reply | Undelivered | Faulty | Rejected:
@@ -211,3 +237,14 @@ def item_url(collection: str, template: str, remote_id: str) -> str:
     is_plain = remote_id.isascii() and remote_id.isalnum()
     item = template.replace("{id}", remote_id if is_plain else quote(remote_id, safe=""))
     return f"{collection}{item}" if item.startswith("?") else f"{collection.rstrip('/')}/{item}"
+
+
+def item_frame(collection: str, template: str) -> tuple[str, str]:
+    """What ``item_url`` writes before and after an id of letters and digits.
+
+    >>> item_frame("https://example.com/tasks", "{id}.json")
+    ('https://example.com/tasks/', '.json')
+    """
+    before, _, after = template.partition("{id}")
+    within = before if template.startswith("?") else f"/{before}"
+    return (collection if template.startswith("?") else collection.rstrip("/")) + within, after

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from windlass.change import KEEP, Change, Effect, Key, Standing
-from windlass.store.ledger import Hold
+from windlass.change import KEEP, Change, Effect, Key, Standing, seals_of
+from windlass.store.ledger import Hold, Mark
 from windlass.sync import operations
 from windlass.sync.cycle import Cycle, Over, what_is_over
 from windlass.sync.identity import mutation_ids
@@ -31,7 +31,7 @@ class Sealing(NamedTuple):
     """What is sent together."""
 
     sealed: list[Sealed]
-    mark: int = 0
+    mark: Mark = 0
     """The journal's end when all of them were read …"""
     batch: int | None = None
     """… where they were idle then, and are sealed in one record: its number."""
@@ -69,7 +69,7 @@ def seal_edits(
         cycle.step(hold, moved, lambda one: operations.folded(one, now_us), over=over)
     if not sealed:
         return Sealing([])
-    batch = ledger.seal_batch(hold, look.mark, [one.change for one in sealed.values()])
+    batch = ledger.seal_batch(hold, look.mark, seals_of([one.change for one in sealed.values()]))
     if batch is None:
         # P2: what is not written down as sealed is not sent. Who can take the long way does.
         cycle.step(hold, list(sealed), lambda one: operations.folded(one, now_us), over=over)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from windlass.change import NewRows
 from windlass.sync.kept import LARGEST
 from windlass.sync.mapping import Mapper, Unmappable
-from windlass.sync.remote import Document
+from windlass.sync.remote import Document, Documents
 
 _INTEGERS = frozenset((int, type(None)))
 
@@ -22,7 +22,10 @@ def new_rows(mapper: Mapper, documents: Sequence[Document]) -> NewRows | None:
     """
     if not mapper.is_plain or mapper.only_key is None or not documents:
         return None
-    remote_ids, bodies, versions = zip(*documents, strict=True)
+    if not isinstance(documents, Documents):
+        documents = Documents(*zip(*documents, strict=True))
+    bodies, versions = cast("Sequence[Any]", documents.bodies), documents.versions
+    remote_ids = documents.remote_ids
     if (
         set(map(type, bodies)) != {dict}
         or len(set(map(len, bodies))) > 1

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from windlass.errors import ConfigError
-from windlass.sync.mapping import as_kept, is_binary, is_boolean, join_key
+from windlass.sync.kept import kept_by
+from windlass.sync.mapping import is_binary, is_boolean, join_key
 
 if TYPE_CHECKING:
     from windlass.change import Column, Key, Table
@@ -42,7 +43,7 @@ def read_key(table: Table, text: str) -> Key:
         raise ConfigError(
             f"expected the key of {table.name} to be a JSON array of {', '.join(table.key)}, got {text!r:.80}"
         )
-    return join_key([as_kept(part, column.affinity) for part, column in zip(parts, columns, strict=True)])
+    return join_key([kept_by(column, part) for part, column in zip(parts, columns, strict=True)])
 
 
 def _read_part(column: Column, text: str) -> Key:
@@ -52,7 +53,7 @@ def _read_part(column: Column, text: str) -> Key:
         except ValueError:
             # A column for bytes may hold text, such as the keys that are made here.
             return text
-    return cast("Key", as_kept(text, column.affinity))
+    return cast("Key", kept_by(column, text))
 
 
 def read_columns(table: Table, words: Sequence[str], nulls: Sequence[str]) -> dict[str, Any]:
@@ -106,4 +107,4 @@ def read_value(column: Column, text: str) -> Any:
             msgspec.json.decode(text)
         except msgspec.DecodeError as error:
             raise ConfigError(f"expected JSON for {column.name}: {error}") from None
-    return as_kept(text, column.affinity)
+    return kept_by(column, text)

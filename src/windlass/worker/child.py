@@ -35,7 +35,7 @@ class Child:
         self._to_control = Outbox(self.process.control)
         self._job_frames = Frames()
         self._control_frames = Frames()
-        self._late_results: deque[bytes] = deque()
+        self._results: list[bytes] = []
         self._sequence = 0
         self._queue: deque[Given] = deque()
         self._async: dict[int, Given] = {}
@@ -221,15 +221,19 @@ class Child:
             del self._asked[job_id]
 
     # ── hearing ────────────────────────────────────────────────────────────────────────────────
+    def receive_results(self) -> None:
+        """Reads what ``results`` will give. All that those jobs said before is there to be read by now."""
+        self._results += self._job_frames.feed(_receive(self.process.jobs))
+
     def results(self) -> Iterator[tuple[Claim, Result]]:
-        """The attempts that are over."""
-        for body in (*self._job_frames.feed(_receive(self.process.jobs)), *self._late_results):
+        """The attempts that are over, of those that were received."""
+        results, self._results = self._results, []
+        for body in results:
             result = decode_result(body)
             given = self._finish(result)
             if given is not None:
                 self.done += 1
                 yield given.claim, result
-        self._late_results.clear()
 
     def messages(self) -> Iterator[list[Any]]:
         """What else it said."""
@@ -237,7 +241,7 @@ class Child:
             message = decode_message(body)
             if message[0] == "result":
                 self.loop_blocked = False
-                self._late_results.append(message[1])
+                self._results.append(message[1])
             elif message[0] == "log":
                 yield ["log", LogChunk(*message[1:])]
             else:

@@ -20,6 +20,7 @@ from windlass.worker.membership import Membership, identity
 from windlass.worker.openings import Openings
 from windlass.worker.orders import Orders
 from windlass.worker.pool import Inbox, Pool
+from windlass.worker.reconciling import Reconciling
 from windlass.worker.refused import refused
 from windlass.worker.said import Said
 from windlass.worker.slots import Slots
@@ -29,8 +30,8 @@ from windlass.worker.upkeep import Upkeep
 
 log = logging.getLogger("windlass.worker")
 
-BATCH = 100
-"""Jobs a turn at most: more would hold the write lock for longer than others should wait."""
+BATCH, SHARED_BATCH = 100, 200
+"""Jobs a turn at most: more would hold the lock of a file for too long; the turns of a server share it."""
 LINGER_S = 0.001
 """While traffic flows, a turn waits this long for company: commits are shared, and other writers get in."""
 _PROGRESS_S = 0.1
@@ -39,12 +40,12 @@ _PROGRESS_S = 0.1
 class Dispatcher:
     """Runs the jobs of a store through a pool until it is stopped.
 
-    ``job_keys`` is what its workers know; None means every key. ``sources`` make jobs by themselves.
-    ``tap`` may put itself between the pool and the dispatcher, to hear along. ``on_message`` hears what
-    workers send out. ``on_ready`` is called once the first worker is ready, ``on_stop`` instead of stopping
-    when a worker asks for it; all on the dispatcher's thread. ``open_device``: how the device is looked at,
-    by default this machine without conditions of the app's own. ``host`` is what this machine is called among
-    others, and ``labels`` what it has: it takes from queues that are pinned to these.
+    ``job_keys`` is what its workers know; None: every key, those of ``own_keys`` and others that no living
+    dispatcher has a handler for. ``sources`` make jobs by themselves. ``tap`` may put itself between the pool
+    and the dispatcher, to hear along. ``on_message`` hears what workers send out. ``on_ready`` is called once
+    the first worker is ready, ``on_stop`` instead of stopping when a worker asks for it; all on its thread.
+    ``open_device``: how the device is looked at, by default this machine without conditions of the app's own.
+    ``host`` and ``labels``: what this machine is called, and what it has.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Dispatcher:
         state_dir: Path,
         job_keys: Sequence[str] | None,
         version: str,
+        own_keys: Sequence[str] = (),
         mode: str = "service",
         clock: Clock | None = None,
         poll_s: float = 0.5,
@@ -75,12 +77,12 @@ class Dispatcher:
         self._tap = tap
         self._clock = clock or SystemClock()
         self._lease = Lease(state_dir / "dispatchers", self._clock)
-        self._member = Membership(store, self._lease, identity(version, mode, job_keys, host, labels))
+        who = identity(version, mode, job_keys, host, labels, own_keys)
+        self._member = Membership(store, self._lease, who)
         self._on_message = on_message
         self._on_ready = on_ready
         self._on_stop = on_stop or (lambda: self._begin_stop(grace_s))
-        kept = (retention_us, retention_count)
-        self._upkeep = Upkeep(store, self._lease, self._member, self._clock, *kept)
+        self._upkeep = Upkeep(store, self._lease, self._member, self._clock, retention_us, retention_count)
         self._activity = self._upkeep.activity
         self._poll_s = poll_s
         self._asking = Asking(sources)
@@ -92,15 +94,15 @@ class Dispatcher:
             store, open_device or own_device(state_dir, self._clock),
             wake=lambda: self._orders.give(self._device_turned),
         )  # fmt: skip
-        self._openings = Openings(store, self._member.who, self._conditions)
+        self._openings = Openings(store, who, self._conditions, self._clock)
         self._guessed: dict[Lane, int] = {}
         self._slots = Slots()
         self._declined = self._more = self._pool_full = False
+        self._batch = BATCH if store.place.is_file else SHARED_BATCH
         self._work_likely = True
         self._last_turn = self._turn_again_at = 0.0
         self._failures = 0
-        self._reconcile = False
-        self._cancelling = Cancelling(store, pool)
+        self._reconciling, self._cancelling = Reconciling(), Cancelling(store, pool)
         self._stopping = Stopping()
         self._failure: str | None = None
 
@@ -112,6 +114,7 @@ class Dispatcher:
     # ── from outside, on any thread ────────────────────────────────────────────────────────────
     def stop(self, grace_s: float = 30.0) -> None:
         """Claims no more, gives running jobs ``grace_s`` seconds, then lets go. Safe in signal handlers."""
+        self._stopping.announced = True
         self._orders.give(lambda: self._begin_stop(grace_s))
 
     def broadcast(self, name: str, data: Any, request_id: int | None = None) -> None:
@@ -158,7 +161,8 @@ class Dispatcher:
             wish = self._mind(now)
             if self._turn_is_due(now):
                 self._turn()
-                # What it has placed brings new deadlines.
+                # What ended meanwhile does not block what is behind it; what was placed brings new deadlines.
+                self._pool.collect()
                 wish = earliest(earliest(wish, self._conditions.next_moment), self._pool.tick(monotonic()))
             wish = earliest(wish, self._next_turn(now))
             if not self._stopping.asked and monotonic() >= self._turn_again_at:
@@ -205,7 +209,8 @@ class Dispatcher:
 
     def _look_at_others(self, now: float) -> None:
         """Says that it lives; hears what was said of its host, and whether others took it for dead."""
-        self._reconcile = self._reconcile or (self._member.many_hosts and now >= self._member.next_look)
+        beats = self._member.many_hosts and now >= self._member.next_look
+        self._reconciling.ask(beats and self._reconciling.is_open(self._last_turn))
         if self._member.look(now):
             # What these still give is fenced off: they run elsewhere.
             for job_id in self._pool.held():
@@ -230,7 +235,7 @@ class Dispatcher:
     def _turn_is_due(self, now: float) -> bool:
         if now < self._turn_again_at:
             return False
-        if self._reconcile or len(self._settlements) >= BATCH // 2:
+        if self._reconciling.due or len(self._settlements) >= self._batch // 2:
             return True
         claims = self._may_claim()
         if not self._settlements and not claims:
@@ -239,20 +244,20 @@ class Dispatcher:
         return (claims and self._more) or now - self._last_turn >= LINGER_S
 
     def _next_turn(self, now: float) -> float | None:
-        if self._settlements or self._reconcile or self._may_claim():
+        if self._settlements or self._reconciling.due or self._may_claim():
             return max(self._turn_again_at, now if self._turn_is_due(now) else self._last_turn + LINGER_S)
         return self._last_turn + _PROGRESS_S if self._said else None
 
     def _may_claim(self) -> bool:
-        return self._work_likely and not (self._pool_full or self._stopping.asked or self._member.is_shut)
+        return self._work_likely and not (self._pool_full or self._stopping.announced or self._member.is_shut)
 
     def _turn(self) -> None:
         settlements, self._settlements = self._settlements, []
         told = self._said.take()
         try:
-            if self._reconcile:
+            if self._reconciling.due:
                 self._store.reclaim(self.owner, keep=self._pool.held() + [one.job_id for one in settlements])
-                self._reconcile = False
+                self._reconciling.done()
             request = self._request()
             if request is None and not settlements and not any(told):
                 return
@@ -322,22 +327,19 @@ class Dispatcher:
         self._declined = False
         self._upkeep.wake(monotonic())
         before = self._conditions.changed_us(caps)
-        extra_us, who = self._slots.extra_us, self._member.who
-        return ClaimRequest(self.owner, BATCH, caps, self._accept, before, extra_us, who.host, who.labels)
+        extra_us, who, most = self._slots.extra_us, self._member.who, self._batch
+        return ClaimRequest(self.owner, most, caps, self._accept, before, extra_us, who.host, who.labels)
 
     def _accept(self, claim: Claim) -> bool:
-        if self._pool.place(claim):
-            return True
-        self._declined = True
-        return False
+        placed = not self._stopping.announced and self._pool.place(claim)
+        self._declined = self._declined or not placed
+        return placed
 
     def _back_off(self, error: Exception) -> None:
         if isinstance(error, UnsafeDatabase):
             raise error
-        # What is ours in the table and held by nobody: given by a commit of unknown outcome, or given back
-        # by a server that crashed and has forgotten what it was told last.
-        self._reconcile = self._reconcile or self._member.many_hosts or isinstance(error, OutcomeUnknown)
-        # And what was heard meanwhile may not have been looked at.
+        self._reconciling.ask(self._member.many_hosts or isinstance(error, OutcomeUnknown))
+        # What was heard meanwhile may not have been looked at.
         self._look_again()
         self._cancelling.heard()
         if self._failures == 0:
@@ -375,8 +377,7 @@ class Dispatcher:
         self._slots.ended(claim, outcome)
         self._conditions.over(claim)
         # Room for more, and what did not complete may be ready again.
-        self._work_likely = True
-        self._pool_full = False
+        self._work_likely, self._pool_full = True, False
         if type(outcome) is not Completed:
             self._upkeep.look_for_due(monotonic())
 

@@ -24,13 +24,15 @@ from typing import Any
 import msgspec
 
 from windlass import platform
-from windlass.clock import stopwatch_ns
+from windlass.clock import sleep, stopwatch_ns
 from windlass.context import Service
 from windlass.context.kept import LogBook
+from windlass.errors import StoreUnavailable
 from windlass.handlers import Registry
 from windlass.outcome import AnyOutcome, Failed
 from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim, Store
+from windlass.worker.asking import pause_s
 from windlass.worker.channel import TOKEN, Frames, Result, Sender, decode_jobs, decode_message, frame
 from windlass.worker.eventloop import EventLoop
 from windlass.worker.gate import ProgressGate
@@ -110,8 +112,9 @@ class Isolate:
         configure_logging(app.settings, log_levels(app.registry, app.settings.keep_logs))
         self._progress = ProgressGate(self.send)
         self._logs = LogBook(lambda chunk: self.send(["log", *chunk]))
+        store = opened(lambda: app.store)
         self.performer = app.make_performer(self.service, self._progress.note, self._logs)
-        run_start_callbacks(app.registry, self.service, app.store)
+        run_start_callbacks(app.registry, self.service, store)
 
     def run(self) -> None:
         """Serves until the channel ends."""
@@ -267,19 +270,36 @@ class WorkerService:
                 self._send(["message", name, reply, request_id])
 
 
+def opened(store: Callable[[], Store]) -> Store:
+    """The store, as soon as its database can be reached.
+
+    Whoever is started while it is away waits for it, as the dispatcher does: to end would end that, too.
+    """
+    failures = 0
+    while True:
+        try:
+            return store()
+        except StoreUnavailable:  # the dispatcher says so
+            sleep(pause_s(failures))
+            failures += 1
+
+
 def run_start_callbacks(registry: Registry, service: Service, store: Store) -> None:
-    """Runs ``@app.on_start`` callbacks with the service and a connection of their own."""
+    """Runs ``@app.on_start`` callbacks with the service and a connection that is closed after them."""
     callbacks: list[Callable[..., Any]] = list(registry.start_callbacks)
     if not callbacks:
         return
     connection = store.connect()
-    for callback in callbacks:
-        answer = callback(service, connection)
-        if hasattr(answer, "__await__"):
-            import asyncio
+    try:
+        for callback in callbacks:
+            answer = callback(service, connection)
+            if hasattr(answer, "__await__"):
+                import asyncio
 
-            asyncio.run(answer)
-    connection.commit()
+                asyncio.run(answer)
+        connection.commit()
+    finally:
+        store.disconnect(connection)
 
 
 def _reason(error: BaseException) -> str:

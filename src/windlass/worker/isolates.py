@@ -27,7 +27,7 @@ OVERDUE_S = 0.01
 """A job that runs so much longer than jobs behind it may wait sends those back, for whoever is free."""
 LOOP_OVERDUE_S = 0.1
 """An event loop that starts nothing for this long is blocked: what it has not started goes back."""
-QUEUE_MOST = 200
+QUEUE_MOST = 400
 _YOUNG_DEATHS_ALLOWED = 3
 _PUSH_S = 0.001
 _SUSPECTS_COME_S = 5.0  # so long without any, and the isolate for suspects ends
@@ -185,7 +185,8 @@ class IsolatePool:
                 self._died(child)
 
     def _hear_all(self, child: Child) -> None:
-        # Messages before results: a job's last progress comes before its end.
+        # What a job said comes before its end: an isolate that speaks between these two is heard next time.
+        child.receive_results()
         for message in child.messages():
             self._hear(child, message)
         for claim, result in child.results():
@@ -246,8 +247,7 @@ class IsolatePool:
             if child.reserved or child.for_suspects or self._is_worn(child, now):
                 wishes.append(self._mind_closed(child, now))
         if not self._stopping:
-            wishes.append(self._replace(now))
-            self._start_one_for_suspects()
+            wishes += [self._replace(now), self._start_one_for_suspects(now)]
         return min((wish for wish in wishes if wish is not None), default=None)
 
     def _mind_waiting(self, child: Child, now: float) -> float | None:
@@ -287,12 +287,15 @@ class IsolatePool:
             self._spawn()
         return None
 
-    def _start_one_for_suspects(self) -> None:
-        waits, self._suspects_wait = self._suspects_wait, False
+    def _start_one_for_suspects(self, now: float) -> float | None:
+        if not self._suspects_wait or now < self._respawn_at:
+            return self._respawn_at if self._suspects_wait else None
+        self._suspects_wait = False
         regular = [child for child in self._children if not child.for_suspects]
-        if waits and len(regular) == len(self._children) and all(child.ready for child in regular):
-            # Isolates that are always busy never come free, and nobody need wait for it.
+        if len(regular) == len(self._children) and any(one.ready and not one.worn for one in regular):
+            # Nobody need wait for those that are always busy, or are killed whenever they start.
             self._spawn(for_suspects=True)
+        return None
 
     def _is_worn(self, child: Child, now: float) -> bool:
         """Takes an isolate that has done or grown enough out of service, busy or not: another takes over."""
@@ -354,11 +357,8 @@ class IsolatePool:
         log.warning(
             "job %d (%s) %s; its isolate %d is killed", claim.job_id, claim.key, what, child.process.pid
         )
-        verdict = (
-            timed_out(claim, self._traits)
-            if reason is None
-            else stopped(reason, "while it ran, and it did not stop")
-        )
+        how = "while it ran, and it did not stop"
+        verdict = timed_out(claim, self._traits) if reason is None else stopped(reason, how)
         # The others in there are innocent: they go back as they were.
         innocent = Released("its isolate was killed for another job")
         self._bury(child, lambda one: verdict if one is claim else innocent)

@@ -17,8 +17,7 @@ class Ear:
     def __init__(self, store: Store, poll_s: float, *, kind: Literal["work", "watch"] = "work") -> None:
         self._store = store
         self._bell = store.bell(kind)
-        # Where the log is watched too, the slow poll only nets what a lost watch would hide.
-        self._poll_s = None if self._bell.hears_strangers else poll_s
+        self._poll_s = poll_s
         self._seen = store.version()
         self._stir_s: float | None = None
         self._poll_at = 0.0
@@ -69,7 +68,8 @@ class Ear:
     def _plan(self, now: float) -> None:
         if self._stir_s is None or self._stir_s > _STIR_S[1]:
             self._stir_s = None
-            self._poll_at = next_minute(now) if self._poll_s is None else now + self._poll_s
+            # Where strangers are heard too, the slow poll only nets what a lost notice would hide.
+            self._poll_at = next_minute(now) if self._bell.hears_strangers else now + self._poll_s
         else:
             self._poll_at = now + self._stir_s
             self._stir_s *= 2

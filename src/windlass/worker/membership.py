@@ -29,15 +29,23 @@ class Identity(NamedTuple):
     job_keys: Sequence[str] | None
     host: str
     labels: tuple[str, ...]
+    own_keys: tuple[str, ...] = ()
+    """What it has handlers for, where it takes other keys, too."""
 
 
 def identity(
-    version: str, mode: str, job_keys: Sequence[str] | None, host: str | None, labels: Sequence[str]
+    version: str,
+    mode: str,
+    job_keys: Sequence[str] | None,
+    host: str | None,
+    labels: Sequence[str],
+    own_keys: Sequence[str] = (),
 ) -> Identity:
     """The same, with what goes without saying: this machine's name, which is a label, too."""
     host = host or socket.gethostname()
     keys = None if job_keys is None else sorted(job_keys)
-    return Identity(version, mode, keys, host, (f"{HOST_LABEL}{host}", *sorted(set(labels))))
+    told = (f"{HOST_LABEL}{host}", *sorted(set(labels)))
+    return Identity(version, mode, keys, host, told, tuple(sorted(own_keys)))
 
 
 class Membership:
@@ -119,6 +127,6 @@ class Membership:
         who = self.who
         self.owner = self._store.register(
             host=who.host, pid=os.getpid(), lock_file=str(self._lease.path), version=who.version,
-            mode=who.mode, job_keys=who.job_keys, labels=who.labels,
+            mode=who.mode, job_keys=who.job_keys, own_keys=who.own_keys, labels=who.labels,
         )  # fmt: skip
         return self.owner

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from windlass.clock import Clock, monotonic, next_minute, to_wall_us
+from windlass.clock import monotonic, next_minute, to_wall_us
 from windlass.schedule import Every, Spec, due, from_text
 from windlass.store.protocol import Store
 from windlass.store.timetable import CLOCK_SET_US, Instant, ScheduleRow
@@ -26,9 +26,8 @@ class Periodic:
     ``declare`` writes down, at the first look, what the program declares.
     """
 
-    def __init__(self, store: Store, clock: Clock, declare: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: Store, declare: Callable[[], None] = lambda: None) -> None:
         self._store = store
-        self._clock = clock
         self._declare: Callable[[], None] | None = declare
         self._busy: frozenset[str] = frozenset()
         self._unreadable: set[tuple[str, int]] = set()
@@ -47,11 +46,16 @@ class Periodic:
         for row in self._store.strange_schedules():
             self._move_to_this_boot(row)
         # One moment for both questions: what comes due between two would be in neither answer.
-        now = Instant.now(self._clock)
-        if self._told_shift_us is None or abs(now.shift_us - self._told_shift_us) >= CLOCK_SET_US:
-            # All that is left after a restart of the machine: time that never passed would be missed.
-            self._store.retell_schedules(now)
-            self._told_shift_us = now.shift_us
+        now = self._store.instant()
+        clock = self._store.clock
+        shift_us = now.wall_us - clock.boot_us()
+        if self._told_shift_us is None or abs(shift_us - self._told_shift_us) >= CLOCK_SET_US:
+            if now.boot_id is None:
+                self._draw_near(now)
+            else:
+                # All that is left after a restart of the machine: time that never passed would be missed.
+                self._store.retell_schedules(now)
+            self._told_shift_us = shift_us
         busy: set[str] = set()
         fired = 0
         for row, is_busy in self._store.due_schedules(now):
@@ -80,7 +84,7 @@ class Periodic:
         longest_s = next_minute(moment) - moment
         if wait_us is None:
             return longest_s
-        return min((wait_us - (self._clock.boot_us() - now.boot_us)) / 1_000_000, longest_s)
+        return min((wait_us - (self._store.instant().boot_us - now.boot_us)) / 1_000_000, longest_s)
 
     def _fire(self, row: ScheduleRow, spec: Spec, now: Instant) -> bool:
         """Makes its jobs; False where it is due again, or somebody else was faster, or a job has come up."""
@@ -111,10 +115,18 @@ class Periodic:
             return rule.next_after(begun_us, ended_us)
         return due_us  # it has been counted already, or the wall clock was set meanwhile
 
+    def _draw_near(self, now: Instant) -> None:
+        """The clock of all machines may have been set back: intervals do not wait for it."""
+        for row in self._store.schedules():
+            spec = self._spec(row)
+            near = row if spec is None else row.on_this_boot(spec, now)
+            if near != row:
+                self._store.put_schedule(near, replaces=row.turn)
+
     def _move_to_this_boot(self, row: ScheduleRow) -> None:
         spec = self._spec(row)
         if spec is not None:
-            now = Instant.now(self._clock)
+            now = self._store.instant()
             self._store.put_schedule(row.on_this_boot(spec, now), replaces=row.turn)
 
     def _spec(self, row: ScheduleRow) -> Spec | None:

@@ -11,6 +11,8 @@ class Stopping:
     """The moments of one stop. Times are ``clock.monotonic`` seconds."""
 
     def __init__(self) -> None:
+        self.announced = False
+        """It will be asked: set on any thread, and in signal handlers, at the moment the order is given."""
         self.asked = False
         self._deadline = float("inf")
         self._interrupt_at = float("inf")
@@ -18,7 +20,7 @@ class Stopping:
     def ask(self, now: float, grace_s: float) -> bool:
         """Begins, or shortens the grace of a stop that goes on; True where it begins."""
         first = not self.asked
-        self.asked = True
+        self.announced = self.asked = True
         deadline = now + max(grace_s, 0.0)
         if deadline < self._deadline:
             self._deadline = deadline

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from windlass.clock import Clock, monotonic, next_minute
 from windlass.context import sweep_tempdirs, temp_root
 from windlass.job import JobStatus
-from windlass.living import BEAT_S, state_of
+from windlass.living import BEAT_S, silence_left_us, state_of
 from windlass.store.activity import Figures
 from windlass.store.hosts import DispatcherRow
 from windlass.store.protocol import JobFilter, Store, Turn
@@ -22,7 +22,7 @@ _SEAL_S = 0.5
 _CHECKPOINT_S = 0.05
 _RECLAIM_S = 1.0
 _AFAR_S = 5.0
-"""How often who leads looks at dispatchers of other hosts."""
+"""How often who leads looks at dispatchers of other hosts, or sooner where one is about to be lost."""
 _FOLLOW_S = 1.0
 """What who leads does for all, the others do so much later, where it was not done."""
 _DUE_LOOK_S = 0.005
@@ -48,14 +48,17 @@ class Upkeep:
         self._clock = clock
         self._retention_us = retention_us
         self._retention_count = retention_count
-        self.activity = Activity(clock)
+        self.activity = Activity(store.clock)
         self.commits: int = 0
         self._due_at = 0.0
         self._reclaim_at = 0.0
         self._reclaimed_at = 0.0
         self._others_work = False
+        self._led = self._had_others = False
         self._prune_at = monotonic() + 5.0
         self._orphans_at = 0.0
+        self._odd_at = 0.0
+        self._afar_s = _AFAR_S
         self._beat_at = 0.0
         self._rests = False
         self._commits_seen: int = 0
@@ -84,6 +87,7 @@ class Upkeep:
     def heard(self, now: float) -> None:
         """Somebody has written: jobs may be due, and another dispatcher may hold some by now."""
         self.look_for_due(now)
+        self._odd_at = now
         self._reclaim_at = min(self._reclaim_at, max(now, self._reclaimed_at + _RECLAIM_S))
 
     def beat(self, now: float, holds_jobs: Callable[[], bool] = lambda: True) -> None:
@@ -104,12 +108,15 @@ class Upkeep:
         found = False
         if now >= self._due_at:
             found = self._promote(now)
-        if now >= self._reclaim_at:
+        others = self._leads and self._member.standing.others
+        if now >= self._reclaim_at or (self._leads and not self._led) or (others and not self._had_others):
+            # Who begins to lead looks at once: it leads because somebody fell silent a while ago.
             found = self.reclaim(now) or found
             # Who works is looked at again soon. One that rests takes no jobs without our hearing of it.
             self._reclaimed_at = now
-            afar = now + _AFAR_S if self._member.many_hosts and self._leads else next_minute(now)
+            afar = now + self._afar_s if self._member.many_hosts and others else next_minute(now)
             self._reclaim_at = now + _RECLAIM_S if self._others_work else afar
+        self._led, self._had_others = self._leads, others
         if now >= self._prune_at:
             pruned = self._leads and self._store.prune(
                 older_than_us=self._retention_us, keep=self._retention_count
@@ -118,6 +125,9 @@ class Upkeep:
             if not pruned:
                 sweep_tempdirs(temp_root(self._store), self._running_among)
         self._settle_down(now)
+        if found and self._member.many_hosts:
+            # What is ready now may be for others: this host may be full, or paused.
+            self._store.ring()
         return found
 
     @property
@@ -126,12 +136,17 @@ class Upkeep:
 
     def reclaim(self, now: float) -> bool:
         """Takes back the jobs of dispatchers that died, froze or fell silent; True where there were any."""
-        found = self._leads and self._store.hold_odd() > 0
-        self._others_work = False
+        found = False
+        if self._leads and now >= self._odd_at:
+            self._odd_at = next_minute(now)
+            found = self._store.hold_odd() > 0
+        self._others_work, self._afar_s = False, _AFAR_S
         for row in self._store.dispatchers():
             if row.id == self._member.owner:
                 continue
             state = state_of(row, self._clock)
+            if row.silent_us is not None:
+                self._afar_s = min(self._afar_s, max(silence_left_us(row) / 1_000_000, _RECLAIM_S))
             self._others_work = self._others_work or (state == "alive" and self._is_near(row))
             if state in ("alive", "resting") or (state == "lost" and not self._member.judges(now)):
                 continue
@@ -146,13 +161,18 @@ class Upkeep:
                 )
             if state != "frozen":
                 self._store.unregister(row.id)
+                # What it alone had a handler for may be a fallback's now.
+                found = found or bool(row.own_keys)
+                self._orphans_at = min(self._orphans_at, now + _AFAR_S)
             if state == "dead":
                 self._lease.remove_dead(row.lock_file)
             found = found or taken > 0
         if self._leads and now >= self._orphans_at:
-            # One that was taken for dead may have claimed before it knew.
-            self._orphans_at = next_minute(now)
-            found = sum(map(self._take_back, self._store.orphans())) > 0 or found
+            # One that was taken for dead may have claimed before it knew; or an open transaction of its own,
+            # which the server has not ended yet, kept us from a row.
+            orphans = self._store.orphans()
+            self._orphans_at = now + _AFAR_S if orphans else next_minute(now)
+            found = sum(map(self._take_back, orphans)) > 0 or found
         return found
 
     def _take_back(self, owner: int) -> int:
