@@ -7,6 +7,7 @@ the locks in requirements/ (every file checked against its hash), and skips that
     .tools        holds uv, the installer
     .venv         holds Windlass (editable) and what runs it; tests and linters are added on first need
     .venv-bench   holds Windlass and the libraries it is measured against
+                  (those that need a newer Python than yours: .venv-bench-newer, where there is one)
     .venv-system  holds Windlass for the system's own Python, whose apsw and sqlite3 share one SQLite
     .venv-servers holds the real servers that sync is tested with, and no Windlass
 """
@@ -32,6 +33,7 @@ from pathlib import Path
 from dev_parts import (
     BENCH_VENV,
     LOCK_INPUTS,
+    NEWER_VENV,
     ROOT,
     SERVERS_VENV,
     SYSTEM_PARTS,
@@ -46,6 +48,7 @@ from dev_running import (
     call,
     call_quietly,
     cores,
+    newer_python,
     program,
     python,
     refuse,
@@ -126,6 +129,13 @@ def bench(arguments: list[str]) -> int:
     """Measure Windlass beside raw sqlite3 and other queues (arguments go to benchmarks/)."""
     ensure_venv(BENCH_VENV, "bench")
     try_to_add(BENCH_VENV, "bench-optional")
+    newer = newer_python((3, 12))
+    if newer is not None:
+        try:
+            ensure_venv(NEWER_VENV, "bench-newer", interpreter=newer)
+            os.environ["BENCH_NEWER_PYTHON"] = python(NEWER_VENV)
+        except Failed as failure:
+            say(f"going on without {NEWER_VENV.name}: {failure}")
     return become([python(BENCH_VENV), "-m", "benchmarks", *arguments])
 
 
@@ -208,7 +218,7 @@ def ensure_tools() -> None:
 
 
 def ensure_venv(venv: Path, lock_name: str, *, interpreter: str = sys.executable) -> None:
-    """The environment of a lock, with Windlass itself editable in it (but where only servers are)."""
+    """The environment of a lock, with Windlass itself editable in it (but where only others are)."""
     ensure_tools()
     with turn():
         born = Stamp(venv, "python", identity(interpreter))
@@ -226,7 +236,7 @@ def ensure_venv(venv: Path, lock_name: str, *, interpreter: str = sys.executable
                 stale.unlink()  # first: an install that is interrupted must not look finished
             install(venv, "sync", "--require-hashes", f"requirements/{lock_name}.txt")
             packages.write()
-        if venv == SERVERS_VENV:
+        if venv in (SERVERS_VENV, NEWER_VENV):
             return
         # Only what decides the install: a change of a linter's settings must not cost a new one.
         tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-TOOLS, VENV, BENCH_VENV, SYSTEM_VENV, SERVERS_VENV = (
-    ROOT / name for name in (".tools", ".venv", ".venv-bench", ".venv-system", ".venv-servers")
+TOOLS, VENV, BENCH_VENV, NEWER_VENV, SYSTEM_VENV, SERVERS_VENV = (
+    ROOT / name
+    for name in (".tools", ".venv", ".venv-bench", ".venv-bench-newer", ".venv-system", ".venv-servers")
 )
 SYSTEM_PYTHON = "/usr/bin/python3"
 
@@ -17,6 +18,7 @@ LOCK_INPUTS = {
     "dev": "pyproject.toml --all-extras --group dev",
     "run": f"{SHARED} run",
     "bench": f"--extra device --extra ui --extra metrics --extra postgres {SHARED} bench",
+    "bench-newer": "--group bench-newer --constraints requirements/bench.txt",
     "bench-optional": "--group bench-optional",
     "servers": "--group servers",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,16 @@ def program(venv: Path, name: str) -> str:
 
 def uv() -> str:
     return program(TOOLS, "uv")
+
+
+def newer_python(least: tuple[int, int]) -> str | None:
+    """A Python of this version or a newer one: the one that runs this, else the oldest that is found."""
+    names = [f"python3.{minor}" for minor in range(least[1], least[1] + 4)]
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    kept = [str(found) for name in names for found in sorted(versions.glob(f"*/bin/{name}"))]
+    there = [found for name in names if (found := shutil.which(name)) is not None]
+    test = f"import sys; sys.exit(sys.version_info < {least})"
+    return next((one for one in (sys.executable, *there, *kept) if works([one, "-c", test])), None)
 
 
 def run(command: list[str], *, why: str) -> None:

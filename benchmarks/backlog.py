@@ -20,6 +20,7 @@ from benchmarks.model import Benchmark, Figure, Measure, Room, Subject, ratio_at
 
 if TYPE_CHECKING:
     from benchmarks.contenders.ours import WindlassWorker
+    from benchmarks.contenders.pg_raw import SettleAndClaim as PostgresLoop
     from benchmarks.contenders.raw import SettleAndClaim
 
 SLICE = 1000
@@ -114,7 +115,7 @@ def raw_beside(backlog: list[Backlog]) -> Subject:
     return subject
 
 
-def raw_rate(loop: SettleAndClaim, slices: int) -> float:
+def raw_rate(loop: SettleAndClaim | PostgresLoop, slices: int) -> float:
     """As many jobs, batch after batch."""
     loop.fill(SLICE * slices)
     claimed, done = loop.turn([]), 0

@@ -17,7 +17,10 @@ from typing import Any
 
 from benchmarks.model import Benchmark, Room, Unavailable
 
-PEERS = ("huey", "litequeue", "persistqueue", "honker", "dlt", "duckdb")
+PEERS = (
+    *("huey", "litequeue", "persistqueue", "honker", "dlt", "duckdb"),
+    *("pgqueuer", "procrastinate", "oban", "asyncpg"),
+)
 
 
 def main(module: str, benchmark: str, subject: str, folder: str, quick: str) -> None:

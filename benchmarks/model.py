@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -93,6 +93,10 @@ class Benchmark:
     """A subject's processes end before the next one's begin: right where memory is what is measured."""
     environment: Callable[[Path], dict[str, str]] = field(default=lambda _folder: {})
     """Variables that every subject's process is started with."""
+    around: Callable[[], AbstractContextManager[dict[str, str]]] = field(default=lambda: nullcontext({}))
+    """What runs while it is measured, such as a server all subjects share; more variables for them."""
+    newer: frozenset[str] = frozenset()
+    """Subjects that need a newer Python than the oldest that Windlass runs on."""
 
     @property
     def name(self) -> str:
@@ -117,6 +121,16 @@ def times_peer(bound: float, peer: str) -> Goal:
         return peer not in row.peers or (row.value is not None and row.value >= bound * row.peers[peer])
 
     return Goal(f"≥ {bound:g}× {peer}", is_met)
+
+
+def times_best_peer(bound: float) -> Goal:
+    """Of all that are measured beside it, but Windlass itself and the raw loop in other shapes."""
+
+    def is_met(row: Row) -> bool:
+        rates = [rate for name, rate in row.peers.items() if not name.startswith((OURS, RAW))]
+        return not rates or (row.value is not None and row.value >= bound * max(rates))
+
+    return Goal(f"≥ {bound:g}× the best peer", is_met)
 
 
 def together(turns: Sequence[Sample]) -> Sample:

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.model import Figure, Row
 
-PACKAGES = ("windlass", "huey", "litequeue", "persist-queue", "honker", "dlt")
+PACKAGES = ("windlass", "huey", "litequeue", "persist-queue", "honker", "dlt", "pgqueuer", "procrastinate")
 
 
 def header(folder: Path, *, quick: bool) -> str:

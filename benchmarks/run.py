@@ -7,11 +7,11 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.model import Benchmark, Sample, together
+from benchmarks.model import Benchmark, Sample, Unavailable, together
 
 ROOT = Path(__file__).parent.parent
 SETUP_S = 420.0
@@ -26,20 +26,30 @@ class Lost(Exception):
 class Child:
     """A subject's process as the runner sees it."""
 
-    def __init__(self, module: str, benchmark: Benchmark, subject: str, folder: Path, *, quick: bool) -> None:
+    def __init__(
+        self,
+        module: str,
+        benchmark: Benchmark,
+        subject: str,
+        folder: Path,
+        variables: Mapping[str, str],
+        *,
+        quick: bool,
+    ) -> None:
         self.subject = subject
         self.samples: list[Sample] = []
         self._turns: list[Sample] = []
+        interpreter = _newer_python() if subject in benchmark.newer else sys.executable
         folder.mkdir()
         self._log = (folder / "log.txt").open("wb")
-        command = [sys.executable, "-m", "benchmarks.child", module, benchmark.name, subject, str(folder)]
+        command = [interpreter, "-m", "benchmarks.child", module, benchmark.name, subject, str(folder)]
         command.append("quick" if quick else "full")
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=os.environ | benchmark.environment(folder),
+            env=os.environ | benchmark.environment(folder) | dict(variables),
             cwd=ROOT,
         )
 
@@ -130,6 +140,16 @@ def measure(
     module: str, benchmark: Benchmark, folder: Path, *, quick: bool
 ) -> tuple[dict[str, list[Sample]], dict[str, str]]:
     """The samples of every subject that could be measured, and for the others the reason."""
+    try:
+        with benchmark.around() as variables:
+            return _measure(module, benchmark, folder, variables, quick=quick)
+    except Unavailable as reason:
+        return {}, dict.fromkeys(benchmark.subjects, str(reason))
+
+
+def _measure(
+    module: str, benchmark: Benchmark, folder: Path, variables: Mapping[str, str], *, quick: bool
+) -> tuple[dict[str, list[Sample]], dict[str, str]]:
     samples: dict[str, list[Sample]] = {}
     lost: dict[str, str] = {}
     names = list(benchmark.subjects)
@@ -137,8 +157,11 @@ def measure(
         cast = Cast()
         try:
             for name in group:
-                child = Child(module, benchmark, name, folder / str(names.index(name)), quick=quick)
-                cast.present.append(child)
+                place = folder / str(names.index(name))
+                try:
+                    cast.present.append(Child(module, benchmark, name, place, variables, quick=quick))
+                except Lost as reason:
+                    cast.lost[name] = str(reason)
             cast.each(Child.wait_ready, cast.present)
             for number in range(benchmark.quick_rounds if quick else benchmark.rounds):
                 for turn in range(benchmark.turns):
@@ -153,3 +176,11 @@ def measure(
             cast.disband()
         lost |= cast.lost
     return samples, lost
+
+
+def _newer_python() -> str:
+    """One that has the contenders for whom ours may be too old."""
+    found = os.environ.get("BENCH_NEWER_PYTHON")
+    if found is None:
+        raise Lost("needs Python 3.12 or newer, and there is none here")
+    return found

@@ -53,11 +53,13 @@ def bulk(room: Room) -> Iterator[Callable[[], None]]:
 class Judge:
     """Sees from outside, by plain SQL on the contract table, what is done."""
 
+    look_every_s = 0.002
+
     def __init__(self, folder: Path) -> None:
         self._connection = sqlite3.connect(folder / "windlass.db", isolation_level=None, timeout=30)
 
     def wait_until_done(self) -> None:
-        """Returns when no ``noop`` waits or runs any more, at most 2 ms later."""
+        """Returns when no ``noop`` waits or runs any more, at most ``look_every_s`` later."""
         self._wait(lambda: not self._holds(READY) and not self._holds(RUNNING), "jobs are left")
 
     def wait_until_still(self) -> None:
@@ -84,7 +86,7 @@ class Judge:
         while not is_over():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{else_} after {PATIENCE_S:g} s")
-            time.sleep(0.002)
+            time.sleep(self.look_every_s)
 
     def _holds(self, question: str) -> bool:
         return bool(self._connection.execute(question).fetchone()[0])
@@ -157,8 +159,8 @@ def consumer(room: Room, durability: str = "fast") -> Iterator[Consumer]:
 @contextmanager
 def service(module: ModuleType) -> Iterator[int]:
     """The background service, from start to stop; its first process's id."""
-    pid = module.app.service.start(TARGET, wait=30)
+    pid = module.app.service.start(TARGET, wait=120)
     try:
         yield pid
     finally:
-        module.app.service.stop(wait=30)
+        module.app.service.stop(wait=120)
