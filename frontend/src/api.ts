@@ -10,7 +10,7 @@ export interface Api {
   };
   /** Jobs that match, a page of them. */
   "GET /api/jobs": {
-    query: { status?: string; key?: string; queue?: string; tag?: string; unique?: string; q?: string; held?: boolean; order?: "-created_at" | "-finished_at" | "-id" | "-priority" | "-updated_at" | "created_at" | "finished_at" | "id" | "priority" | "updated_at"; limit?: number; after?: string };
+    query: { status?: string; key?: string; queue?: string; tag?: string; unique?: string; q?: string; like?: string; held?: boolean; order?: "-created_at" | "-finished_at" | "-id" | "-priority" | "-updated_at" | "created_at" | "finished_at" | "id" | "priority" | "updated_at"; limit?: number; after?: string };
     body: undefined;
     answer: JobPage;
   };
@@ -362,6 +362,7 @@ export interface BulkFilter {
   tag?: string | null;
   unique?: string | null;
   q?: string | null;
+  like?: string | null;
   held?: boolean | null;
   all?: boolean;
 }
@@ -487,6 +488,7 @@ export interface ErrorTold {
 export interface Failure {
   key: string;
   message: string;
+  like: string;
   varies: boolean;
   count: number;
   last_at: string;
@@ -656,6 +658,7 @@ export interface JobQuery {
   tag?: string | null;
   unique?: string | null;
   q?: string | null;
+  like?: string | null;
   held?: boolean | null;
   order?: "-created_at" | "-finished_at" | "-id" | "-priority" | "-updated_at" | "created_at" | "finished_at" | "id" | "priority" | "updated_at";
   limit?: number;

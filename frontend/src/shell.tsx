@@ -106,7 +106,7 @@ function Navigation({ path }: { path: string }): JSX.Element {
       <div class="sidebar-foot">
         <Live />
         {told?.read_only && <p class="dim">You may only look</p>}
-        <p class="database" title={told?.database}>{told?.database.split("/").pop()}</p>
+        <p class="database" title={told?.database}>{told?.database.split("?")[0]!.split("/").pop()}</p>
         <div class="foot-tools">
           <Segments<Theme>
             label="Theme"

@@ -1,5 +1,6 @@
 // Whom a job waits for, and who waits for it: parents at the left, children at the right.
 import type { JSX } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Graph, GraphNode } from "../api.ts";
 import { Empty } from "../ui/basics.tsx";
 import { StateMark, type Mark } from "../ui/icon.tsx";
@@ -39,13 +40,19 @@ export function placed(graph: Graph): Placed[] {
 
 export function JobGraph({ graph, self }: { graph: Graph; self: number }): JSX.Element {
   const nodes = placed(graph);
+  const view = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    // Where not all of them fit, the one that the page is about is in the middle.
+    const node = view.current?.querySelector<HTMLElement>("[aria-current]");
+    if (node) view.current!.scrollTo(node.offsetLeft - (view.current!.clientWidth - WIDE) / 2, node.offsetTop - (view.current!.clientHeight - TALL) / 2);
+  }, [self]);
   if (nodes.length === 0) return <Empty title="It is tied to no other job" />;
   const by_id = new Map(nodes.map((node) => [node.id, node]));
   const width = Math.max(...nodes.map((node) => node.x)) + WIDE;
   const height = Math.max(...nodes.map((node) => node.y)) + TALL;
   return (
     <>
-      <div class="graph" tabIndex={0} role="region" aria-label="Jobs that are tied to this one">
+      <div class="graph" ref={view} tabIndex={0} role="region" aria-label="Jobs that are tied to this one">
         <div class="graph-plane" style={{ width: `${width}px`, height: `${height}px` }}>
           <svg width={width} height={height} aria-hidden="true">
             {graph.edges.map(({ parent, child }) => {

@@ -125,7 +125,7 @@ function noteOf(row: JobRow): string {
   }
   if (row.cancel_requested) return "asked to stop";
   if (row.status === "COMPLETED") return "";
-  return row.hold ?? row.error ?? row.reason ?? "";
+  return row.hold ?? row.error ?? (row.reason === row.state ? "" : (row.reason ?? ""));
 }
 
 /** Jobs that come in above what one reads must not push it away: the page scrolls along by as much. */

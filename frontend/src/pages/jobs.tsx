@@ -13,7 +13,7 @@ import { Suggest } from "../ui/suggest.tsx";
 import { BulkDialog, type BulkAsked } from "./jobs-bulk.tsx";
 import { JobList, type Ticked } from "./jobs-list.tsx";
 
-type Filter = Pick<JobQuery, "status" | "key" | "queue" | "tag" | "unique" | "q" | "held" | "order">;
+type Filter = Pick<JobQuery, "status" | "key" | "queue" | "tag" | "unique" | "q" | "like" | "held" | "order">;
 
 const VIEWS: [string, Record<string, string | null>][] = [
   ["All", { status: null, held: null }],
@@ -35,7 +35,7 @@ const ORDERS: [NonNullable<JobQuery["order"]>, string][] = [
 
 function filterOf(words: URLSearchParams): Filter {
   const filter: Filter = {};
-  for (const name of ["status", "key", "queue", "tag", "unique", "q"] as const) {
+  for (const name of ["status", "key", "queue", "tag", "unique", "q", "like"] as const) {
     const word = words.get(name);
     if (word) filter[name] = word;
   }
@@ -138,7 +138,7 @@ function Filters({ filter }: { filter: Filter }): JSX.Element {
     <div class="job-filters">
       <div class="views" role="group" aria-label="Status">
         {VIEWS.map(([name, query]) => (
-          <button key={name} type="button" aria-pressed={query["status"] === status && (query["held"] === held || (name === "Pending" && held === "false"))} onClick={() => goQuery(query)}>
+          <button key={name} type="button" aria-pressed={query["status"] === status && (query["held"] === held || (name === "Pending" && held === "false"))} onClick={() => goQuery(name === "Failed" ? query : { ...query, like: null })}>
             {name}
           </button>
         ))}
@@ -149,6 +149,7 @@ function Filters({ filter }: { filter: Filter }): JSX.Element {
           <Suggest key={field} field={field} label={{ key: "Job", queue: "Queue", tag: "Tag" }[field]} value={filter[field] ?? ""} onChange={(value) => goQuery({ [field]: value })} />
         ))}
         {filter.unique && <Button small icon="close" onClick={() => goQuery({ unique: null })}>unique key {filter.unique}</Button>}
+        {filter.like && <Button small icon="close" label={`No longer only errors like: ${filter.like}`} onClick={() => goQuery({ like: null })}><span class="cut">{filter.like}</span></Button>}
         <select aria-label="Order" value={filter.order ?? "-id"} onChange={(event) => goQuery({ order: event.currentTarget.value === "-id" ? null : event.currentTarget.value })}>
           {ORDERS.map(([name, text]) => <option key={name} value={name}>{text}</option>)}
         </select>
@@ -187,7 +188,7 @@ function Search({ value }: { value: string }): JSX.Element {
 }
 
 function NoMatch(): JSX.Element {
-  const clear = (): void => goQuery({ status: null, held: null, key: null, queue: null, tag: null, unique: null, q: null });
+  const clear = (): void => goQuery({ status: null, held: null, key: null, queue: null, tag: null, unique: null, q: null, like: null });
   return <Empty title="No job matches"><Button icon="filter" onClick={clear}>Show all jobs</Button></Empty>;
 }
 

@@ -163,7 +163,7 @@ function Failures({ data }: { data: Overview }): JSX.Element {
         <ul class="lines">
           {data.failures.slice(0, 8).map((failure: Failure) => (
             <li key={`${failure.key} ${failure.message}`} data-row={`f${failure.last_job_id}`} class="leads">
-              <a data-open href={failure.count === 1 ? `jobs/${failure.last_job_id}` : `jobs?status=FAILED&key=${encodeURIComponent(failure.key)}`}>
+              <a data-open href={failure.count === 1 ? `jobs/${failure.last_job_id}` : `jobs?${new URLSearchParams({ status: "FAILED", key: failure.key, ...(failure.like && { like: failure.like }) })}`}>
                 <span>{failure.key}</span>
                 <span class="end">{number(failure.count)}×</span>
               </a>
