@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from tests import outsider
 from windlass.handlers import Registry
 from windlass.job import JobStatus
 from windlass.outcome import AnyOutcome
 from windlass.store import open_store
+from windlass.store.postgres.location import is_postgres
 from windlass.store.protocol import Claim, ClaimRequest, Lane, NewJob, Settlement
-from windlass.store.sqlite.store import SqliteStore
 from windlass.worker.executor import Performer
 
 
 class Workshop:
     """A database with one dispatcher registered, and the ``Resources`` of its worker."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store: SqliteStore = open_store(str(folder / "app.db"))
+    def __init__(self, database: str) -> None:
+        self.database = database
+        self.store = open_store(database)
         self.store.migrate()
         self.service = RecordingService()
         self.registry = Registry()
@@ -35,6 +39,11 @@ class Workshop:
 
     def report_progress(self, claim: Claim, progress: str) -> None:
         self.progress.append(progress)
+
+    @property
+    def connection_type(self) -> Any:
+        """What ``ctx.db`` is here."""
+        return psycopg.Connection if is_postgres(self.database) else sqlite3.Connection
 
     def job(self, fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Registers a function under its own name."""
@@ -72,13 +81,11 @@ class Workshop:
 
     def make_reports_table(self) -> None:
         """A table of the program's own, for handlers to write to."""
-        with self.store.database.write(full=False) as connection:
-            connection.execute("CREATE TABLE reports (day TEXT)")
+        outsider.run(self.database, "CREATE TABLE reports (day TEXT)")
 
     def reports(self) -> list[str]:
         """What handlers have committed there."""
-        with self.store.database.read() as connection:
-            return [row[0] for row in connection.execute("SELECT day FROM reports ORDER BY day")]
+        return [row[0] for row in outsider.run(self.database, "SELECT day FROM reports ORDER BY day")]
 
     def status(self, job_id: int) -> JobStatus:
         """Where the job stands in the database."""

@@ -16,9 +16,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new database: a file, or one on the tests' PostgreSQL server."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new database without jobs: a file, or one on the tests' PostgreSQL server."""
     if request.param == "postgres":
-        url: str = request.getfixturevalue("postgres_url")
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        url: str = request.getfixturevalue("postgres_ready_url")
         return url
     return str(tmp_path / "app.db")

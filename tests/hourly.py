@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from windlass import Windlass
@@ -16,15 +15,15 @@ from windlass.testing import ManualClock, drain
 class Program:
     """An app with a manual clock, and what a dispatcher's source of it makes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, url: str) -> None:
         self.clock = ManualClock()
-        self.path = path
+        self.url = url
         self.app = self.start()
         self.begun = self.clock.boot_us()
 
     def start(self) -> Windlass:
         """The program once more, as after a restart of it."""
-        app = Windlass(self.path, clock=self.clock)
+        app = Windlass(self.url, clock=self.clock)
         app.job("tick")(tick)
         return app
 
@@ -52,8 +51,8 @@ CLOCKS: list[ManualClock] = []
 
 
 @contextmanager
-def running_program(path: Path) -> Iterator[Program]:
-    made = Program(path)
+def running_program(url: str) -> Iterator[Program]:
+    made = Program(url)
     CLOCKS.append(made.clock)
     yield made
     made.app.close()

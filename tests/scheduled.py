@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,15 +19,15 @@ ZURICH = ZoneInfo("Europe/Zurich")
 class Program:
     """An app, its manual clock, and the source that a dispatcher would ask."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, url: str) -> None:
         self.clock = ManualClock()
-        self.path = path
+        self.url = url
         self.app = self.start()
-        self.source = Periodic(self.app.store, self.clock)
+        self.source = Periodic(self.app.store)
 
     def start(self) -> Windlass:
         """The program once more, as after a restart of it."""
-        app = Windlass(self.path, clock=self.clock)
+        app = Windlass(self.url, clock=self.clock)
         app.job("tick")(lambda: None)
         return app
 
@@ -58,8 +57,8 @@ class Program:
 
 
 @contextmanager
-def running_program(path: Path) -> Iterator[Program]:
-    made = Program(path)
+def running_program(url: str) -> Iterator[Program]:
+    made = Program(url)
     yield made
     made.app.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from windlass.job import JobStatus
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db")
+def app(database_url: str) -> Iterator[Windlass]:
+    app = Windlass(database_url)
     yield app
     app.close()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import outsider
 from windlass.app import Windlass
 from windlass.context import Context
 from windlass.errors import InvalidJob, InvalidPayload, RegistrationError, StoreUnavailable, UnsafeDatabase
@@ -27,8 +26,8 @@ def deep(levels: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=ManualClock())
+def app(database_url: str) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=ManualClock())
 
     @app.job(queue="mail", priority=2, max_attempts=5, tags=["slow"])
     def send(ctx: Context, order_id: int, email: str = "a@b.c", day: date | None = None) -> str:
@@ -112,8 +111,7 @@ def test_a_key_that_nobody_here_knows_is_enqueued_and_held_for_who_does(app: Win
 
 def test_no_payload_is_null(app: Windlass) -> None:
     assert app.enqueue("bare").payload is None
-    with closing(sqlite3.connect(app.store.path)) as connection:  # type: ignore[attr-defined]
-        assert connection.execute("SELECT payload FROM background_service_jobs").fetchone() == (None,)
+    assert outsider.run(app.settings.database, "SELECT payload FROM background_service_jobs") == [(None,)]
 
 
 def test_many_jobs_go_in_together_or_not_at_all(app: Windlass, send: Any) -> None:
@@ -143,7 +141,7 @@ def test_an_order_and_its_job_are_kept_together_or_not_at_all(app: Windlass, sen
     def order(number: int, *, fails: bool) -> None:
         with app.transaction() as tx:
             tx.execute("CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY)")
-            tx.execute("INSERT INTO orders VALUES (?)", (number,))
+            tx.execute(outsider.spelt(app.settings.database, "INSERT INTO orders VALUES (?)"), (number,))
             send.using(connection=tx).enqueue(number)
             if fails:
                 raise KeyError(number)
@@ -157,7 +155,7 @@ def test_an_order_and_its_job_are_kept_together_or_not_at_all(app: Windlass, sen
 def test_on_a_callers_connection_an_existing_job_is_told_as_that_connection_sees_it(
     app: Windlass, send: Any
 ) -> None:
-    with closing(sqlite3.connect(app.store.path)) as own:  # type: ignore[attr-defined]
+    with outsider.connected(app.settings.database) as own:
         first = send.using(connection=own, idempotency_key="k").enqueue(7)
         again = send.using(connection=own, idempotency_key="k").enqueue(8)
         assert (again.id, again.created, again.payload) == (first.id, False, {"order_id": 7})
@@ -168,7 +166,7 @@ def test_on_a_callers_connection_an_existing_job_is_told_as_that_connection_sees
 def test_async_callers_may_use_their_own_connection(app: Windlass, send: Any) -> None:
     """It stays on the caller's thread, to which such a connection is bound."""
 
-    async def produce(own: sqlite3.Connection) -> list[Job]:
+    async def produce(own: Any) -> list[Job]:
         return [
             await send.using(connection=own).aenqueue(1),
             await app.aenqueue("send", {"order_id": 2}, connection=own),
@@ -176,8 +174,7 @@ def test_async_callers_may_use_their_own_connection(app: Windlass, send: Any) ->
             *(await app.aenqueue_many("send", [{"order_id": 4}], connection=own)),
         ]
 
-    path = app.store.path  # type: ignore[attr-defined]
-    with closing(sqlite3.connect(path)) as own:
+    with outsider.connected(app.settings.database) as own:
         jobs = asyncio.run(produce(own))
         assert nothing_written(app)
         own.commit()
@@ -196,8 +193,8 @@ def test_a_connection_that_cannot_be_used_is_refused_and_nothing_written(
     app: Windlass, send: Any, tmp_path: Path, bad: str
 ) -> None:
     assert app.store.migrate() == []
-    where = {"elsewhere": str(tmp_path / "other.db"), "memory": ":memory:"}.get(bad, str(tmp_path / "app.db"))
-    connection: Any = sqlite3.connect(where)
+    where = {"elsewhere": str(tmp_path / "other.db"), "memory": ":memory:"}.get(bad, app.settings.database)
+    connection = outsider.connect(where)
     if bad == "closed":
         connection.close()
     if bad == "none of the kind":

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from tests import outsider
 from tests.attempting import Workshop
 from windlass.context import Context, Stopped, current, sweep_tempdirs, temp_root
 from windlass.outcome import Completed
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    made = Workshop(tmp_path)
+def shop(database_url: str) -> Iterator[Workshop]:
+    made = Workshop(database_url)
     made.make_reports_table()
     yield made
     made.close()
@@ -38,8 +40,7 @@ def test_it_tells_which_attempt_of_which_job_runs(shop: Workshop) -> None:
 
 def test_a_job_that_was_deleted_meanwhile_is_said_to_be_gone(shop: Workshop) -> None:
     ctx = context(shop)
-    with shop.store.database.write(full=False) as connection:
-        connection.execute("DELETE FROM background_service_jobs")
+    outsider.run(shop.database, "DELETE FROM background_service_jobs")
     with pytest.raises(LookupError, match="no longer in the database"):
         _ = ctx.job
 
@@ -136,15 +137,16 @@ def test_writes_that_were_not_committed_are_rolled_back_with_a_warning(
         ctx.close()
     assert shop.reports() == ["kept"]
     assert "was rolled back" in caplog.text
-    with pytest.raises(sqlite3.ProgrammingError):
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
         connection.execute("SELECT 1")
 
 
 def test_an_attempt_has_one_connection_for_everything_it_does(shop: Workshop) -> None:
-    @shop.job
-    def job(ctx: Context, db: sqlite3.Connection) -> bool:
+    def job(ctx: Context, db: Any) -> bool:
         return ctx.db is db
 
+    job.__annotations__["db"] = shop.connection_type
+    shop.job(job)
     assert shop.perform("job") == Completed("true")
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from tests import outsider
 from windlass import Context, Job, JobStatus, PermanentError, Windlass
 from windlass.errors import InvalidJob
 from windlass.job import Disposition, Existing
@@ -31,8 +29,8 @@ def ran() -> list[Any]:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock, ran: list[Any]) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock, ran: list[Any]) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=clock)
 
     @app.job
     def work(n: int = 0) -> None:
@@ -144,7 +142,7 @@ def test_a_handler_that_completes_in_its_own_transaction_passes_on_its_name(
 def test_on_a_callers_connection_it_goes_with_the_callers_transaction(app: Windlass) -> None:
     """J3."""
     old = put(app, 1)
-    with closing(sqlite3.connect(app.store.path)) as connection:  # type: ignore[attr-defined]
+    with outsider.connected(app.settings.database) as connection:
         for commit in (False, True):
             new = put(app, 2, existing="replace", connection=connection)
             behind = put(app, 3, existing="append", connection=connection)
@@ -156,7 +154,7 @@ def test_on_a_callers_connection_it_goes_with_the_callers_transaction(app: Windl
 
 def test_a_refused_update_leaves_the_callers_transaction_as_it_was(app: Windlass) -> None:
     put(app, 1)
-    with closing(sqlite3.connect(app.store.path)) as connection:  # type: ignore[attr-defined]
+    with outsider.connected(app.settings.database) as connection:
         connection.execute("CREATE TABLE mine (n INTEGER)")
         connection.execute("INSERT INTO mine VALUES (1)")
         with pytest.raises(InvalidJob, match="expected the job key 'work' of job"):

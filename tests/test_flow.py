@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests import outsider
 from windlass import (
     Context,
     InvalidJob,
@@ -175,15 +174,16 @@ def test_async_callers_enqueue_and_wait(app: Windlass) -> None:
 
 
 # ── one commit ───────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.sqlite
 def test_all_is_written_inside_the_callers_transaction_or_nothing(app: Windlass) -> None:
     work = number(app, 1).then(total(app))
     with pytest.raises(KeyError), app.transaction() as connection:  # noqa: PT012 - the block is the claim
         assert len(work.enqueue(connection=connection)) == 2
         raise KeyError
     assert sum(app.jobs.counts().values()) == 0
-    with closing(sqlite3.connect(app.settings.database)) as connection, connection:
+    with outsider.connected(app.settings.database) as connection:
         flow = work.enqueue(connection=connection)
+        assert flow.status().total == 0
+        connection.commit()
     assert flow.status().total == 2
 
 
@@ -387,9 +387,9 @@ def test_a_handle_for_jobs_of_earlier(app: Windlass) -> None:
     assert statuses(flow) == [COMPLETED, COMPLETED]
 
 
-def test_an_embedded_service_runs_a_flow_at_once(tmp_path: Path) -> None:
+def test_an_embedded_service_runs_a_flow_at_once(database_url: str) -> None:
     """A child is found when its parent ends, not at the next slow look."""
-    app = Windlass(tmp_path / "real.db", poll=60.0)
+    app = Windlass(database_url, poll=60.0)
     declare(app, [])
     with app.running(threads=2):
         flow = group(number(app, value) for value in range(20)).then(total(app)).then(total(app)).enqueue()

@@ -13,7 +13,7 @@ from tests.service.waiting import until
 from windlass import InvalidJob, JobStatus, Windlass
 from windlass.living import state_of
 from windlass.service.embedded import Running
-from windlass.store.hosts import SILENT_US, DispatcherRow
+from windlass.store.hosts import GONE_US, SILENT_US, DispatcherRow
 from windlass.testing import ManualClock
 
 PATIENCE_S = 60.0
@@ -30,7 +30,7 @@ class Fleet:
         self.apps: dict[str, Windlass] = {}
         self.app = self._app("nobody")
 
-    def _app(self, host: str, *labels: str, extra: str | None = None) -> Windlass:
+    def _app(self, host: str, *labels: str, extra: str | None = None, falls: bool = False) -> Windlass:
         app = Windlass(self.url, host=host, labels=labels, threads=2, poll="50ms")
 
         @app.job
@@ -52,13 +52,19 @@ class Fleet:
             def newer() -> None:
                 self.ran.append((host, extra))
 
+        if falls:
+
+            @app.fallback
+            def anything(key: str) -> None:
+                self.ran.append((f"fallback on {host}", key))
+
         self._stack.callback(app.close)
         self.apps[host] = app
         return app
 
-    def start(self, host: str, *labels: str, extra: str | None = None) -> Running:
+    def start(self, host: str, *labels: str, **how: Any) -> Running:
         """Starts one; it is ready."""
-        return self._stack.enter_context(self._app(host, *labels, extra=extra).running())
+        return self._stack.enter_context(self._app(host, *labels, **how).running())
 
     def enqueue(self, key: str, **options: Any) -> int:
         """A job, by a program on no host."""
@@ -201,6 +207,26 @@ def test_jobs_of_a_dispatcher_that_nobody_knows_run_again(fleet: Fleet) -> None:
     fleet.done(job_id)
 
 
+def test_a_fallback_leaves_a_key_to_whoever_has_a_handler_for_it(fleet: Fleet) -> None:
+    """J8."""
+    fleet.start("old", falls=True)
+    fleet.done(fleet.enqueue("newer"))
+    new = fleet.start("new", falls=True, extra="newer")
+    knows = {row.host: (row.job_keys, row.own_keys) for row in fleet.app.store.dispatchers()}
+    assert knows["new"] == (None, ("block", "draw", "newer", "work"))
+    jobs = [fleet.enqueue("newer") for _ in range(10)]
+    strange = fleet.enqueue("strange")
+    fleet.done(*jobs, strange)
+    # Where its handler cannot get at the queue, the fallback can.
+    fleet.app.queues.pin("apart", host="old")
+    fleet.done(fleet.enqueue("newer", queue="apart"))
+    new.dispatcher.stop()
+    until(lambda: len(fleet.app.store.dispatchers()) == 1)
+    fleet.done(fleet.enqueue("newer"))
+    ran = [host for host, key in fleet.ran if key == "newer"]
+    assert ran == ["fallback on old", *["new"] * 10, "fallback on old", "fallback on old"]
+
+
 # ── who lives ──────────────────────────────────────────────────────────────────────────────────────
 def row(**fields: Any) -> DispatcherRow:
     told = {"id": 1, "host": "a", "pid": 1, "boot_id": "x", "lock_file": "/nowhere", "started_at_us": 0}
@@ -212,10 +238,17 @@ def test_from_afar_silence_decides(tmp_path: Any) -> None:
     assert state_of(row(silent_us=0), clock) == "alive"
     assert state_of(row(silent_us=SILENT_US), clock) == "alive"
     assert state_of(row(silent_us=SILENT_US + 1), clock) == "lost"
+    # Its session has ended and it missed pulses: it is gone. The session alone ends for other reasons, too.
+    assert state_of(row(silent_us=GONE_US + 1, session=True), clock) == "alive"
+    assert state_of(row(silent_us=GONE_US + 1, session=False), clock) == "lost"
+    assert state_of(row(silent_us=GONE_US, session=False), clock) == "alive"
     free = tmp_path / "free.lock"
     free.touch()
     # Of this boot, and its lock is free: its process is gone. Of another machine: the file tells nothing.
     assert state_of(row(silent_us=0, boot_id=clock.boot_id(), lock_file=str(free)), clock) == "dead"
+    late = SILENT_US + 1
+    assert state_of(row(silent_us=late, boot_id=clock.boot_id(), lock_file=str(free)), clock) == "dead"
+    assert state_of(row(silent_us=late, boot_id="another", lock_file=str(free)), clock) == "lost"
     assert state_of(row(silent_us=0, boot_id="another", lock_file=str(free)), clock) == "alive"
     assert state_of(row(silent_us=0, boot_id=clock.boot_id()), clock) == "alive"
     assert state_of(row(silent_us=None), clock) == "dead"

@@ -47,7 +47,7 @@ def test_a_broken_rule_is_named_with_its_file(tmp_path: Path, name: str, text: s
     assert fault in found
 
 
-@pytest.mark.parametrize("lock", ["tools", "dev", "run", "bench", "bench-optional", "servers"])
+@pytest.mark.parametrize("lock", ["tools", "dev", "run", "bench", "bench-newer", "bench-optional", "servers"])
 def test_every_package_of_a_lock_is_pinned_with_hashes(lock: str):
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
     packages = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE | re.IGNORECASE)[1:]
@@ -56,7 +56,9 @@ def test_every_package_of_a_lock_is_pinned_with_hashes(lock: str):
     assert [package for package in packages if "==" not in package or "--hash=sha256:" not in package] == []
 
 
-@pytest.mark.parametrize("group", ["tools", "dev", "run", "bench", "bench-optional", "servers"])
+@pytest.mark.parametrize(
+    "group", ["tools", "dev", "run", "bench", "bench-newer", "bench-optional", "servers"]
+)
 def test_every_requirement_is_in_its_lock(group: str):
     wanted = [entry for entry in PROJECT["dependency-groups"][group] if isinstance(entry, str)]
     if group in ("dev", "run", "bench"):

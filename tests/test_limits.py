@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,9 +44,9 @@ def test_limits_are_set_shown_and_lifted(app: Windlass) -> None:
     assert app.limits.list() == []
 
 
-def test_what_a_program_declares_no_longer_is_forgotten(tmp_path: Path) -> None:
+def test_what_a_program_declares_no_longer_is_forgotten(database_url: str) -> None:
     def start(**options: Any) -> list[LimitState]:
-        app = Windlass(tmp_path / "app.db")
+        app = Windlass(database_url)
         app.job("sms", **options)(lambda: None)
         app.make_sources()
         found = app.limits.list()
@@ -162,8 +161,8 @@ def test_late_starts_are_given_more_time_until_they_are_in_time_again(app: Windl
     assert slots.extra_us < 1000
 
 
-def test_an_embedded_app_is_given_more_threads_and_fewer(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_an_embedded_app_is_given_more_threads_and_fewer(database_url: str) -> None:
+    app = Windlass(database_url)
     gate, entered = threading.Event(), threading.Semaphore(0)
     inside: list[str] = []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ from windlass.worker.periodic import Periodic
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with running_program(tmp_path / "app.db") as made:
+def program(database_url: str) -> Iterator[Program]:
+    with running_program(database_url) as made:
         yield made
 
 
@@ -135,7 +134,7 @@ def test_two_that_found_it_due_at_the_same_moment_make_one_job(program: Program)
     hourly(program)
     store = program.app.store
     rows = store.due_schedules(Instant.now(program.clock))
-    source = Periodic(store, program.clock)
+    source = Periodic(store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "due_schedules", lambda now: rows)
         source.look()
@@ -147,7 +146,7 @@ def test_two_that_found_it_due_at_the_same_moment_make_one_job(program: Program)
 def test_a_schedule_does_not_overlap_with_itself_and_runs_when_its_job_is_over(program: Program) -> None:
     """schedule #99: overlapping runs."""
     hourly(program)
-    source = Periodic(program.app.store, program.clock)
+    source = Periodic(program.app.store)
     source.look()
     (first,) = program.made()
     program.clock.advance("3h")
@@ -178,14 +177,14 @@ class Ticking(ManualClock):
 
 
 @pytest.mark.parametrize("early_us", range(0, 60, 5))
-def test_what_comes_due_while_a_source_looks_is_not_passed_over(tmp_path: Path, early_us: int) -> None:
+def test_what_comes_due_while_a_source_looks_is_not_passed_over(database_url: str, early_us: int) -> None:
     clock = Ticking()
-    app = Windlass(tmp_path / "app.db", clock=clock)
+    app = Windlass(database_url, clock=clock)
     try:
         app.schedules.add("often", job="tick", every="1s", initial_delay="1s")
         clock._boot_us += 1_000_000 - early_us
         clock.step_us = 10
-        source = Periodic(app.store, clock)
+        source = Periodic(app.store)
         assert source.look() is not None or app.jobs.list()
         clock.step_us = 0
         clock.advance("10ms")
@@ -198,7 +197,7 @@ def test_what_comes_due_while_a_source_looks_is_not_passed_over(tmp_path: Path, 
 def test_very_many_at_the_same_moment_leave_the_dispatcher_time_for_its_jobs(program: Program) -> None:
     for number in range(120):
         program.app.schedules.add(f"s{number}", job="tick", every="1h")
-    source, counts = Periodic(program.app.store, program.clock), [0]
+    source, counts = Periodic(program.app.store), [0]
     while source.look() == 0.0:
         counts.append(len(program.made()))
     counts.append(len(program.made()))
@@ -207,7 +206,7 @@ def test_very_many_at_the_same_moment_leave_the_dispatcher_time_for_its_jobs(pro
 
 def test_a_job_that_comes_up_while_a_source_looks_is_waited_for(program: Program) -> None:
     hourly(program)
-    store, source = program.app.store, Periodic(program.app.store, program.clock)
+    store, source = program.app.store, Periodic(program.app.store)
     rows = store.due_schedules(Instant.now(program.clock))
     program.app.schedules.run_now("hourly")
     with pytest.MonkeyPatch.context() as patch:

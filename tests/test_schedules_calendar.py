@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +18,8 @@ from windlass.testing import drain
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with running_program(tmp_path / "app.db") as made:
+def program(database_url: str) -> Iterator[Program]:
+    with running_program(database_url) as made:
         yield made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,14 +13,15 @@ from typing import Any
 
 import pytest
 
+from tests import outsider
 from tests.scheduled import ZURICH, Program, running_program, shown
 from windlass import Constraints, InvalidJob, JobStatus, RegistrationError
 from windlass.testing import drain
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with running_program(tmp_path / "app.db") as made:
+def program(database_url: str) -> Iterator[Program]:
+    with running_program(database_url) as made:
         yield made
 
 
@@ -189,9 +189,7 @@ def test_a_schedule_of_a_newer_windlass_is_kept_shown_and_makes_nothing(
     program: Program, caplog: pytest.LogCaptureFixture
 ) -> None:
     program.add(every="1h")
-    with sqlite3.connect(program.path) as other:
-        other.execute("""UPDATE windlass_schedules SET spec = '{"version":9,"moon":"full"}'""")
-    other.close()
+    outsider.run(program.url, """UPDATE windlass_schedules SET spec = '{"version":9,"moon":"full"}'""")
     with caplog.at_level(logging.ERROR, logger="windlass.worker"):
         for _ in range(3):
             program.clock.advance("1h")
@@ -218,16 +216,17 @@ def test_a_job_that_no_program_knows_waits_and_its_schedule_stays(program: Progr
 
 
 def test_a_row_by_another_program_needs_no_boot_clock(program: Program) -> None:
-    with sqlite3.connect(program.path) as other:
-        other.execute(
-            "INSERT INTO windlass_schedules (name, job_key, spec, next_at) VALUES ('it', 'tick', ?, ?)",
-            ('{"every":3600000000}', program.clock.wall_us() + 1_800_000_000),
-        )
-    other.close()
+    outsider.run(
+        program.url,
+        "INSERT INTO windlass_schedules (name, job_key, spec, next_at) VALUES ('it', 'tick', ?, ?)",
+        '{"every":3600000000}',
+        program.clock.wall_us() + 1_800_000_000,
+    )
     program.go_on(timedelta(hours=2))
     assert [job.meta["due"][11:16] for job in program.jobs()] == ["00:30", "01:30"]
 
 
+@pytest.mark.sqlite  # psycopg brings zones along
 def test_nobody_pays_for_cron_and_zones_before_such_a_schedule_is_met(tmp_path: Path) -> None:
     code = (
         "import sys\n"
@@ -243,6 +242,6 @@ def test_nobody_pays_for_cron_and_zones_before_such_a_schedule_is_met(tmp_path: 
         "print([name for name in ('cronsim', 'zoneinfo') if name in sys.modules])\n"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "app.db")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, tmp_path / "app.db"], capture_output=True, text=True, check=True
     )
     assert answer.stdout == "[]\n['cronsim', 'zoneinfo']\n"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import outsider
 from tests.hourly import Program, hourly, pass_hours, running_program, tick
 from windlass import InvalidJob, JobStatus, RegistrationError, Windlass
 from windlass.testing import drain
@@ -18,8 +17,8 @@ from windlass.worker.periodic import Periodic
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with running_program(tmp_path / "app.db") as made:
+def program(database_url: str) -> Iterator[Program]:
+    with running_program(database_url) as made:
         yield made
 
 
@@ -78,8 +77,8 @@ def test_a_declared_schedule_is_added_when_jobs_are_run(program: Program) -> Non
     assert drain(app) == []
 
 
-def test_an_embedded_dispatcher_runs_what_is_declared(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_an_embedded_dispatcher_runs_what_is_declared(database_url: str) -> None:
+    app = Windlass(database_url)
 
     @app.periodic(every="100ms")
     def beat() -> None: ...
@@ -90,8 +89,8 @@ def test_an_embedded_dispatcher_runs_what_is_declared(tmp_path: Path) -> None:
     app.close()
 
 
-def test_an_embedded_dispatcher_keeps_to_the_clock_on_the_wall(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_an_embedded_dispatcher_keeps_to_the_clock_on_the_wall(database_url: str) -> None:
+    app = Windlass(database_url)
 
     @app.periodic(cron="* * * * * *", tz="Europe/Zurich", overlap=True)
     def second() -> None: ...
@@ -216,13 +215,12 @@ def test_a_row_that_cannot_be_read_is_told_once_and_stops_no_other(
     program: Program, caplog: pytest.LogCaptureFixture
 ) -> None:
     hourly(program)
-    with sqlite3.connect(program.path) as other:
-        other.execute(
-            "INSERT INTO windlass_schedules (name, job_key, spec, next_at, next_at_boot, boot_id) "
-            "SELECT 'broken', 'tick', '{}', next_at, next_at_boot, boot_id FROM windlass_schedules"
-        )
-    other.close()
-    source = Periodic(program.app.store, program.clock)
+    outsider.run(
+        program.url,
+        "INSERT INTO windlass_schedules (name, job_key, spec, next_at, next_at_boot, boot_id) "
+        "SELECT 'broken', 'tick', '{}', next_at, next_at_boot, boot_id FROM windlass_schedules",
+    )
+    source = Periodic(program.app.store)
     with caplog.at_level(logging.ERROR, logger="windlass.worker"):
         source.look()
         source.look()

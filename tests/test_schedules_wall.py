@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from windlass.worker.periodic import Periodic
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    with running_program(tmp_path / "app.db") as made:
+def program(database_url: str) -> Iterator[Program]:
+    with running_program(database_url) as made:
         yield made
 
 
@@ -140,7 +139,7 @@ def test_a_restart_of_the_machine_leaves_wall_times_alone(program: Program, days
 def test_many_programs_and_a_cron_make_one_job_for_each_time(program: Program) -> None:
     """S1; APScheduler #231 #655 #959 (N workers, N runs); background_fetch #248 (sent twice)."""
     program.add(cron="* * * * *", overlap=True)
-    sources = [Periodic(program.start().store, program.clock) for _ in range(4)]
+    sources = [Periodic(program.start().store) for _ in range(4)]
     for _ in range(5):
         program.clock.advance("1m")
         for source in sources:

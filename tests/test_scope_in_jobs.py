@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from tests import outsider
 from tests.attempting import Workshop
 from windlass.context import Context, Service
 from windlass.handlers import Registry
 from windlass.outcome import Completed, Retried
 from windlass.scope import Providers, Scope
 from windlass.store import open_store
+from windlass.store.postgres.location import is_postgres
 
 
 class Config:
@@ -40,32 +42,35 @@ def scope_of(providers: Providers, **options: Any) -> Scope:
     return Scope(providers, given={}, **options)
 
 
-def test_a_scope_outside_handlers_has_a_connection_of_its_own(tmp_path: Path) -> None:
-    store = open_store(str(tmp_path / "app.db"))
+def test_a_scope_outside_handlers_has_a_connection_of_its_own(database_url: str) -> None:
+    store = open_store(database_url)
     store.migrate()
     registry = Registry()
+    kind = psycopg.Connection if is_postgres(database_url) else sqlite3.Connection
 
-    def archive(db: sqlite3.Connection) -> Any:
+    def archive(db: Any) -> Any:
         return db
+
+    archive.__annotations__["db"] = kind
 
     registry.provide(Archive, archive, close=False)
     with registry.scope(lambda: store) as scope:
         connection: Any = scope.get(Archive)
-        assert scope.get(sqlite3.Connection) is connection
-        connection.execute("CREATE TABLE mine (x)")
+        assert scope.get(kind) is connection
+        connection.execute("CREATE TABLE mine (x INTEGER)")
+        connection.commit()
         connection.execute("INSERT INTO mine VALUES (1)")
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
         connection.execute("SELECT 1")
-    with store.database.read() as reader:
-        assert reader.execute("SELECT count(*) FROM mine").fetchone() == (0,)
+    assert outsider.run(database_url, "SELECT count(*) FROM mine") == [(0,)]
     store.close()
 
 
-def test_a_handler_gets_its_providers_and_they_are_closed_before_the_outcome(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path)
+def test_a_handler_gets_its_providers_and_they_are_closed_before_the_outcome(database_url: str) -> None:
+    shop = Workshop(database_url)
     events: list[str] = []
 
-    def fetcher(ctx: Context, db: sqlite3.Connection, service: Service) -> Iterator[Fetcher]:
+    def fetcher(ctx: Context, db: Any, service: Service) -> Iterator[Fetcher]:
         assert ctx.db is db
         assert ctx.service is service
         events.append("open")
@@ -78,6 +83,7 @@ def test_a_handler_gets_its_providers_and_they_are_closed_before_the_outcome(tmp
             db.execute("SELECT 1")
             events.append("close")
 
+    fetcher.__annotations__["db"] = shop.connection_type
     shop.registry.provide(Fetcher, fetcher)
 
     @shop.job
@@ -97,8 +103,8 @@ def test_a_handler_gets_its_providers_and_they_are_closed_before_the_outcome(tmp
     shop.close()
 
 
-def test_a_provider_that_fails_at_close_fails_the_job(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path)
+def test_a_provider_that_fails_at_close_fails_the_job(database_url: str) -> None:
+    shop = Workshop(database_url)
 
     def session() -> Iterator[Archive]:
         yield Archive()
@@ -115,8 +121,8 @@ def test_a_provider_that_fails_at_close_fails_the_job(tmp_path: Path) -> None:
     shop.close()
 
 
-def test_a_scope_within_a_handler_shares_its_context_and_connection(tmp_path: Path) -> None:
-    shop = Workshop(tmp_path)
+def test_a_scope_within_a_handler_shares_its_context_and_connection(database_url: str) -> None:
+    shop = Workshop(database_url)
     shop.registry.provide(Config, Config)
 
     @shop.job
@@ -125,7 +131,7 @@ def test_a_scope_within_a_handler_shares_its_context_and_connection(tmp_path: Pa
         with shop.registry.scope(lambda: shop.store, overrides={Config: fake}) as scope:
             return (
                 scope.get(Context) is ctx
-                and scope.get(sqlite3.Connection) is ctx.db
+                and scope.get(shop.connection_type) is ctx.db
                 and scope.get(Config) is fake
             )
 

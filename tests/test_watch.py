@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import outsider
 from tests.service.waiting import until
 from tests.store.conformance.steps import add, claim, settle
 from windlass import watch
@@ -19,25 +20,28 @@ from windlass.clock import monotonic
 from windlass.job import Job, JobStatus
 from windlass.jobs import JobManager
 from windlass.outcome import Completed, Failed, Retried
+from windlass.store import open_store
+from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import NewJob, ProgressNote
 from windlass.store.sqlite.store import SqliteStore
 from windlass.watch import Watch
 
+AnyStore = SqliteStore | PostgresStore
 PENDING, RUNNING, COMPLETED = JobStatus.PENDING, JobStatus.RUNNING, JobStatus.COMPLETED
 SLOW_POLL_S = 60.0
 """So slow that what arrives has come by a ring."""
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "app.db")
+def store(database_url: str) -> Iterator[AnyStore]:
+    store = open_store(database_url)
     store.migrate()
     yield store
     store.close()
 
 
 @pytest.fixture
-def jobs(store: SqliteStore) -> JobManager:
+def jobs(store: AnyStore) -> JobManager:
     return JobManager(store, poll_s=SLOW_POLL_S)
 
 
@@ -46,6 +50,13 @@ def after(do: Callable[[], object]) -> threading.Thread:
     thread = threading.Timer(0.02, do)
     thread.start()
     return thread
+
+
+def bells(store: AnyStore) -> list[Any]:
+    """Who listens still."""
+    if isinstance(store, PostgresStore):
+        return store.database.bells._bells
+    return list(Path(f"{store.path}-windlass/bells").iterdir())
 
 
 def soon() -> float:
@@ -57,7 +68,7 @@ def nothing_more(changes: Watch) -> bool:
 
 
 def test_one_job_is_told_as_it_stands_then_at_each_change_until_its_end(
-    store: SqliteStore, jobs: JobManager
+    store: AnyStore, jobs: JobManager
 ) -> None:
     job_id = add(store)
     told: list[JobStatus] = []
@@ -72,7 +83,7 @@ def test_one_job_is_told_as_it_stands_then_at_each_change_until_its_end(
     assert told == [PENDING, RUNNING, RUNNING, JobStatus.CANCELLED]
 
 
-def test_a_job_that_has_ended_is_told_once(store: SqliteStore, jobs: JobManager) -> None:
+def test_a_job_that_has_ended_is_told_once(store: AnyStore, jobs: JobManager) -> None:
     job_id = add(store)
     store.cancel([job_id])
     assert [job.status for job in jobs.watch(job_id)] == [JobStatus.CANCELLED]
@@ -82,7 +93,7 @@ def test_a_job_that_is_not_there_ends_the_watch(jobs: JobManager) -> None:
     assert list(jobs.watch(99)) == []
 
 
-def test_one_job_is_followed_to_the_status_that_is_asked(store: SqliteStore, jobs: JobManager) -> None:
+def test_one_job_is_followed_to_the_status_that_is_asked(store: AnyStore, jobs: JobManager) -> None:
     job_id = add(store)
 
     def finish() -> None:
@@ -94,9 +105,11 @@ def test_one_job_is_followed_to_the_status_that_is_asked(store: SqliteStore, job
     thread.join()
 
 
-def test_a_change_from_another_process_wakes_without_a_poll(store: SqliteStore, jobs: JobManager) -> None:
+def test_a_change_from_another_process_wakes_without_a_poll(
+    store: AnyStore, jobs: JobManager, database_url: str
+) -> None:
     """Through another store of the same file, as every other program has one."""
-    other = SqliteStore(store.path)
+    other = open_store(database_url)
     job_id = add(store)
     with jobs.watch(job_id) as changes:
         first = changes.next(soon())
@@ -109,20 +122,21 @@ def test_a_change_from_another_process_wakes_without_a_poll(store: SqliteStore, 
     other.close()
 
 
-def test_a_program_that_knows_nothing_of_windlass_is_heard(store: SqliteStore, jobs: JobManager) -> None:
+def test_a_program_that_knows_nothing_of_windlass_is_heard(
+    store: AnyStore, jobs: JobManager, database_url: str
+) -> None:
     """Where the system tells of a file's changes; elsewhere, a poll finds it."""
     insert = "INSERT INTO background_service_jobs (job_key) VALUES ('x')"
-    foreign = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
-    with closing(foreign), JobManager(store, poll_s=0.05).watch() as changes:
+    with JobManager(store, poll_s=0.05).watch() as changes:
         assert nothing_more(changes)
-        thread = after(lambda: foreign.execute(insert))
+        thread = after(lambda: outsider.run(database_url, insert))
         told = changes.next(soon())
         thread.join()
     assert told is not None
     assert told.key == "x"
 
 
-def test_of_many_the_unfinished_come_first_and_then_each_change(store: SqliteStore, jobs: JobManager) -> None:
+def test_of_many_the_unfinished_come_first_and_then_each_change(store: AnyStore, jobs: JobManager) -> None:
     over = add(store, "over")
     store.cancel([over])
     old = add(store, "old")
@@ -154,7 +168,7 @@ def take(changes: Watch) -> list[Job]:
 
 
 def test_what_ends_between_the_making_of_a_watch_and_its_first_look_is_told(
-    store: SqliteStore, jobs: JobManager
+    store: AnyStore, jobs: JobManager
 ) -> None:
     before = add(store)
     store.cancel([before])
@@ -177,7 +191,7 @@ def test_what_ends_between_the_making_of_a_watch_and_its_first_look_is_told(
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_filter_tells_what_matches_and_nothing_else(
-    store: SqliteStore, jobs: JobManager, asked: dict[str, str], expected: set[tuple[str, JobStatus]]
+    store: AnyStore, jobs: JobManager, asked: dict[str, str], expected: set[tuple[str, JobStatus]]
 ) -> None:
     with jobs.watch(**asked) as changes:
         told = {(job.key, job.status) for job in take(changes)}
@@ -191,7 +205,7 @@ def test_a_filter_tells_what_matches_and_nothing_else(
     assert told == expected
 
 
-def test_progress_is_a_change(store: SqliteStore, jobs: JobManager) -> None:
+def test_progress_is_a_change(store: AnyStore, jobs: JobManager) -> None:
     job_id = add(store)
     (one,) = claim(store)
     with jobs.watch(job_id) as changes:
@@ -204,7 +218,7 @@ def test_progress_is_a_change(store: SqliteStore, jobs: JobManager) -> None:
     assert told.progress.fraction == 0.3
 
 
-def test_a_retry_of_what_had_ended_is_told(store: SqliteStore, jobs: JobManager) -> None:
+def test_a_retry_of_what_had_ended_is_told(store: AnyStore, jobs: JobManager) -> None:
     """An ended job changes only by hand: it is looked at more slowly, but it is."""
     job_id = add(store)
     with jobs.watch() as changes:
@@ -219,7 +233,7 @@ def test_a_retry_of_what_had_ended_is_told(store: SqliteStore, jobs: JobManager)
     assert job.status is PENDING
 
 
-def test_a_deleted_job_is_forgotten(store: SqliteStore, jobs: JobManager) -> None:
+def test_a_deleted_job_is_forgotten(store: AnyStore, jobs: JobManager) -> None:
     ids = [add(store) for _ in range(3)]
     with jobs.watch() as changes:
         take(changes)
@@ -229,7 +243,7 @@ def test_a_deleted_job_is_forgotten(store: SqliteStore, jobs: JobManager) -> Non
 
 
 def test_a_watch_of_many_follows_the_newest_so_many(
-    store: SqliteStore, jobs: JobManager, monkeypatch: pytest.MonkeyPatch
+    store: AnyStore, jobs: JobManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many wait: its memory is bounded, and new ones are still told."""
     monkeypatch.setattr(watch, "_TRACKED_MOST", 1000)
@@ -246,10 +260,11 @@ def test_a_watch_of_many_follows_the_newest_so_many(
 
 
 # ── its ends ───────────────────────────────────────────────────────────────────────────────────────
-def test_a_closed_watch_leaves_no_bell_and_no_descriptor(store: SqliteStore, jobs: JobManager) -> None:
+def test_a_closed_watch_leaves_no_bell_and_no_descriptor(store: AnyStore, jobs: JobManager) -> None:
     job_id = add(store)
-    bells = Path(f"{store.path}-windlass/bells")
     store.ring()
+    with jobs.watch(job_id) as changes:  # from now on a connection of the pool is open
+        changes.next()
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         with jobs.watch(job_id) as changes:
@@ -258,11 +273,11 @@ def test_a_closed_watch_leaves_no_bell_and_no_descriptor(store: SqliteStore, job
         for _job in jobs.watch(job_id):
             break
     store.ring()
-    until(lambda: list(bells.iterdir()) == [])
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    until(lambda: bells(store) == [])
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before + 1)
 
 
-def test_closing_from_another_thread_ends_the_wait(store: SqliteStore) -> None:
+def test_closing_from_another_thread_ends_the_wait(store: AnyStore) -> None:
     jobs = JobManager(store, poll_s=0.05)
     add(store)
     changes = jobs.watch()
@@ -272,7 +287,7 @@ def test_closing_from_another_thread_ends_the_wait(store: SqliteStore) -> None:
     thread.join()
 
 
-def test_async_iteration_tells_the_same_and_ends_with_the_job(store: SqliteStore, jobs: JobManager) -> None:
+def test_async_iteration_tells_the_same_and_ends_with_the_job(store: AnyStore, jobs: JobManager) -> None:
     job_id = add(store)
 
     async def follow() -> list[JobStatus]:
@@ -291,7 +306,7 @@ def test_async_iteration_tells_the_same_and_ends_with_the_job(store: SqliteStore
     assert (told[0], told[1], told[-1]) == (PENDING, RUNNING, JobStatus.CANCELLED)
 
 
-def test_an_async_watch_that_is_cancelled_closes_its_bell(store: SqliteStore, jobs: JobManager) -> None:
+def test_an_async_watch_that_is_cancelled_closes_its_bell(store: AnyStore, jobs: JobManager) -> None:
     add(store)
 
     async def follow(seen: asyncio.Event) -> None:
@@ -308,10 +323,10 @@ def test_an_async_watch_that_is_cancelled_closes_its_bell(store: SqliteStore, jo
             await task
 
     asyncio.run(cancel_it())
-    assert list(Path(f"{store.path}-windlass/bells").iterdir()) == []
+    assert bells(store) == []
 
 
-def test_many_async_watches_share_a_loop(store: SqliteStore, jobs: JobManager) -> None:
+def test_many_async_watches_share_a_loop(store: AnyStore, jobs: JobManager) -> None:
     ids = [add(store) for _ in range(10)]
 
     async def follow(job_id: int) -> JobStatus:

@@ -1,7 +1,8 @@
 """A program whose jobs do, at once and for certain, each of the things that the pages show.
 
 Run as ``tests.browser.program:app``; ``HARBOUR_DB`` names its database, ``HARBOUR_URL`` the server that it
-syncs with, and ``HARBOUR_DAYS`` how many days ahead its clock is: a change of the clocks is seldom near.
+syncs with, if there is one, and ``HARBOUR_DAYS`` how many days ahead its clock is: a change of the clocks is
+seldom near.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ class Ahead(SystemClock):
 
 
 def make_app(database: str, url: str, clock: Clock | None = None) -> Windlass:
-    """The app on one database; ``url`` is where its server listens."""
+    """The app on one database; ``url`` is where its server listens: without one, nothing is synced."""
     app = Windlass(database, title="Harbour", isolates=1, grace=2.0, clock=clock)
     declare_jobs(app)
+    if not url:
+        return app
     remote = RestRemote(
         f"{url}/berths",
         rows="data",

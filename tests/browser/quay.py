@@ -31,7 +31,7 @@ class Quay(Stage):
 
     def window(self) -> Stage:
         """For one more dashboard of the same database."""
-        return Stage(self.database.parent, TARGET, **self.environment)
+        return Stage(self.folder, TARGET, **self.environment)
 
     def do(self, sql: str, *values: Any) -> list[Any]:
         """What any program does with the file."""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser.looking import overflow, rows
 from tests.browser.program import BERTHS
 from tests.browser.quay import PATIENCE_S, Quay, moored
 from tests.service.waiting import until
-from tests.web.stage import Visit
+from tests.web.stage import NARROW, WIDE, Visit
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -166,6 +167,22 @@ def test_a_failed_job_is_edited_and_run_again_as_a_new_one(visit: Visit, quay: Q
     [[new]] = quay.do("SELECT max(id) FROM background_service_jobs WHERE job_key = 'fumigate'")
     assert page.url.endswith(f"/jobs/{new}")
     assert (status(quay, failed), payload(quay, failed)) == ("FAILED", '{"hold":"aft"}')
+
+
+def test_what_failed_alike_opens_as_a_list_of_its_own(visit: Visit, quay: Quay) -> None:
+    alike = [quay.app.enqueue("fumigate", {"hold": str(hold)}).id for hold in (7, 12)]
+    until(lambda: [status(quay, job) for job in alike] == ["FAILED"] * 2, patience_s=PATIENCE_S)
+    page = visit.open("")
+    group = page.locator("main .lines li", has_text="hold 12 leaks gas")
+    expect(group).to_contain_text("2×")
+    group.get_by_role("link").click()
+    expect(page.get_by_role("status").filter(has_text="2")).to_be_visible()
+    assert rows(page) == [str(alike[1]), str(alike[0])]
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    assert overflow(page) <= 0
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.get_by_role("button", name="No longer only errors like: ValueError: hold … leaks gas").click()
+    until(lambda: str(quay.jobs["failed"]) in rows(page), patience_s=PATIENCE_S)
 
 
 def test_what_an_attempt_logged_stands_in_its_timeline(visit: Visit, quay: Quay) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.cli.shelf import PROGRAM, TABLE, Shelf, Sql
+from tests.sync.databases import connected
 from windlass import Windlass
 from windlass.cli.lazy import cli as root
+from windlass.store.postgres.location import is_postgres
 
 APP = """
 from windlass import PermanentError, Windlass
@@ -96,34 +98,40 @@ def shell() -> Command:
 
 
 @pytest.fixture
-def app(home: Path) -> Generator[Windlass]:
+def app(home: Path, database_url: str) -> Generator[Windlass]:
     """A program of two handlers, known to the commands through windlass.toml. No service runs."""
-    (home / "program.py").write_text(APP)
+    database = database_url if is_postgres(database_url) else "jobs.db"
+    (home / "program.py").write_text(APP.replace("jobs.db", database))
     # Absolute: a process loads a target once, and these tests share one.
-    (home / "windlass.toml").write_text(f'app = "{home}/program.py:app"\ndatabase = "jobs.db"\n')
-    app = Windlass("jobs.db")
-    assert app.settings.database == "jobs.db"
+    (home / "windlass.toml").write_text(f'app = "{home}/program.py:app"\ndatabase = "{database}"\n')
+    app = Windlass(database)
+    assert app.settings.database == database
     yield app
     app.close()
 
 
 @pytest.fixture
-def sql(home: Path) -> Sql:
+def sql(home: Path, database_url: str) -> Generator[Sql]:
     """The program's table, edited by another program."""
+    with closing(connected(place_of(database_url))) as connection:
 
-    def run(statement: str, *parameters: Any) -> list[Any]:
-        with sqlite3.connect(home / "notes.db") as connection:
-            found = connection.execute(statement, parameters).fetchall()
-        connection.close()
-        return found
+        def run(statement: str, *parameters: Any) -> list[Any]:
+            cursor = connection.execute(statement, parameters)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
-    run(TABLE)
-    return run
+        run(TABLE)
+        yield run
 
 
 @pytest.fixture
-def shelf(home: Path, sql: Sql) -> Shelf:
+def shelf(home: Path, sql: Sql, database_url: str) -> Shelf:
     """A program with one synced table, known to the commands through windlass.toml."""
-    (home / "notes_program.py").write_text(PROGRAM)
-    (home / "windlass.toml").write_text(f'app = "{home}/notes_program.py:app"\ndatabase = "notes.db"\n')
+    place = place_of(database_url)
+    (home / "notes_program.py").write_text(PROGRAM.replace("notes.db", place))
+    (home / "windlass.toml").write_text(f'app = "{home}/notes_program.py:app"\ndatabase = "{place}"\n')
     return Shelf(home)
+
+
+def place_of(database_url: str) -> str:
+    """Where that program's table is: a file beside it, or on the server."""
+    return database_url if is_postgres(database_url) else "notes.db"

@@ -15,6 +15,8 @@ from tests.cli.conftest import Command
 from windlass import Windlass
 from windlass.store.sqlite.migrate import migrations
 
+pytestmark = pytest.mark.sqlite
+
 
 @contextmanager
 def database(path: str | Path) -> Iterator[sqlite3.Connection]:

@@ -19,6 +19,8 @@ from windlass.clock import SystemClock
 from windlass.living import STALE_US
 from windlass.platform import file_lock
 
+pytestmark = pytest.mark.sqlite
+
 
 def found(answer: Answer, check: str) -> list[dict[str, Any]]:
     return [finding for finding in answer.data["findings"] if finding["check"] == check]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 from windlass import Windlass
 from windlass.job import JobStatus
+
+pytestmark = pytest.mark.sqlite
 
 
 def test_a_service_is_stopped_and_its_jobs_go_on_in_the_new_database(shell: Command, app: Windlass) -> None:
@@ -40,7 +44,7 @@ def test_a_program_that_runs_jobs_is_not_pulled_from_under(shell: Command, app: 
         assert app.enqueue("greet", {"name": "bob"}, delay=3600)
     moved = shell("move", "jobs.db", "new.db")
     assert moved.code == 0, moved
-    assert "2 jobs" in moved.out
+    assert "2 jobs" in " ".join(moved.out.split()), "wherever the lines are broken"
     new = Windlass(str(home / "new.db"))
     assert new.jobs.get(held.id).key == "greet"
     new.close()

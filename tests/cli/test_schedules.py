@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
+from tests import outsider
 from tests.cli.conftest import Command
 from windlass import Windlass
 
@@ -90,8 +88,7 @@ def test_what_cannot_be_right_is_exit_code_2(
 def test_doctor_names_a_schedule_that_cannot_be_read(cli: Command, app: Windlass) -> None:
     app.schedules.add("it", job="greet", payload={"name": "Ada"}, every="1h")
     assert "schedules" in [one["check"] for one in cli("doctor", "--quick", "--json").data["findings"]]
-    with closing(sqlite3.connect("jobs.db")) as other, other:
-        other.execute("""UPDATE windlass_schedules SET spec = '{"version":9}'""")
+    outsider.run(app.settings.database, """UPDATE windlass_schedules SET spec = '{"version":9}'""")
     answer = cli("doctor", "--quick")
     assert "schedule it makes no jobs, it cannot be read: it was written by a newer Windlass" in " ".join(
         answer.out.split()

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tests.cli.conftest import Command
 from tests.cli.shelf import Shelf, Sql
+from windlass.store.postgres.location import is_postgres
 
 
 # ── see ──────────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +88,7 @@ def test_on_a_terminal_watch_draws_all_resources_anew(shelf: Shelf) -> None:
 def test_now_brings_both_sides_in_step(cli: Command, shelf: Shelf, sql: Sql) -> None:
     shelf.put(1, title="there", done=True, stars=5)
     cli("sync", "status")
-    sql("INSERT INTO notes VALUES (2, 'here', 0, 1)")
+    sql("INSERT INTO notes VALUES (2, 'here', false, 1)")
     answer = cli("sync", "now", "--json")
     assert answer.code == 0, answer
     assert [(one["direction"], one["outcome"]) for one in answer.data] == [
@@ -196,14 +197,22 @@ db.executescript(\"\"\"
 db.close()
 print("rebuilt")
 """
+REWORD = """
+import psycopg
+with psycopg.connect("{url}") as db:
+    db.execute("UPDATE notes SET title = upper(title)")
+    db.execute("ALTER TABLE notes ADD COLUMN mood TEXT DEFAULT 'calm'")
+print("rebuilt")
+"""
 
 
 def test_schema_change_runs_a_command_and_finds_what_it_changed(
-    cli: Command, shelf: Shelf, sql: Sql, shell: Command
+    cli: Command, shelf: Shelf, sql: Sql, shell: Command, database_url: str
 ) -> None:
     shelf.put(1, title="a", done=True, stars=1)
     cli("sync", "now")
-    answer = shell("sync", "schema-change", "notes", "--json", "--", sys.executable, "-c", REBUILD)
+    program = REWORD.format(url=database_url) if is_postgres(database_url) else REBUILD
+    answer = shell("sync", "schema-change", "notes", "--json", "--", sys.executable, "-c", program)
     assert answer.code == 0, answer
     assert answer.data == {"resource": "notes", "ended": 0, "pending": 1}
     assert "rebuilt" in answer.err

@@ -22,7 +22,7 @@ def conflict(cli: Command, shelf: Shelf, sql: Sql) -> None:
 def rejected(cli: Command, shelf: Shelf, sql: Sql) -> None:
     """Notes 1 and 2 are bad, and the remote has said so."""
     assert cli("sync", "status").code == 0
-    sql("INSERT INTO notes VALUES (1, 'bad one', 0, 1), (2, 'bad two', 0, 2), (3, 'good', 1, 3)")
+    sql("INSERT INTO notes VALUES (1, 'bad one', false, 1), (2, 'bad two', false, 2), (3, 'good', true, 3)")
     assert cli("sync", "now", "--here").code == 0
 
 
@@ -108,6 +108,7 @@ def test_dead_shows_the_servers_own_message(cli: Command, shelf: Shelf) -> None:
     assert "3" in shelf.documents
 
 
+@pytest.mark.sqlite
 def test_a_value_that_json_does_not_know_fails_once_and_is_not_sent_for_ever(
     cli: Command, shelf: Shelf, sql: Sql
 ) -> None:

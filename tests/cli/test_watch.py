@@ -54,5 +54,5 @@ def test_the_board_shows_counts_queues_and_jobs(app: Windlass) -> None:
     console = Console(file=stream, width=140, height=40)
     console.print(Board(app, console, key=None, queue=None, tag=None).look())
     shown = stream.getvalue()
-    for text in ("jobs.db", "no service is running", "1 pending", "mail", "greet"):
+    for text in (app.place.title, "no service is running", "1 pending", "mail", "greet"):
         assert text in shown

@@ -78,9 +78,10 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass]:
+def faulty(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass]:
     """The helper app with every fault, as this process and the cluster's have it."""
-    monkeypatch.setenv("WINDLASS_DATABASE", str(tmp_path / "app.db"))
+    monkeypatch.setenv("WINDLASS_DATABASE", database_url)
+    monkeypatch.setenv("RIG_FOLDER", str(tmp_path))
     from windlass.target import load_app
 
     app: Any = load_app(f"{ROOT}/tests.worker.apps.faults:app")
@@ -150,6 +151,7 @@ def test_jobs_run_on_the_workers_and_every_outcome_comes_back(cluster: Cluster, 
     assert [job.attempts for job in many] == [1] * 100
 
 
+@pytest.mark.sqlite
 def test_a_local_cluster_or_a_client_says_where_its_scheduler_is(faulty: Windlass):
     from distributed import Client, LocalCluster
 
@@ -162,11 +164,13 @@ def test_a_local_cluster_or_a_client_says_where_its_scheduler_is(faulty: Windlas
     assert (job.status, job.result != os.getpid()) == (COMPLETED, True)
 
 
+@pytest.mark.sqlite
 def test_no_scheduler_at_all_is_told_at_once():
     with pytest.raises(OSError, match=r"Timed out|connect"):
         DaskExecutor(f"tcp://127.0.0.1:{free_port()}")
 
 
+@pytest.mark.sqlite
 def test_what_was_shut_down_takes_no_work(cluster: Cluster):
     executor = reached(cluster)
     executor.shutdown()
@@ -193,6 +197,7 @@ def test_a_job_whose_worker_is_killed_runs_again_and_is_a_crash(cluster: Cluster
     assert [(job.attempts, job.crashes) for job in done] == expected
 
 
+@pytest.mark.sqlite
 def test_jobs_that_shared_a_killed_worker_run_again_unspent(cluster: Cluster, faulty: Windlass):
     """Which one it was nobody can say: next time each has a worker to itself; none has lost an attempt."""
     first = cluster.add_worker(threads=3)
@@ -210,6 +215,7 @@ def test_jobs_that_shared_a_killed_worker_run_again_unspent(cluster: Cluster, fa
     assert {job.result for job in done} == {second.pid}
 
 
+@pytest.mark.sqlite
 def test_a_job_that_kills_its_workers_is_found_and_the_others_complete(faulty: Windlass):
     """J7, with nannies that bring each worker back."""
     from distributed import LocalCluster
@@ -244,6 +250,7 @@ def test_a_scheduler_that_is_killed_takes_no_job_along(cluster: Cluster, faulty:
     assert [(job.status, job.attempts, job.result) for job in done] == [(COMPLETED, 1, new.pid)] * 4
 
 
+@pytest.mark.sqlite
 def test_a_late_result_of_a_lost_worker_changes_nothing(cluster: Cluster, faulty: Windlass):
     """J5: a worker that is frozen, and not dead, goes on when its job has long been run by another."""
     frozen = cluster.add_worker()
@@ -263,6 +270,7 @@ def test_a_late_result_of_a_lost_worker_changes_nothing(cluster: Cluster, faulty
     assert (done.result, found.result, found.attempts) == (other.pid, other.pid, 1)
 
 
+@pytest.mark.sqlite
 def test_a_worker_that_is_retired_gives_its_jobs_back(cluster: Cluster, faulty: Windlass):
     """As a cluster that adapts its size does: no crash, and no attempt spent."""
     from distributed import Client

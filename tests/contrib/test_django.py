@@ -201,7 +201,7 @@ def test_a_job_is_completed_in_a_transaction_of_django(shop: Shop):
 
 def test_an_attempt_that_lost_its_job_writes_nothing(shop: Shop, tmp_path: Path):
     """J5."""
-    workshop = Workshop(tmp_path)
+    workshop = Workshop(str(tmp_path / "app.db"))
     claim = workshop.claim("close_day")
     workshop.settle(claim, Failed("someone else's verdict"))
     ctx = Context(claim, workshop)

@@ -48,7 +48,7 @@ def test_a_job_is_completed_in_the_transaction_of_its_session(shop: Shop):
 
 def test_an_attempt_that_lost_its_job_writes_nothing(shop: Shop, tmp_path: Path):
     """J5: the session's writes go with the completion that is refused."""
-    workshop = Workshop(tmp_path)
+    workshop = Workshop(str(tmp_path / "app.db"))
     claim = workshop.claim("close_day")
     workshop.settle(claim, Failed("someone else's verdict"))
     ctx = Context(claim, workshop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -30,9 +29,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
     made = Windlass(
-        tmp_path / "app.db", clock=clock, notify_quiet="22:00-07:00 UTC", notify_urgent=["JobFailed"],
+        database_url, clock=clock, notify_quiet="22:00-07:00 UTC", notify_urgent=["JobFailed"],
         notify_most=3,
     )  # fmt: skip
     yield made
@@ -115,10 +114,10 @@ def test_a_summary_that_comes_late_into_the_next_night_waits_for_its_end(
     assert len(wall.told) == 1
 
 
-def test_it_is_kept_over_a_restart(app: Windlass, wall: Wall, clock: ManualClock, tmp_path: Path) -> None:
+def test_it_is_kept_over_a_restart(app: Windlass, wall: Wall, clock: ManualClock, database_url: str) -> None:
     app.notifier.tell(rejected(1), subject="a")
     app.close()
-    later = Windlass(tmp_path / "app.db", clock=clock)
+    later = Windlass(database_url, clock=clock)
     new = Wall()
     later.notify_by(new)
     clock.advance("8h")

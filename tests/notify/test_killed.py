@@ -18,10 +18,11 @@ from windlass.testing import drain
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Generator[Windlass]:
+def service(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Windlass]:
+    monkeypatch.setenv("WINDLASS_DATABASE", database_url)
     shutil.copy(Path(str(status_program.__file__)), tmp_path / "program.py")
-    app = Windlass(tmp_path / "app.db", isolates=1)
-    app.service.start(str(tmp_path / "program.py"), wait=20)
+    app = Windlass(database_url, isolates=1)
+    app.service.start(str(tmp_path / "program.py"), wait=60)
     yield app
     app.service.stop()
     app.close()
@@ -48,9 +49,9 @@ def test_a_job_whose_process_is_killed_is_told_once(
     assert not line.startswith(f"{dispatcher.dispatcher} ")
 
 
-def test_an_attempt_that_was_not_the_last_is_told_to_nobody(tmp_path: Path) -> None:
+def test_an_attempt_that_was_not_the_last_is_told_to_nobody(database_url: str) -> None:
     heard: list[JobFailed] = []
-    app = Windlass(tmp_path / "app.db")
+    app = Windlass(database_url)
     app.on_event(JobFailed)(heard.append)
     app.job("work")(lambda: None)
     job = app.enqueue("work")
@@ -61,8 +62,8 @@ def test_an_attempt_that_was_not_the_last_is_told_to_nobody(tmp_path: Path) -> N
     app.close()
 
 
-def test_what_tells_of_a_death_and_dies_is_not_told_of(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_what_tells_of_a_death_and_dies_is_not_told_of(database_url: str) -> None:
+    app = Windlass(database_url)
     app.on_event(JobFailed)(print)
     desk = app.make_desk()
     inbox = _Inbox()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +19,8 @@ BACK = SyncRecovered("notes", "https://api.example.org")
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    made = Windlass(tmp_path / "app.db")
+def app(database_url: str) -> Iterator[Windlass]:
+    made = Windlass(database_url)
     yield made
     made.close()
 
@@ -53,10 +52,10 @@ def test_a_recovery_is_told_only_where_the_failure_was(app: Windlass, heard: lis
     assert heard == [OUT, BACK]
 
 
-def test_what_was_told_is_known_after_a_restart_and_counted(app: Windlass, tmp_path: Path) -> None:
+def test_what_was_told_is_known_after_a_restart_and_counted(app: Windlass, database_url: str) -> None:
     app.notifier.tell(OUT, subject="out:notes")
     app.close()
-    later = Windlass(tmp_path / "app.db")
+    later = Windlass(database_url)
     assert not later.notifier.tell(OUT, subject="out:notes")
     (notice,) = later.notifier.told()
     assert (notice.subject, notice.event, notice.times) == ("out:notes", "SyncFailing", 2)
@@ -77,10 +76,13 @@ app.close()
 """
 
 
-def test_of_several_processes_that_find_it_out_at_once_one_tells(app: Windlass, tmp_path: Path) -> None:
+def test_of_several_processes_that_find_it_out_at_once_one_tells(app: Windlass, database_url: str) -> None:
     app.jobs.counts()
-    path = tmp_path / "app.db"
-    with child(path, TELL) as one, child(path, TELL) as two, child(path, TELL) as three:
+    with (
+        child(database_url, TELL) as one,
+        child(database_url, TELL) as two,
+        child(database_url, TELL) as three,
+    ):
         children = (one, two, three)
         assert [each.heard() for each in children] == ["ready"] * 3
         for each in children:

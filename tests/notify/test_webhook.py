@@ -76,10 +76,10 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def app(
-    tmp_path: Path, clock: ManualClock, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    database_url: str, clock: ManualClock, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Windlass]:
     monkeypatch.setenv("WINDLASS_WEBHOOK_SECRET", WRITTEN)
-    made = Windlass(tmp_path / "app.db", clock=clock, notify_webhook=receiver.url)
+    made = Windlass(database_url, clock=clock, notify_webhook=receiver.url)
     yield made
     made.close()
 
@@ -194,11 +194,11 @@ def test_a_program_gives_a_webhook_of_its_own(
 
 
 def test_a_message_for_a_webhook_that_is_no_more_fails_with_the_reason(
-    app: Windlass, receiver: Receiver, tmp_path: Path
+    app: Windlass, receiver: Receiver, database_url: str
 ) -> None:
     app.notifier.tell(REJECTED, subject="a")
     app.close()
-    later = Windlass(tmp_path / "app.db")
+    later = Windlass(database_url)
     later.on_event(print)
     (job,) = drain(later)
     assert (job.status, job.reason) == ("FAILED", "permanent")

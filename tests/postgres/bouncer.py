@@ -31,7 +31,9 @@ class Bouncer:
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
         self._write()
-        command = [*self._prefix, *unprivileged([pgbouncer(), str(self.folder / "pgbouncer.ini")])]
+        # In the background of a shell it would be deaf to SIGQUIT.
+        program = unprivileged([pgbouncer(), str(self.folder / "pgbouncer.ini")], ended_by="KILL")
+        command = [*self._prefix, *program]
         with (self.folder / "bouncer.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.postgres.bouncer import Bouncer
+    from tests.postgres.handed_on import HandedOn
     from tests.postgres.server import Server
 
 
@@ -54,6 +55,63 @@ def postgres_database(postgres_server: Server) -> Generator[str]:
 def postgres_url(postgres_server: Server, postgres_database: str) -> str:
     """The URL of a new empty database, for a user who owns it and is no superuser; by a Unix socket."""
     return postgres_server.url(postgres_database)
+
+
+@pytest.fixture(scope="module")
+def postgres_module_url(postgres_servers: Callable[[str], Server]) -> Generator[str]:
+    """The URL of a database that all tests of a module share: they look at what one of them put there."""
+    from tests.postgres.programs import MAIN
+
+    server = postgres_servers(MAIN)
+    with server.database() as name:
+        yield server.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_handed_on(postgres_servers: Callable[[str], Server]) -> Generator[HandedOn]:
+    """The database of all tests that need one of their own only as long as they run."""
+    from tests.postgres.handed_on import HandedOn
+    from tests.postgres.programs import MAIN
+
+    database = HandedOn(postgres_servers(MAIN))
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="session")
+def postgres_shelf(postgres_servers: Callable[[str], Server]) -> Generator[list[HandedOn]]:
+    """More of them, for tests that need several at once: they add what is missing."""
+    databases: list[HandedOn] = []
+    yield databases
+    for database in databases:
+        database.drop()
+
+
+@pytest.fixture
+def postgres_ready_urls(
+    postgres_server: Server, postgres_shelf: list[HandedOn]
+) -> Generator[Callable[[], str]]:
+    """Another one with each call, as ``postgres_ready_url``."""
+    from tests.postgres.handed_on import HandedOn
+
+    with ExitStack() as stack:
+        lent = 0
+
+        def lend() -> str:
+            nonlocal lent
+            lent += 1
+            if len(postgres_shelf) < lent:
+                postgres_shelf.append(HandedOn(postgres_server))
+            return stack.enter_context(postgres_shelf[lent - 1].lent())
+
+        yield lend
+
+
+@pytest.fixture
+def postgres_ready_url(postgres_server: Server, postgres_handed_on: HandedOn) -> Generator[str]:
+    """The URL of a database that has all tables already, and nothing in them."""
+    with postgres_handed_on.lent() as url:
+        yield url
 
 
 @pytest.fixture

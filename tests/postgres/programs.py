@@ -45,9 +45,9 @@ class Programs:
         return done.stdout
 
 
-def unprivileged(command: Sequence[str]) -> list[str]:
+def unprivileged(command: Sequence[str], *, ended_by: str = "QUIT") -> list[str]:
     """The command, run by nobody where we are root, and ended together with the thread that starts it."""
-    return ["setpriv", *as_whom(), "--pdeathsig", "QUIT", *command]
+    return ["setpriv", *as_whom(), "--pdeathsig", ended_by, *command]
 
 
 def as_whom() -> list[str]:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.postgres import programs
 from tests.postgres.bouncer import POOL, Bouncer
+from tests.postgres.handed_on import HandedOn
 from tests.postgres.server import SUPERUSER, Server, sweep
 from tests.postgres.standby import both, following, is_streaming
 from tests.service.waiting import gone, until
@@ -72,6 +73,23 @@ def test_a_database_is_dropped_with_those_still_connected(postgres_server: Serve
     with pytest.raises(psycopg.OperationalError):
         left.execute("SELECT 1")
     left.close()
+
+
+def test_a_database_that_is_handed_on_has_all_its_tables_and_no_rows(postgres_server: Server) -> None:
+    """Whatever the test before did: it left rows and a table of its own, or dropped one of ours."""
+    database = HandedOn(postgres_server)
+    for left in (
+        "INSERT INTO windlass_hosts (host) VALUES ('a')",
+        "CREATE TABLE mine ()",
+        "DROP TABLE windlass_hosts",
+    ):
+        with database.lent() as url, psycopg.connect(url) as connection:
+            assert one(url, "SELECT count(*) FROM windlass_hosts") == 0
+            assert one(url, "SELECT to_regclass('mine') IS NULL") is True
+            connection.execute(left)
+    with database.lent() as url:
+        assert one(url, "SELECT count(*) FROM windlass_hosts") == 0
+    database.drop()
 
 
 def test_a_crash_keeps_what_was_committed_and_nothing_else(

@@ -14,16 +14,18 @@ from tests.service import program
 from tests.service.waiting import PATIENCE_S, gone, until
 from windlass import Windlass, platform
 from windlass.service.process import ServiceControl
+from windlass.store.postgres.location import is_postgres
 
 
 class Installation:
-    """A folder with the program and its database, as a user would have it."""
+    """A folder with the program, as a user would have it, and its database: a file there, or on a server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.folder = folder
+        self.database = database or str(folder / "app.db")
         self.script = folder / "program.py"
         shutil.copy(Path(str(program.__file__)), self.script)
-        self.app = Windlass(folder / "app.db", isolates=1)
+        self.app = Windlass(self.database, isolates=1)
         self.seen: set[int] = set()
 
     @property
@@ -33,7 +35,7 @@ class Installation:
 
     def start(self, **options: Any) -> int:
         """Starts the service from this process."""
-        return self.service.start(str(self.script), **({"wait": 20} | options))
+        return self.service.start(str(self.script), **({"wait": 60} | options))
 
     def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs the program to its end."""
@@ -55,7 +57,7 @@ class Installation:
 
     def log(self) -> str:
         """What the service logged."""
-        return (self.folder / "app.db-windlass" / "service.log").read_text()
+        return (self.app.state_dir / "service.log").read_text()
 
     def blocking(self, name: str = "blocking") -> int:
         """The process in which the job of that mark runs now."""
@@ -75,10 +77,12 @@ class Installation:
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Installation]:
+def installed(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Installation]:
     for name in list(os.environ):
         if name.startswith("WINDLASS_"):
             monkeypatch.delenv(name)
-    installation = Installation(tmp_path)
+    if is_postgres(database_url):  # the program itself names a file beside it
+        monkeypatch.setenv("WINDLASS_DATABASE", database_url)
+    installation = Installation(tmp_path, database_url)
     yield installation
     installation.close()

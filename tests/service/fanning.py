@@ -21,7 +21,7 @@ def begin(service: Service, db: Any) -> None:
 def part(ctx: Context, number: int) -> None:
     ctx.set_result(number)
     with ctx.transaction() as db:
-        db.execute("INSERT INTO effects VALUES (?)", (number,))
+        db.execute(f"INSERT INTO effects VALUES ({number:d})")
 
 
 @app.job

@@ -25,3 +25,19 @@ def guarded() -> str:
     while not (HERE / "end").exists():
         time.sleep(0.02)
     return os.environ["WINDLASS_HOST"]
+
+
+if "HOSTED_NEWER" in os.environ:
+
+    @app.job
+    def newer() -> str:
+        """What only the next version has."""
+        return f"its handler on {os.environ['WINDLASS_HOST']}"
+
+
+if "HOSTED_FALLBACK" in os.environ:
+
+    @app.fallback
+    def anything(key: str) -> str:
+        """What this version makes of keys that it does not know."""
+        return f"the fallback on {os.environ['WINDLASS_HOST']}"

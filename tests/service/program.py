@@ -68,7 +68,7 @@ def end_service(ctx: Context) -> None:
 def main() -> None:
     match sys.argv[1:]:
         case ["start"]:
-            print(app.service.start(wait=20), flush=True)
+            print(app.service.start(wait=60), flush=True)
         case ["wait"]:
             signal.pause()
         case _:

@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
+from windlass.service import DATABASE_AWAY
 from windlass.service.main import Supervision
 
 
@@ -32,6 +33,9 @@ def obey(word: str, supervision: Supervision, diary: Path) -> None:
         case "refuse":
             supervision.failed("the moon is in the wrong phase")
             os._exit(3)
+        case "away":
+            supervision.failed("the database has gone for a walk")
+            os._exit(DATABASE_AWAY)
         case "crash":
             os._exit(17)
         case "fault":

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests import outsider
 from tests.service import fanning
 from tests.service.conftest import Installation
 from tests.service.waiting import gone, until
@@ -26,16 +25,22 @@ def fanned(installed: Installation) -> Installation:
 
 
 def effects(installed: Installation) -> list[int]:
-    with closing(sqlite3.connect(installed.folder / "app.db")) as connection:
+    with outsider.connected(installed.database) as connection:
         return [row[0] for row in connection.execute("SELECT number FROM effects ORDER BY number")]
 
 
-@pytest.mark.parametrize(
-    "many", [400, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
-)
-def test_many_jobs_fan_out_and_in_through_kills_and_each_has_its_effect_once(
-    fanned: Installation, many: int
-) -> None:
+def test_many_jobs_fan_out_and_in_through_kills_and_each_has_its_effect_once(fanned: Installation) -> None:
+    fan_out_and_in(fanned, 400)
+
+
+@pytest.mark.sqlite
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_so_do_ten_thousand(fanned: Installation) -> None:
+    fan_out_and_in(fanned, 10_000)
+
+
+def fan_out_and_in(fanned: Installation, many: int) -> None:
     app = fanned.app
     with app.transaction() as connection:
         connection.execute("CREATE TABLE effects (number INTEGER NOT NULL)")

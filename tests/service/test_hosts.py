@@ -8,19 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.postgres.server import Server
 from tests.service import hosted
 from tests.service.waiting import T
 from tests.service.waiting import until as until_seen
+from tests.storm.processes import children, is_alive
 from windlass import JobStatus, Windlass
+from windlass.errors import StoreUnavailable
 from windlass.living import live_dispatchers
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(400)]
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 LOST_S = 40.0
 """J6: within so long another host runs a dead one's jobs."""
 
@@ -41,17 +46,18 @@ class Hosts:
         self.app = Windlass(url)
         self.services: dict[str, subprocess.Popen[bytes]] = {}
 
-    def env(self, host: str) -> dict[str, str]:
+    def env(self, host: str, **extra: str) -> dict[str, str]:
         """What a shell on that host has set."""
         state = str(self.folder / host)
-        return os.environ | {"WINDLASS_DATABASE": self.url, "WINDLASS_HOST": host, "XDG_STATE_HOME": state}
+        known = {"WINDLASS_DATABASE": self.url, "WINDLASS_HOST": host, "XDG_STATE_HOME": state}
+        return os.environ | known | extra
 
-    def start(self, host: str) -> None:
+    def start(self, host: str, **extra: str) -> None:
         """Starts the service there; it is ready."""
         command = [sys.executable, "-m", "windlass.cli", "run", str(self.script)]
         with (self.folder / f"{host}.log").open("ab") as log:
             self.services[host] = subprocess.Popen(
-                command, env=self.env(host), stdout=log, stderr=log, start_new_session=True
+                command, env=self.env(host, **extra), stdout=log, stderr=log, start_new_session=True
             )
         until(lambda: "ready:" in self.log(host))
 
@@ -72,6 +78,12 @@ class Hosts:
         """The guarded job runs there, or did."""
         return (self.folder / f"began-{host}").exists()
 
+    def enqueued(self, key: str) -> int | None:
+        """A job; None while the database is away."""
+        with suppress(StoreUnavailable):
+            return self.app.enqueue(key, {}).id
+        return None
+
     def close(self) -> None:
         (self.folder / "end").touch()
         for service in self.services.values():
@@ -79,6 +91,20 @@ class Hosts:
         for service in self.services.values():
             service.wait(60)
         self.app.close()
+
+
+class Stillness:
+    """True once a process has used no processor time in so many looks: it waits, or it has ended."""
+
+    def __init__(self, pid: int, looks: int = 50) -> None:
+        self.stat = Path(f"/proc/{pid}/stat")
+        self.seen: deque[list[str]] = deque(maxlen=looks)
+
+    def __call__(self) -> bool:
+        with suppress(OSError):  # it has ended
+            self.seen.append(self.stat.read_text().rpartition(")")[2].split()[11:13])
+            return len(self.seen) == self.seen.maxlen and len({*map(tuple, self.seen)}) == 1
+        return True
 
 
 @pytest.fixture
@@ -133,6 +159,38 @@ def test_a_killed_dispatchers_job_runs_again_at_once_on_its_host(hosts: Hosts) -
     assert [attempt.outcome for attempt in hosts.app.jobs.attempts(job.id)] == ["lost"]
 
 
+def test_an_isolate_that_starts_while_the_database_is_away_waits_for_it(
+    hosts: Hosts, postgres_server: Server
+) -> None:
+    hosts.start("alpha")
+    dispatcher = hosts.dispatcher("alpha")
+    [isolate] = children(dispatcher)
+    postgres_server.stop()
+    os.kill(isolate, signal.SIGKILL)
+    another = until(lambda: next((pid for pid in children(dispatcher) if pid != isolate), None))
+    until(Stillness(another))
+    assert is_alive(another)
+    postgres_server.start()
+    job = until(lambda: hosts.enqueued("where"))
+    assert hosts.app.jobs.wait(job, 60).result == "alpha"
+    assert hosts.dispatcher("alpha") == dispatcher
+
+
+def test_a_service_that_ran_goes_on_trying_while_the_database_is_away(
+    hosts: Hosts, postgres_server: Server
+) -> None:
+    """More often than it would where something is wrong with its program."""
+    hosts.start("alpha")
+    dispatcher = hosts.dispatcher("alpha")
+    postgres_server.stop()
+    os.kill(dispatcher, signal.SIGKILL)
+    until(lambda: hosts.log("alpha").count("starting another") > 5)
+    postgres_server.start()
+    job = until(lambda: hosts.enqueued("where"))
+    assert hosts.app.jobs.wait(job, 60).result == "alpha"
+    assert hosts.services["alpha"].poll() is None
+
+
 def test_a_frozen_hosts_job_runs_elsewhere_and_it_gives_up_what_it_lost(hosts: Hosts) -> None:
     """J6, and J5: what the frozen one says when it wakes is discarded."""
     hosts.start("alpha")
@@ -155,3 +213,25 @@ def test_a_frozen_hosts_job_runs_elsewhere_and_it_gives_up_what_it_lost(hosts: H
     assert again[0].id != frozen.id
     # From the last pulse, which was at most ten seconds before.
     assert lost_s < LOST_S, "J6"
+
+
+def test_in_a_rolling_deploy_a_fallback_leaves_a_job_to_the_host_that_has_its_handler(hosts: Hosts) -> None:
+    """J8: the old version has a fallback, the new one a handler; it takes the rest where nobody else can."""
+    hosts.start("old", HOSTED_FALLBACK="1")
+    before = hosts.app.enqueue("newer", {})
+    assert hosts.app.jobs.wait(before.id, 60).result == "the fallback on old"
+    hosts.start("new", HOSTED_NEWER="1")
+    during = [hosts.app.enqueue("newer", {}) for _ in range(20)]
+    strange = hosts.app.enqueue("unheard-of", {})
+    assert {hosts.app.jobs.wait(job.id, 60).result for job in during} == {"its handler on new"}
+    assert hosts.app.jobs.wait(strange.id, 60).result == "the fallback on old"
+    # A paused host has its handler still, and a job for it waits.
+    hosts.app.hosts.pause("new")
+    waiting = hosts.app.enqueue("newer", {})
+    until(lambda: hosts.app.jobs.why(waiting.id).code == "paused")
+    hosts.app.hosts.resume("new")
+    assert hosts.app.jobs.wait(waiting.id, 60).result == "its handler on new"
+    assert hosts.windlass("beta", "hosts", "drain", "new").returncode == 0
+    assert hosts.services["new"].wait(60) == 0
+    after = hosts.app.enqueue("newer", {})
+    assert hosts.app.jobs.wait(after.id, 60).result == "the fallback on old"

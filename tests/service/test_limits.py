@@ -15,16 +15,17 @@ from tests.store.test_rates import SECOND, most_in_a_window
 from windlass import JobStatus, Windlass
 from windlass.errors import InvalidJob, NotRunning
 from windlass.rate import read_rate
+from windlass.store.postgres.location import is_postgres
 
 
 class Site:
-    """The program in a folder of its own."""
+    """The program in a folder of its own, and its database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str) -> None:
         self.folder = folder
         self.script = folder / "limited.py"
         shutil.copy(Path(str(limited.__file__)), self.script)
-        self.app = Windlass(folder / "app.db")
+        self.app = Windlass(database)
 
     def start(self) -> None:
         self.app.service.start(str(self.script), wait=30)
@@ -39,8 +40,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    site = Site(tmp_path)
+def site(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    if is_postgres(database_url):  # the program itself names a file beside it
+        monkeypatch.setenv("WINDLASS_DATABASE", database_url)
+    site = Site(tmp_path, database_url)
     yield site
     site.app.service.stop(wait=10)
     site.app.close()

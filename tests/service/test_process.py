@@ -43,7 +43,7 @@ def test_it_runs_in_a_session_of_its_own_in_the_same_folder_and_logs_to_its_file
         assert (process_folder / "cwd").resolve() == Path.cwd()
         assert os.readlink(process_folder / "fd/0") == os.devnull
         for stream in ("fd/1", "fd/2"):
-            assert (process_folder / stream).resolve() == installed.folder / "app.db-windlass" / "service.log"
+            assert (process_folder / stream).resolve() == installed.app.state_dir / "service.log"
     assert "ready" in installed.log()
 
 
@@ -72,8 +72,6 @@ def test_looking_for_a_service_writes_nothing(installed: Installation) -> None:
 
 
 # ── starting goes wrong ────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_failing_start_up_callback_is_the_reason_told(installed: Installation) -> None:
     (installed.folder / "refuse").touch()
     with pytest.raises(StartFailed, match="no licence found"):
@@ -115,6 +113,7 @@ def test_a_target_that_is_not_there_is_the_reason_told(installed: Installation) 
         installed.service.start(str(installed.folder / "absent.py"), wait=20)
 
 
+@pytest.mark.sqlite
 def test_a_program_with_another_database_is_refused(installed: Installation) -> None:
     other = Windlass(installed.folder / "other.db")
     with pytest.raises(StartFailed, match=r"started for the database of .*other\.db.* uses .*app\.db"):
@@ -160,8 +159,6 @@ def test_of_programs_that_start_at_once_one_starts(installed: Installation) -> N
 
 
 # ── killing ────────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_killed_dispatcher_is_replaced_and_its_job_runs_again(installed: Installation) -> None:
     """huey #844 #559: a task is lost when its worker is killed."""
     installed.start()
@@ -202,7 +199,7 @@ def test_an_ended_service_leaves_no_socket_behind(installed: Installation) -> No
     assert (sockets / SOCKET).is_socket()
     assert installed.service.stop()
     assert not (sockets / SOCKET).exists()
-    assert not sockets.exists() or sockets.name.endswith("app.db-windlass")
+    assert not sockets.exists() or sockets == installed.app.state_dir
 
 
 def test_a_process_that_a_handler_left_behind_does_not_hold_the_service(installed: Installation) -> None:
@@ -220,8 +217,6 @@ def test_a_process_that_a_handler_left_behind_does_not_hold_the_service(installe
 
 
 # ── stopping (D1) ──────────────────────────────────────────────────────────────────────────────────
-
-
 def test_sigterm_lets_running_work_end_and_claims_nothing_more(installed: Installation) -> None:
     pid = installed.start()
     installed.processes()
@@ -301,8 +296,6 @@ def test_a_handler_may_stop_the_service(installed: Installation) -> None:
 
 
 # ── restarting ─────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_restart_loads_the_program_anew(installed: Installation) -> None:
     installed.start()
     before = installed.processes()
@@ -330,8 +323,6 @@ def test_without_a_service_there_is_nothing_to_restart(installed: Installation) 
 
 
 # ── messages ───────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_messages_go_both_ways_and_survive_a_killed_dispatcher(installed: Installation) -> None:
     """flutter_background_service #293 #482."""
     told: queue.Queue[Any] = queue.Queue()
@@ -369,7 +360,7 @@ run_foreground(load_settings({"database": sys.argv[1], "app": sys.argv[2]}), rel
 
 
 def test_in_the_foreground_it_becomes_the_service_and_ends_with_ctrl_c(installed: Installation) -> None:
-    command = [sys.executable, "-c", FOREGROUND, str(installed.folder / "app.db"), str(installed.script)]
+    command = [sys.executable, "-c", FOREGROUND, installed.database, str(installed.script)]
     foreground = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
     assert foreground.stderr
     until(lambda: (status := installed.service.status()) and status.state == "ready")
@@ -388,7 +379,7 @@ def test_in_the_foreground_it_becomes_the_service_and_ends_with_ctrl_c(installed
 
 def test_in_the_foreground_a_failing_start_ends_with_its_reason(installed: Installation) -> None:
     (installed.folder / "refuse").touch()
-    command = [sys.executable, "-c", FOREGROUND, str(installed.folder / "app.db"), str(installed.script)]
+    command = [sys.executable, "-c", FOREGROUND, installed.database, str(installed.script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 3
     assert "no licence found" in done.stderr

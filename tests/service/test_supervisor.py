@@ -190,6 +190,20 @@ def test_a_service_that_once_ran_gives_up_after_five_refused_starts(start: Start
     assert "giving up" in service.log.read_text()
 
 
+def test_a_service_that_once_ran_waits_for_a_database_that_is_away(start: Start) -> None:
+    service = start("ready crash then away then away then away then away then away then ready serve")
+    until(service.life_number(7))
+    until(lambda: service.status()["state"] == "ready")
+    assert service.process.poll() is None
+
+
+def test_a_service_that_never_ran_tells_that_the_database_is_away(start: Start) -> None:
+    service = start("away")
+    assert service.report() == {"error": "the database has gone for a walk"}
+    assert service.end() == START_FAILED
+    assert len(service.lives()) == 1
+
+
 def test_a_dispatcher_that_ends_by_itself_ends_the_service(start: Start) -> None:
     service = start("ready end")
     assert service.end() == 0

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 
 
 def until(look: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:

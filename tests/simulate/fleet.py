@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tests.simulate.world import MINUTE, MS, SECOND, World, whole_ms
+from windlass.clock import Clock
 from windlass.job import Job
 from windlass.outcome import Completed
 from windlass.store.protocol import Claim, ClaimRequest, Inserted, NewJob, Settlement, Store
@@ -36,6 +37,13 @@ class Eyes:
         self._store, self._world, self._place, self._between = store, world, place, between
         self.target_us = _NEVER
         """When the store has something for it next, on the awake clock."""
+
+    @property
+    def clock(self) -> Clock:
+        return self._store.clock
+
+    def instant(self) -> Instant:
+        return self._store.instant()
 
     def schedules(self) -> list[ScheduleRow]:
         return self._store.schedules()
@@ -94,7 +102,7 @@ class Dispatcher:
         self.running: dict[int, Claim] = {}
         self.eyes = Eyes(fleet.store, fleet.world, place, self._between)
         store: Any = self.eyes
-        self.source = Periodic(store, fleet.world, declare)
+        self.source = Periodic(store, declare)
         self._asking = Asking([self.source])
         self._wakes_us = _NEVER
         self._looks_each_minute = True

@@ -60,7 +60,7 @@ def repeats_after_a_jump_back() -> Patch:
     seen_us = [0]
 
     def look(self: Any) -> float | None:
-        now = Instant.now(self._clock)
+        now = self._store.instant()
         was_set_back, seen_us[0] = now.wall_us < seen_us[0], now.wall_us
         for row in self._store.schedules() if was_set_back else []:
             rule = from_text(row.spec).rule

@@ -22,8 +22,8 @@ def hear():
 """
 WITH_STORE = """
 from windlass.store.protocol import NewJob
-from windlass.store.sqlite.store import SqliteStore
-store = SqliteStore(path)
+from windlass.store import open_store
+store = open_store(path)
 """
 
 
@@ -59,7 +59,7 @@ class Child:
 
 
 @contextmanager
-def child(path: Path, code: str) -> Iterator[Child]:
+def child(path: Path | str, code: str) -> Iterator[Child]:
     """Runs the code in a process of its own, which is killed at the end of the block at the latest."""
     command = [sys.executable, "-c", PREFACE + code, str(path)]
     pipe = subprocess.PIPE

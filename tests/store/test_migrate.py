@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.store.test_log import sound
 from windlass.errors import NewerSchema, StoreUnavailable, UnsafeDatabase
 from windlass.store import open_store
 from windlass.store.protocol import NewJob
+from windlass.store.sqlite import connections
 from windlass.store.sqlite.migrate import Migration, migrate, migrations, statements
 from windlass.store.sqlite.store import SqliteStore
 
@@ -81,6 +84,25 @@ def test_a_programs_own_tables_stay_beside_ours(path: Path) -> None:
     store = SqliteStore(path)
     store.migrate()
     assert {"orders", "background_service_jobs"} <= set(schema(path))
+    store.close()
+
+
+def test_a_new_file_in_which_another_program_writes_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite refuses to begin a log there at once, whatever the timeout."""
+    refused = threading.Event()
+    monkeypatch.setattr(connections, "sleep", lambda _: refused.set())
+    store = SqliteStore(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (n)")
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            migrated = pool.submit(store.migrate)
+            assert refused.wait(20)
+            other.execute("COMMIT")
+            migrated.result(20)
+    assert store.counts()
     store.close()
 
 

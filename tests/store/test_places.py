@@ -201,7 +201,7 @@ def test_without_file_descriptors_nothing_is_lost_and_it_works_again_when_there_
 import resource
 from windlass.errors import StoreUnavailable
 store.insert([NewJob(key="a")])
-fresh = SqliteStore(path + "2")
+fresh = open_store(path + "2")
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 hoard = []
 while True:

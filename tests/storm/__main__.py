@@ -23,6 +23,10 @@ def main(given: list[str] | None = None) -> int:
         from tests.storm.sync.__main__ import main as sync
 
         return sync([word for word in given if word != "--sync"])
+    if "--move" in given:
+        from tests.storm.moving.__main__ import main as moving
+
+        return moving([word for word in given if word != "--move"])
     if "--postgres" in given:
         from tests.storm.postgres.__main__ import main as postgres
 
@@ -37,6 +41,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a report")
     parser.add_argument("--sync", action="store_true", help="replicas of one server; see tests/storm/sync")
     parser.add_argument("--postgres", action="store_true", help="three hosts, two servers; see its folder")
+    parser.add_argument("--move", action="store_true", help="windlass move, killed; see tests/storm/moving")
     parser.add_argument("--powercut", action="store_true", help="cut the power instead; see tests/powercut")
     arguments = parser.parse_args(given)
     seed = time.time_ns() % 1_000_000 if arguments.seed is None else arguments.seed

@@ -13,7 +13,6 @@ from pathlib import Path
 from tests.storm.bases import EFFECT, base_of
 from tests.storm.checker import CHILD
 from tests.storm.journal import Journal
-from tests.storm.planted import shorten_lease
 from tests.storm.processes import ancestors
 from windlass import Context, PermanentError, Retry, Windlass
 
@@ -27,11 +26,11 @@ BASE = base_of(DATABASE)
 
 app = Windlass(DATABASE, isolates=2, grace=20.0)
 
+if "STORM_URL" in os.environ:
+    from tests.storm.postgres.planted import plant, shorten_lease
+else:
+    from tests.storm.planted import plant, shorten_lease
 if "STORM_PLANT" in os.environ:
-    if "STORM_URL" in os.environ:
-        from tests.storm.postgres.planted import plant
-    else:
-        from tests.storm.planted import plant
     plant(os.environ["STORM_PLANT"])
 if "STORM_LEASE_S" in os.environ:
     shorten_lease(float(os.environ["STORM_LEASE_S"]))

@@ -232,6 +232,8 @@ class Checker:
             moved = f"job {job_id} went from {change.old_status} to {change.new_status}"
             if change.old_status in FINAL:
                 self._fault("several terminal statuses", moved)
+            if change.old_status == "PENDING" and change.new_status == "COMPLETED":
+                self._fault("two live fences", f"{moved}: an older attempt settled it")
             if change.old_status == "RUNNING" and change.new_status == "PENDING":
                 claimed = min(claimed, change.attempts)
             if change.new_status == "RUNNING":

@@ -20,8 +20,9 @@ from tests.storm.fleet import Fleet
 from tests.storm.history import AUDIT, read
 from tests.storm.journal import Journal
 
-START_S = 30.0
-STALL_S = 20.0
+START_S = 120.0
+STALL_S = 180.0
+"""A busy machine makes a storm longer, not wrong."""
 LEASE_S, RECLAIM_S = 35.0, 3.0
 """A dispatcher that gives no sign for so long loses its jobs; the others look every second."""
 JITTER_S = 0.1
@@ -87,6 +88,7 @@ class Storm:
     def run(self) -> Outcome:
         """The storm, the drain, the stop, and the verdict on all of it."""
         fleet = self._fleet
+        processes.sweep()
         try:
             fleet.start_service()
             self._prepare()

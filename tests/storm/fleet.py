@@ -23,6 +23,8 @@ STOP_S = 35.0
 """What the service promises: nothing of it is left this long after SIGTERM."""
 START_FAILED, KILLED_STARTS = 3, 3
 """A service whose processes were killed this often while they started may end with this exit code."""
+FINISH_S = 180.0
+"""A producer that finishes what others left open takes as long as the machine lets it."""
 FAULTS_MOST = 10
 
 Child = subprocess.Popen[bytes]
@@ -51,7 +53,8 @@ class Fleet:
         self._names = 0
         self._output = (folder / "output.log").open("ab")
         path = f"{ROOT}:{ROOT}/src"
-        self._environment = {**os.environ, "STORM_FOLDER": str(folder), "PYTHONPATH": path, **extra}
+        known = {"STORM_FOLDER": str(folder), processes.DRIVER: processes.driver(), "PYTHONPATH": path}
+        self._environment = {**os.environ, **known, **extra}
 
     # ── starting ─────────────────────────────────────────────────────────────────────────────────
     def start_service(self) -> None:
@@ -131,14 +134,13 @@ class Fleet:
         for producer in stopping.values():
             _close(producer.stdin)
         for name, producer in stopping.items():
-            if producer.wait(60) == -signal.SIGKILL:
+            if producer.wait(FINISH_S) == -signal.SIGKILL:
                 self._unfinished.append(name)
             elif producer.returncode != 0:
                 self._was_killed(f"producer {name}", producer)
         finishing = self._logs_of(self._unfinished)
-        self._ended(
-            "the last producer", self._spawn("tests.storm.producer", "last", "--only-finish", *finishing)
-        )
+        last = self._spawn("tests.storm.producer", "last", "--only-finish", *finishing)
+        self._ended("the last producer", last, within_s=FINISH_S)
 
     def stop_service(self) -> None:
         """By SIGTERM, within what is promised, and with nothing left behind."""
@@ -168,8 +170,9 @@ class Fleet:
             raise RuntimeError(f"nothing stays up: see {self.folder / 'output.log'}")
 
     def _spawn(self, *command: str, stdin: int = subprocess.DEVNULL) -> Child:
+        """It ends with the thread that starts it; what it starts is for ``processes.sweep``, if need be."""
         return subprocess.Popen(
-            [*self._before(), sys.executable, "-m", *command],
+            ["setpriv", "--pdeathsig", "KILL", *self._before(), sys.executable, "-m", *command],
             cwd=ROOT,
             env=self._environment,
             stdin=stdin,
@@ -190,12 +193,12 @@ class Fleet:
         if process.returncode != -signal.SIGKILL:
             self.fault("gave up", f"{who} ended by itself with exit code {process.returncode}")
 
-    def _ended(self, who: str, process: Child) -> None:
+    def _ended(self, who: str, process: Child, *, within_s: float = STOP_S) -> None:
         try:
-            if process.wait(STOP_S) != 0:
+            if process.wait(within_s) != 0:
                 self.fault("gave up", f"{who} ended with exit code {process.returncode}")
         except subprocess.TimeoutExpired:
-            self.fault("did not stop", f"{who} was there {STOP_S:.0f} s after it was told to stop")
+            self.fault("did not stop", f"{who} was there {within_s:.0f} s after it was told to stop")
 
 
 def _close(stream: IO[bytes] | None) -> None:

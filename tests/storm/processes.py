@@ -48,14 +48,53 @@ def _stat(pid: int) -> list[str]:
     return stat.rpartition(")")[2].split()
 
 
+def environment(pid: int) -> list[bytes]:
+    """What a process was started with; nothing where it has ended, or is another user's."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def is_ours(pid: int, folder: Path) -> bool:
     """True for a process that was started for this storm."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        # Ended, or another user's.
-        return False
-    return f"STORM_FOLDER={folder}".encode() in environment
+    return f"STORM_FOLDER={folder}".encode() in environment(pid)
+
+
+# ── storms that were killed ──────────────────────────────────────────────────────────────────────
+DRIVER = "STORM_DRIVER"
+
+
+def driver() -> str:
+    """Tells this process from all others, also from a later one with the same pid."""
+    return f"{os.getpid()} {_stat(os.getpid())[19]}"
+
+
+def sweep() -> None:
+    """Ends what storms have left behind that were killed themselves."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (told := _driver_of(int(name))):
+            pid, started = told.split()
+            if _stat(int(pid))[19:20] != [started]:
+                _end(int(name), told)
+
+
+def _driver_of(pid: int) -> str:
+    mark = f"{DRIVER}=".encode()
+    return next((one.removeprefix(mark).decode() for one in environment(pid) if one.startswith(mark)), "")
+
+
+def _end(pid: int, told: str) -> None:
+    with suppress(ProcessLookupError):  # it was faster
+        handle = os.pidfd_open(pid)
+        try:
+            if _driver_of(pid) == told:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)
+
+
+# ── the processes of one ─────────────────────────────────────────────────────────────────────────
 
 
 def belonging_to(folder: Path) -> list[int]:

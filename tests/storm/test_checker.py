@@ -232,6 +232,11 @@ def test_a_stale_attempt_that_settles_a_rescued_job_is_found() -> None:
     assert tale.faults() == {"two live fences"}
 
 
+def test_a_stale_attempt_that_settles_a_job_which_is_ready_again_is_found() -> None:
+    tale = cut_off_once().killed(DISPATCHER, kind="freeze").released().ended().settled().row()
+    assert tale.faults() == {"two live fences"}
+
+
 def test_a_claim_of_a_job_that_is_running_is_two_live_fences() -> None:
     assert (
         "two live fences" in Tale().enqueued().claimed().claimed().started().ended().settled().row().faults()

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.sync.databases import Places
 from tests.sync.real.fixtures import datasette, kinto, postgrest, roundup
 from tests.sync.replicas import Collection, Make, Replica
 from tests.sync.servers.faulty import Faulty
+from windlass.store.postgres.location import is_postgres
 from windlass.sync.http import Timeouts, Transport
 
 __all__ = ["datasette", "kinto", "postgrest", "roundup", "server", "transport"]
@@ -36,12 +38,27 @@ def collection() -> Collection:
 
 
 @pytest.fixture
-def replica(tmp_path: Path, collection: Collection) -> Iterator[Make]:
+def places(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Places:
+    """Databases by name, each with a place of its own; on both stores."""
+    known: dict[str, str] = {}
+
+    def place(name: str) -> str:
+        if not is_postgres(database_url):
+            return str(tmp_path / f"{name}.db")
+        if name not in known:
+            known[name] = request.getfixturevalue("postgres_ready_urls")() if known else database_url
+        return known[name]
+
+    return place
+
+
+@pytest.fixture
+def replica(places: Places, collection: Collection) -> Iterator[Make]:
     """Makes replicas of the collection, or of another one; closes them."""
     made: list[Replica] = []
 
     def make(**options: Any) -> Replica:
-        one = Replica(tmp_path / f"replica-{len(made)}.db", options.pop("collection", collection), **options)
+        one = Replica(places(f"replica-{len(made)}"), options.pop("collection", collection), **options)
         made.append(one)
         return one
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from pathlib import Path
 from typing import Any, Self
 
+from tests.sync.databases import connected, has_table
 from windlass import Windlass
 from windlass.clock import Clock
 from windlass.events import Event
@@ -45,7 +45,8 @@ def tasks_at(url: str, **settings: Any) -> RestRemote:
 class Program:
     """A database, an app and its remote; ``remote`` and ``settings`` are theirs, the rest is the table's.
 
-    ``clock``: another one than ``self.clock``, which stands still.
+    Its database is a file in ``folder``, or the one that is named. ``clock``: another one than
+    ``self.clock``, which stands still.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Program:
         clock: Clock | None = None,
         remote: dict[str, Any] | None = None,
         copy_of: Path | None = None,
+        database: str | None = None,
         settings: dict[str, Any] | None = None,
         **declaration: Any,
     ) -> None:
@@ -64,11 +66,11 @@ class Program:
         if copy_of is not None:
             shutil.copy(copy_of, self.path)
         self.clock = ManualClock()
-        self.db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        self.db.row_factory = sqlite3.Row
-        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'tasks'").fetchone():
+        self.database = database or str(self.path)
+        self.db = connected(self.database)
+        if not has_table(self.db, "tasks"):
             self.db.execute(TASKS)
-        self.app = Windlass(self.path, clock=clock or self.clock, **(settings or {}))
+        self.app = Windlass(self.database, clock=clock or self.clock, **(settings or {}))
         self.remote = tasks_at(url, **(remote or {}))
         self.tasks: Resource = self.app.sync.resource("tasks", remote=self.remote, **declaration)
         self.events: list[Event] = []
@@ -98,7 +100,7 @@ class Program:
 
     def queue(self) -> list[tuple[str, int]]:
         """Status and counted attempts of each change."""
-        rows = self.db.execute("SELECT status, retry_count FROM sync_queue ORDER BY rowid")
+        rows = self.db.execute("SELECT status, retry_count FROM sync_queue ORDER BY seq")
         return [(status, attempts) for status, attempts in rows]
 
     def counts(self) -> Counts:

@@ -7,14 +7,13 @@ front of it that a test can cut at any place. HTTP has tests of its own; here th
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from tests.sync.databases import connected, has_table
 from windlass.change import Key
 from windlass.errors import CursorExpired, Offline, RemoteFault, Throttled, Unauthorized
-from windlass.store.sqlite.store import SqliteStore
+from windlass.store import open_store
 from windlass.sync.cycle import Cycle
 from windlass.sync.engine import Engine
 from windlass.sync.pull import Pulled
@@ -223,15 +222,14 @@ class Replica:
     """One program's database with one synced table, and its own way to the collection."""
 
     def __init__(
-        self, path: Path, collection: Collection, *, schema: str = TASKS, page_size: int | None = None,
+        self, database: str, collection: Collection, *, schema: str = TASKS, page_size: int | None = None,
         clock: ManualClock | None = None, remote: Remote | None = None, **declaration: Any,
     ) -> None:  # fmt: skip
         self.clock = clock or ManualClock()
-        self.store = SqliteStore(path, self.clock)
+        self.store = open_store(database, self.clock)
         self.store.migrate()
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.row_factory = sqlite3.Row
-        if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'tasks'").fetchone():
+        self.db = connected(database)
+        if not has_table(self.db, "tasks"):
             self.db.executescript(schema)
         self.wire = Wire(collection, page_size=page_size)
         self.told = Told()

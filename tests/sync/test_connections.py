@@ -12,8 +12,9 @@ import pytest
 
 from tests.sync.conftest import SHORT
 from tests.sync.servers.faulty import Faulty
+from windlass import clock
 from windlass.errors import Offline
-from windlass.sync.exchange import Exchange
+from windlass.sync.exchange import Exchange, meanwhile
 from windlass.sync.http import Timeouts, Transport
 
 
@@ -157,6 +158,34 @@ def test_a_slow_loris_is_left_when_the_time_of_the_whole_request_is_up(server: F
         transport.request("POST", f"/{how}", json={})
     assert "whole request" in str(caught.value)
     assert caught.value.applied is None
+
+
+def test_work_is_done_while_an_answer_is_waited_for_and_its_time_is_not_the_requests(server: Faulty) -> None:
+    seen: list[list[str]] = []
+
+    def work() -> None:
+        while not server.paths():
+            clock.sleep(0.01)
+        until = clock.monotonic() + 0.5
+        while clock.monotonic() < until:
+            clock.sleep(0.01)
+        seen.append(server.paths())
+
+    timeouts = Timeouts(connect=2, read=5, total=0.5)
+    with Transport(server.url, timeouts=timeouts) as transport, meanwhile(work):
+        assert transport.request("GET", "/x").status == 200
+        assert transport.request("GET", "/x").status == 200
+    assert seen == [["/x"]], "once, when the request had arrived"
+
+
+def test_work_that_fails_ends_its_request_and_no_other(server: Faulty) -> None:
+    def work() -> None:
+        raise LookupError("of the caller's own")
+
+    with Transport(server.url) as transport:
+        with pytest.raises(LookupError), meanwhile(work):
+            transport.request("GET", "/x")
+        assert transport.request("GET", "/y").status == 200
 
 
 def test_a_silent_server_is_left_after_the_read_timeout(server: Faulty) -> None:

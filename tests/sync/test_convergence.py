@@ -6,7 +6,7 @@ Everything is drawn from one seed, so a failure comes again. The storm does the 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.sync.replicas import Collection, Replica
+from windlass.errors import StoreError
 from windlass.sync.engine import Postponed
 from windlass.sync.merge import latest, merge
 
@@ -32,11 +33,13 @@ POLICIES: dict[str, Any] = {
 class World:
     """Some replicas of one collection, and whoever edits them."""
 
-    def __init__(self, folder: Path, seed: int, *, count: int, policy: Any, **traits: bool) -> None:
+    def __init__(
+        self, place: Callable[[int], str], seed: int, *, count: int, policy: Any, **traits: bool
+    ) -> None:
         self.chance = random.Random(seed)
         self.collection = Collection(**traits)
         self.replicas = [
-            Replica(folder / f"{number}.db", self.collection, on_conflict=policy, page_size=3)
+            Replica(place(number), self.collection, on_conflict=policy, page_size=3)
             for number in range(count)
         ]
         self.steps = 0
@@ -63,10 +66,9 @@ class World:
             case 2:
                 one.do("UPDATE tasks SET title = ?, note = ? WHERE id = ?", f"title {text}", text, key)
             case _:
-                one.do(
-                    "INSERT INTO tasks VALUES (?, ?, 0, ?) ON CONFLICT DO UPDATE SET title = excluded.title",
-                    key, f"title {text}", text,
-                )  # fmt: skip
+                new = "INSERT INTO tasks VALUES (?, ?, 0, ?)"
+                over = "ON CONFLICT (id) DO UPDATE SET title = excluded.title"
+                one.do(f"{new} {over}", key, f"title {text}", text)
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
@@ -74,7 +76,8 @@ class World:
             one = self.chance.choice(self.replicas)
             for sync in (one.push, one.pull):
                 if self.chance.random() < 0.6:
-                    with suppress(Postponed):
+                    # Cut off from its server, or from its own database.
+                    with suppress(Postponed, StoreError):
                         sync()
             one.clock.advance(f"{self.chance.randrange(1, 900)}s")
 
@@ -98,6 +101,11 @@ class World:
             one.close()
 
 
+def files(folder: Path) -> Callable[[int], str]:
+    """A database file for each replica."""
+    return lambda number: str(folder / f"{number}.db")
+
+
 @pytest.fixture
 def worlds() -> Iterator[list[World]]:
     made: list[World] = []
@@ -109,10 +117,15 @@ def worlds() -> Iterator[list[World]]:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("seed", range(2))
 def test_replicas_converge(worlds: list[World], tmp_path: Path, seed: int, policy: str) -> None:
-    world = World(tmp_path, seed, count=3 + seed % 3, policy=POLICIES[policy])
+    world = World(files(tmp_path), seed, count=3 + seed % 3, policy=POLICIES[policy])
     worlds.append(world)
     world.run(60)
     world.drain()
+    agrees(world)
+
+
+def agrees(world: World) -> None:
+    """All that was said to be equal is, and each change had one effect."""
     expected = {key: {"done": 0, "note": None, **row} for key, row in world.collection.alive().items()}
     for one in world.replicas:
         assert one.rows() == expected
@@ -124,7 +137,7 @@ def test_replicas_converge(worlds: list[World], tmp_path: Path, seed: int, polic
 def test_replicas_converge_where_the_server_keeps_no_tombstones(
     worlds: list[World], tmp_path: Path, seed: int
 ) -> None:
-    world = World(tmp_path, 100 + seed, count=3, policy="client", tombstones=False)
+    world = World(files(tmp_path), 100 + seed, count=3, policy="client", tombstones=False)
     worlds.append(world)
     world.run(60)
     world.drain()
@@ -132,3 +145,50 @@ def test_replicas_converge_where_the_server_keeps_no_tombstones(
         one.pull(sweep_all=True)
     for one in world.replicas:
         assert set(one.rows()) == set(world.collection.alive())
+
+
+# ── on PostgreSQL ──────────────────────────────────────────────────────────────────────────────────
+END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+
+
+def cut_off(world: World, one: Replica, share: float) -> list[str]:
+    """Ends the replica's own connections now and then: before a request, and before and after each write."""
+    cut: list[str] = []
+
+    def perhaps(where: str) -> None:
+        if world.flaky and world.chance.random() < share:
+            one.db.execute(END_OTHERS)
+            cut.append(where)
+
+    def around(name: str) -> None:
+        verb = getattr(one.store.ledger, name)
+
+        def call(*args: Any, **more: Any) -> Any:
+            perhaps(f"before {name}")
+            done = verb(*args, **more)
+            perhaps(f"after {name}")
+            return done
+
+        setattr(one.store.ledger, name, call)
+
+    for name in ("write", "write_new", "seal_batch", "settle_batch"):
+        around(name)
+    one.wire.before = perhaps
+    return cut
+
+
+@pytest.mark.slow
+def test_replicas_on_postgresql_converge_whatever_is_cut(
+    worlds: list[World], postgres_ready_urls: Callable[[], str]
+) -> None:
+    """A holder that lost its connection holds nothing any more, and what it had begun is found again."""
+    world = World(lambda _: postgres_ready_urls(), 1, count=3, policy=POLICIES["merge"])
+    worlds.append(world)
+    cut = [cut_off(world, one, 0.07) for one in world.replicas]
+    world.run(40)
+    world.drain()
+    assert len({where for told in cut for where in told}) >= 5, "it was cut in many places"
+    agrees(world)

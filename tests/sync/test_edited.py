@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import closing
+from typing import Any
 
 import pytest
 
+from tests.sync.databases import connected
 from windlass import Windlass
 from windlass.sync.handle import Resource
 from windlass.sync.remote import Accepted, Ask, Document, Outgoing, Page, Rejected, Verdict
@@ -35,23 +36,22 @@ class Picky:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
-    db.execute("CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, title TEXT)")
-    yield db
-    db.close()
+def db(database_url: str) -> Iterator[Any]:
+    with closing(connected(database_url)) as db:
+        db.execute("CREATE TABLE notes (id TEXT PRIMARY KEY NOT NULL, title TEXT)")
+        yield db
 
 
 @pytest.fixture
-def notes(tmp_path: Path, db: sqlite3.Connection) -> Iterator[Resource]:
-    app = Windlass(tmp_path / "app.db")
+def notes(database_url: str, db: Any) -> Iterator[Resource]:
+    app = Windlass(database_url)
     resource = app.sync.resource("notes", remote=Picky())
     app.sync.install()
     yield resource
     app.close()
 
 
-def test_an_edit_that_no_push_has_looked_at_is_pending(db: sqlite3.Connection, notes: Resource):
+def test_an_edit_that_no_push_has_looked_at_is_pending(db: Any, notes: Resource):
     db.execute("INSERT INTO notes VALUES ('a', 'tea')")
 
     (one,) = notes.pending()
@@ -60,7 +60,7 @@ def test_an_edit_that_no_push_has_looked_at_is_pending(db: sqlite3.Connection, n
     assert one.why == "is sent with the next push"
 
 
-def test_an_edit_of_what_is_pending_is_told_once_as_it_is_now(db: sqlite3.Connection, notes: Resource):
+def test_an_edit_of_what_is_pending_is_told_once_as_it_is_now(db: Any, notes: Resource):
     db.execute("INSERT INTO notes VALUES ('a', 'tea')")
     notes.push()
     db.execute("UPDATE notes SET title = 'green tea'")
@@ -72,9 +72,7 @@ def test_an_edit_of_what_is_pending_is_told_once_as_it_is_now(db: sqlite3.Connec
     ]
 
 
-def test_a_rejected_row_that_was_edited_since_is_pending_and_dead_no_more(
-    db: sqlite3.Connection, notes: Resource
-):
+def test_a_rejected_row_that_was_edited_since_is_pending_and_dead_no_more(db: Any, notes: Resource):
     db.execute("INSERT INTO notes VALUES ('a', '')")
     notes.push()
     assert [one.key for one in notes.dead()] == ["a"]
@@ -87,7 +85,7 @@ def test_a_rejected_row_that_was_edited_since_is_pending_and_dead_no_more(
     assert notes.pending() == []
 
 
-def test_a_rejected_row_that_was_written_as_it_was_stays_dead(db: sqlite3.Connection, notes: Resource):
+def test_a_rejected_row_that_was_written_as_it_was_stays_dead(db: Any, notes: Resource):
     db.execute("INSERT INTO notes VALUES ('a', '')")
     notes.push()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from tests.service.waiting import until
+from tests.sync.databases import connected
 from tests.sync.replicas import Collection, Wire
 from tests.sync.servers.store import StoreServer
 from windlass.app import Windlass
@@ -21,8 +20,8 @@ from windlass.sync.rest import RestRemote
 
 
 @pytest.mark.parametrize("kind", ["sse", "poll"])
-def test_what_someone_else_writes_arrives_when_the_server_says_so(tmp_path: Path, kind: str) -> None:
-    with StoreServer() as server, closing(sqlite3.connect(tmp_path / "app.db")) as db:
+def test_what_someone_else_writes_arrives_when_the_server_says_so(database_url: str, kind: str) -> None:
+    with StoreServer() as server, closing(connected(database_url)) as db:
         db.execute("CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT)")
         remote = RestRemote(
             f"{server.url}/tasks",
@@ -32,21 +31,21 @@ def test_what_someone_else_writes_arrives_when_the_server_says_so(tmp_path: Path
             version=ETag(field="version"),
             deleted=Field("deleted"),
         )
-        app = Windlass(tmp_path / "app.db")
+        app = Windlass(database_url)
         live = Live("/_events") if kind == "sse" else Live("/_poll", kind="poll")
         tasks = app.sync.resource("tasks", remote=remote, live=live)
         with app.running(threads=2):
             until(lambda: tasks.status().last_pull)
             server.shelf.edit("tasks", "7", title="tea")
-            until(lambda: db.execute("SELECT title FROM tasks").fetchall() == [("tea",)])
-        assert db.execute("SELECT id FROM tasks").fetchall() == [("7",)]
+            until(lambda: [row[0] for row in db.execute("SELECT title FROM tasks")] == ["tea"])
+        assert [row[0] for row in db.execute("SELECT id FROM tasks")] == ["7"]
         until(lambda: server.streams == 0)
         app.close()
 
 
-def test_only_what_speaks_http_can_be_listened_to(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
-    with closing(sqlite3.connect(tmp_path / "app.db")) as db:
+def test_only_what_speaks_http_can_be_listened_to(database_url: str) -> None:
+    app = Windlass(database_url)
+    with closing(connected(database_url)) as db:
         db.execute("CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT)")
     app.sync.resource("tasks", remote=Wire(Collection()), live="/_events")
     with pytest.raises(ConfigError, match="live= takes a RestRemote"):

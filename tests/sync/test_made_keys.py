@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,8 @@ def collection() -> Collection:
 
 
 @pytest.fixture
-def replica(tmp_path: Path, collection: Collection) -> Iterator[Replica]:
-    with closing(Replica(tmp_path / "app.db", collection, schema=SCHEMA, ids="server")) as replica:
+def replica(database_url: str, collection: Collection) -> Iterator[Replica]:
+    with closing(Replica(database_url, collection, schema=SCHEMA, ids="server")) as replica:
         replica.pull()
         yield replica
 

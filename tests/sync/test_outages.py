@@ -22,6 +22,7 @@ from tests.sync.servers.proxy import Proxy
 from windlass.clock import SystemClock
 from windlass.demo.server.store import StoreServer
 from windlass.events import SyncFailed, SyncFailing, SyncRecovered
+from windlass.store.postgres.location import is_postgres
 from windlass.sync.auth import bearer
 from windlass.sync.engine import Postponed
 from windlass.sync.secrets import env
@@ -113,13 +114,13 @@ def fail(one: Program) -> int:
 
 # ── what people see ────────────────────────────────────────────────────────────────────────────────
 def test_a_rejected_row_is_shown_with_the_servers_words_and_edit_and_retry_works(
-    store: StoreServer, tmp_path: Path
+    store: StoreServer, tmp_path: Path, database_url: str
 ):
     def check(_collection: str, document: dict[str, Any]) -> str | None:
         return None if document.get("title") else "A task needs a title of at least one letter."
 
     store.shelf.checks.append(check)
-    with Program(tmp_path, store.url) as ada:
+    with Program(tmp_path, store.url, database=database_url) as ada:
         ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL), ('2', '', 0, NULL), ('3', 'jam', 0, NULL)")
 
         ada.tasks.push()
@@ -146,16 +147,27 @@ def test_a_rejected_row_is_shown_with_the_servers_words_and_edit_and_retry_works
         assert ada.titles() == {"1": "tea", "2": "milk", "3": "jam"}
 
 
-def test_an_edit_by_the_sqlite3_shell_reaches_the_server_while_the_service_runs(
-    store: StoreServer, tmp_path: Path
+def typed(database: str, sql: str) -> None:
+    """Runs a statement in the database's own shell, which knows nothing of Windlass."""
+    if is_postgres(database):
+        from tests.postgres.programs import MAIN, programs
+
+        programs(MAIN).run("psql", "--no-psqlrc", "--quiet", database, "--command", sql)
+    else:
+        subprocess.run(["sqlite3", "-cmd", ".timeout 5000", database, sql], check=True, timeout=20)
+
+
+def test_an_edit_by_the_databases_shell_reaches_the_server_while_the_service_runs(
+    store: StoreServer, tmp_path: Path, database_url: str
 ):
     """The goal is 300 ms on an idle machine; what it took here is printed."""
-    with Program(tmp_path, store.url, clock=SystemClock()) as ada, ada.app.running(threads=2):
+    program = Program(tmp_path, store.url, clock=SystemClock(), database=database_url)
+    with program as ada, ada.app.running(threads=2):
         until(lambda: ada.tasks.status().last_pull)
         took_ms: list[float] = []
         for number in range(5):
             sql = f"INSERT INTO tasks (id, title) VALUES ('{number}', 'typed by hand')"
-            subprocess.run(["sqlite3", "-cmd", ".timeout 5000", ada.path, sql], check=True, timeout=20)
+            typed(database_url, sql)
             committed = time.monotonic()
             until(lambda: len(store.shelf.documents("tasks")) > len(took_ms))
             took_ms.append(1000 * (time.monotonic() - committed))

@@ -43,10 +43,12 @@ def keys(store: StoreServer) -> list[str]:
 
 
 # ── the cursor ─────────────────────────────────────────────────────────────────────────────────────
-def test_the_cursor_is_not_ahead_of_what_was_applied(store: StoreServer, proxy: Proxy, tmp_path: Path):
+def test_the_cursor_is_not_ahead_of_what_was_applied(
+    store: StoreServer, proxy: Proxy, tmp_path: Path, database_url: str
+):
     """PouchDB #1240: a replication that was cut had moved its checkpoint past documents it never wrote."""
     store.shelf.fill("tasks", ((f"{number}", {"title": f"task {number}"}) for number in range(10)))
-    with Program(tmp_path, proxy.url, page_size=3) as ada:
+    with Program(tmp_path, proxy.url, page_size=3, database=database_url) as ada:
         ledger = ada.app.store.ledger
         proxy.script("none", "none", "cut", "cut")
 
@@ -82,14 +84,16 @@ class LateCommits:
         return True
 
 
-def test_a_row_that_was_numbered_first_and_committed_last_is_not_passed_over(tmp_path: Path):
+def test_a_row_that_was_numbered_first_and_committed_last_is_not_passed_over(
+    tmp_path: Path, database_url: str
+):
     """airbyte #9668: the cursor was past a row whose transaction began earlier and was committed later."""
     with Faulty() as server:
         listed = LateCommits(server)
         cursor = Timestamp(parameter="since", field="at", overlap="5s")
         remote = {"cursor": cursor, "page": OnePage(), "rows": None, "limit_parameter": None, "version": None}
         listed.rows = [{"id": "2", "title": "second", "at": "2026-01-01T00:00:02Z"}]
-        with Program(tmp_path, server.url, remote=remote) as ada:
+        with Program(tmp_path, server.url, remote=remote, database=database_url) as ada:
             ada.tasks.pull()
             listed.rows.append({"id": "1", "title": "first, late", "at": "2026-01-01T00:00:01Z"})
 
@@ -98,7 +102,7 @@ def test_a_row_that_was_numbered_first_and_committed_last_is_not_passed_over(tmp
             assert ada.titles() == {"1": "first, late", "2": "second"}
 
 
-def test_rows_out_of_the_cursors_order_end_a_pull_rather_than_move_it(tmp_path: Path):
+def test_rows_out_of_the_cursors_order_end_a_pull_rather_than_move_it(tmp_path: Path, database_url: str):
     """airbyte #9668, the other way: a server that numbers rows and lists them in another order."""
     with Faulty() as server:
         server.canned["/tasks"] = (
@@ -106,7 +110,7 @@ def test_rows_out_of_the_cursors_order_end_a_pull_rather_than_move_it(tmp_path: 
             b'[{"id": "a", "seq": 7},{"id":"b","seq":3}]'
         )
         remote = {"cursor": Serial("after", "seq"), "page": OnePage(), "rows": None, "version": None}
-        with Program(tmp_path, server.url, remote=remote) as ada:
+        with Program(tmp_path, server.url, remote=remote, database=database_url) as ada:
             with pytest.raises(Postponed, match="in the order of seq"):
                 ada.tasks.pull()
 
@@ -115,9 +119,9 @@ def test_rows_out_of_the_cursors_order_end_a_pull_rather_than_move_it(tmp_path: 
 
 
 # ── sent once ──────────────────────────────────────────────────────────────────────────────────────
-def test_an_edit_during_its_own_upload_is_not_lost(store: StoreServer, tmp_path: Path):
+def test_an_edit_during_its_own_upload_is_not_lost(store: StoreServer, tmp_path: Path, database_url: str):
     """WatermelonDB #1374: what was edited while a push was under way was marked as synced with it."""
-    with Program(tmp_path, store.url) as ada:
+    with Program(tmp_path, store.url, database=database_url) as ada:
         titles = iter(["green tea", "black tea"])
 
         def edit(_collection: str, _document: dict[str, Any]) -> None:
@@ -136,10 +140,11 @@ def test_an_edit_during_its_own_upload_is_not_lost(store: StoreServer, tmp_path:
 
 
 def test_two_programs_that_push_one_database_send_nothing_twice(
-    store: StoreServer, proxy: Proxy, tmp_path: Path
+    store: StoreServer, proxy: Proxy, tmp_path: Path, database_url: str
 ):
     """background_fetch #248: two wake-ups at once uploaded the same records twice."""
-    with Program(tmp_path, proxy.url) as ada, Program(tmp_path, proxy.url) as twin:
+    made = [Program(tmp_path, proxy.url, database=database_url) for _ in range(2)]
+    with made[0] as ada, made[1] as twin:
         ada.db.executemany("INSERT INTO tasks VALUES (?, 'tea', 0, NULL)", [(f"{n}",) for n in range(20)])
         proxy.rates, proxy.delay_s = {"delay": 1.0}, 0.01
         refused: list[ResourceBusy] = []
@@ -194,31 +199,33 @@ class Crashing:
 
 
 @pytest.mark.parametrize("dedupes", [True, False])
-def test_a_crash_at_any_step_of_an_upload_leaves_nothing_stuck(dedupes: bool, tmp_path: Path):
+def test_a_crash_at_any_step_of_an_upload_leaves_nothing_stuck(
+    store: StoreServer, dedupes: bool, tmp_path: Path, database_url: str
+):
     """PowerSync core #162: a crash around the upload left a queue that nothing could empty."""
+    how: dict[str, Any] = {"remote": {"dedupes": dedupes}, "database": database_url}
     for at in range(1, 100):
-        with StoreServer() as store:
-            settings = {"dedupes": dedupes}
-            store.shelf.edit("tasks", "2", title="milk")
-            store.shelf.edit("tasks", "3", title="jam")
-            folder = tmp_path / str(at)
-            crashed = False
-            with Program(folder, store.url, remote=settings) as ada:
-                ada.tasks.pull()
-                ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL)")
-                ada.do("UPDATE tasks SET title = 'oat milk' WHERE id = '2'")
-                ada.do("DELETE FROM tasks WHERE id = '3'")
-                crashing = Crashing(ada, at)
-                try:
-                    ada.tasks.push()
-                except Crash:
-                    crashed = True
-            with Program(folder, store.url, remote=settings) as again:
-                again.sync()
-                assert again.queue() == []
-                assert again.titles() == {"1": "tea", "2": "oat milk"}
-            done = [(effect.op, effect.id) for effect in store.shelf.effects[2:]]
-            assert sorted(done) == [("delete", "3"), ("patch", "2"), ("put", "1")], f"crashed at step {at}"
+        new, edited, deleted = (f"{at}-{name}" for name in ("new", "edited", "deleted"))
+        store.shelf.edit("tasks", edited, title="milk")
+        store.shelf.edit("tasks", deleted, title="jam")
+        before, crashed = len(store.shelf.effects), False
+        with Program(tmp_path, store.url, **how) as ada:
+            ada.tasks.pull()
+            ada.do("INSERT INTO tasks VALUES (?, 'tea', 0, NULL)", new)
+            ada.do("UPDATE tasks SET title = 'oat milk' WHERE id = ?", edited)
+            ada.do("DELETE FROM tasks WHERE id = ?", deleted)
+            crashing = Crashing(ada, at)
+            try:
+                ada.tasks.push()
+            except Crash:
+                crashed = True
+        with Program(tmp_path, store.url, **how) as again:
+            again.sync()
+            assert again.queue() == []
+            titles = {key: title for key, title in again.titles().items() if key.startswith(f"{at}-")}
+            assert titles == {new: "tea", edited: "oat milk"}
+        done = [(effect.op, effect.id) for effect in store.shelf.effects[before:]]
+        assert sorted(done) == [("delete", deleted), ("patch", edited), ("put", new)], f"crashed at step {at}"
         if not crashed:
             assert crashing.steps >= 10
             return
@@ -226,9 +233,11 @@ def test_a_crash_at_any_step_of_an_upload_leaves_nothing_stuck(dedupes: bool, tm
 
 
 # ── one row, and the others ────────────────────────────────────────────────────────────────────────
-def test_a_row_that_the_server_never_takes_holds_up_no_other(store: StoreServer, tmp_path: Path):
+def test_a_row_that_the_server_never_takes_holds_up_no_other(
+    store: StoreServer, tmp_path: Path, database_url: str
+):
     """Brick #393, #527: the first failing request blocked the queue behind it, for ever."""
-    with Program(tmp_path, store.url, max_attempts=3) as ada:
+    with Program(tmp_path, store.url, max_attempts=3, database=database_url) as ada:
         for number in range(10):
             ada.do("INSERT INTO tasks VALUES (?, 'tea', 0, NULL)", f"{number}")
         store.plan(500, method="PUT", path="/tasks/0", times=100)
@@ -260,12 +269,13 @@ class Hanging:
         return False
 
 
-def test_a_stop_ends_a_request_under_way(tmp_path: Path):
+def test_a_stop_ends_a_request_under_way(tmp_path: Path, database_url: str):
     """Brick #643: stopping the queue left a request running, which then answered to nobody."""
     remote, grace_s = {"timeouts": None}, 0.4
     with Faulty() as server:
         hanging, url = Hanging(server), f"{server.url}/hanging"
-        with Program(tmp_path, url, clock=SystemClock(), remote=remote, settings={"grace": grace_s}) as ada:
+        how: dict[str, Any] = {"clock": SystemClock(), "settings": {"grace": grace_s}}
+        with Program(tmp_path, url, remote=remote, database=database_url, **how) as ada:
             ada.do("INSERT INTO tasks VALUES ('1', 'tea', 0, NULL)")
             with ada.app.running(threads=2):
                 until(lambda: server.asked)
@@ -277,9 +287,10 @@ def test_a_stop_ends_a_request_under_way(tmp_path: Path):
             assert ada.tasks.status().state == "idle", "that we stop says nothing about the server"
 
 
-def test_a_request_that_takes_too_long_is_over_for_the_server_too(tmp_path: Path):
+def test_a_request_that_takes_too_long_is_over_for_the_server_too(tmp_path: Path, database_url: str):
     """Brick #643, without a stop."""
-    with Faulty() as server, Program(tmp_path, f"{server.url}/hanging", remote={"timeouts": SHORT}) as ada:
+    how: dict[str, Any] = {"remote": {"timeouts": SHORT}, "database": database_url}
+    with Faulty() as server, Program(tmp_path, f"{server.url}/hanging", **how) as ada:
         hanging = Hanging(server)
 
         with pytest.raises(Postponed):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.service.waiting import until
+from tests.sync.databases import connected
 from tests.sync.replicas import TASKS, Collection, Wire
 from windlass import Constraints, Windlass
 from windlass.errors import ConfigError
@@ -22,7 +21,7 @@ from windlass.testing import FakeDevice, ManualClock, drain
 class Site:
     """A program with one synced table, its network, and the remote at its other end."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.watching: list[Returning] = []
 
         def watch(*given: Any, **more: Any) -> Returning:
@@ -32,8 +31,8 @@ class Site:
         monkeypatch.setattr("windlass.sync.manager.Returning", watch)
         self.device = FakeDevice()
         # What waits for a time of this clock waits for ever.
-        self.app = Windlass(folder / "app.db", clock=ManualClock(), device=self.device)
-        self.db = sqlite3.connect(folder / "app.db", isolation_level=None)
+        self.app = Windlass(database, clock=ManualClock(), device=self.device)
+        self.db = connected(database)
         self.db.execute(TASKS)
         self.collection = Collection()
         self.wire = Wire(self.collection)
@@ -54,8 +53,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    with closing(Site(tmp_path, monkeypatch)) as site:
+def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with closing(Site(database_url, monkeypatch)) as site:
         yield site
 
 

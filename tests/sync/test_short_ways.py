@@ -24,12 +24,19 @@ from windlass.change import (
     Table,
 )
 from windlass.errors import BadResponse
-from windlass.store.sqlite.ledger.values import encode, encode_each, encode_table
-from windlass.sync.answers import Reading
+from windlass.store.relational.ledger.values import (
+    decode_columns,
+    encode,
+    encode_columns,
+    encode_each,
+    encode_table,
+)
+from windlass.sync.answers import Reading, verdict_of, verdicts_of
 from windlass.sync.mapping import Mapper, Unmappable
 from windlass.sync.merge import Policy
 from windlass.sync.pending import Limits, carried_out
-from windlass.sync.places import ETag, Field, FieldVersion, Version
+from windlass.sync.places import ETag, Field, FieldVersion, Header, Version
+from windlass.sync.postgrest import PostgrestRemote
 from windlass.sync.reconcile import (
     Took,
     fold,
@@ -42,9 +49,11 @@ from windlass.sync.reconcile import (
     settle,
     took_idle,
 )
-from windlass.sync.remote import Document
+from windlass.sync.remote import Document, Outgoing
 from windlass.sync.reply import Reply
+from windlass.sync.rest import RestRemote
 from windlass.sync.tabulating import new_rows
+from windlass.sync.updating import updates_of
 
 LIMITS = Limits(key=("id",))
 NUMBERS = st.sampled_from([0, 1, -1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 0.0, -0.0, 1.5, True, False])
@@ -194,6 +203,76 @@ def test_a_page_is_read_as_its_rows_are(version: Version | None, page: list[dict
     assert outcome(lambda: reading.documents(page, reply)) == outcome(
         lambda: [reading.document(row, reply) for row in page]
     )
+
+
+ITEMS = st.sampled_from(["7", "a", "ä", "a/b", "", None, "."])
+CHANGES = st.builds(
+    Outgoing,
+    key=st.just("k"),
+    op=st.sampled_from(["update"] * 6 + ["insert", "delete"]),
+    mutation_id=st.sampled_from(["m1", "m2"]),
+    remote_id=ITEMS,
+    changed=st.just({"title": "tea"}),
+    document=st.just({"title": "tea", "done": 0}),
+    base_version=st.sampled_from(['"1"', 'W/"1"', "1", None]),
+)
+REMOTES = {
+    "etag": RestRemote("https://example.com/tasks", version=ETag(field="rev"), dedupes=True, wrap="data"),
+    "field": RestRemote("https://example.com/tasks", version=Field("rev"), update="PUT"),
+    "header": RestRemote("https://example.com/tasks/", version=Header("Rev"), item="{id}.json"),
+    "query": PostgrestRemote("https://example.com/tasks", id="id"),
+    "none": RestRemote("https://example.com/tasks", item_headers={"Prefer": "minimal"}),
+}
+
+
+@pytest.mark.parametrize("name", REMOTES)
+@given(changes=st.lists(CHANGES, min_size=1, max_size=4))
+def test_updates_become_the_requests_that_each_becomes(name: str, changes: list[Outgoing]) -> None:
+    remote = REMOTES[name]
+    updates = updates_of(remote, remote.reading.version)
+    assert updates is not None
+    made = updates.requests(changes)
+    assert made is None or made == [remote.request_of(one) for one in changes]
+    plain = [one._replace(op="update", remote_id="7", base_version='"1"') for one in changes]
+    assert updates.requests(plain) == [remote.request_of(one) for one in plain]
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["ETag", "etag", "Content-Type", "Retry-After"]),
+    st.sampled_from(['"2"', "", "text/html"]),
+    max_size=3,
+)
+REPLIES = st.builds(
+    Reply,
+    st.sampled_from([200, 200, 200, 204, 201, 404, 409, 412, 503]),
+    HEADERS,
+    st.sampled_from([b"", b"", b'{"rev": 3}', b"[", b"<html>"]),
+)
+
+
+@pytest.mark.parametrize("version", [None, ETag(field="rev"), ETag(), FieldVersion(Field("rev"))], ids=repr)
+@given(told=st.lists(st.tuples(CHANGES, REPLIES), max_size=4), statuses=st.sampled_from([{}, {200: "stale"}]))
+def test_answers_are_judged_together_as_one_by_one(
+    version: Version | None, told: list[tuple[Outgoing, Reply]], statuses: Any
+) -> None:
+    reading = Reading(id=Field("id"), version=version)
+    changes, replies = [one for one, _ in told], [one for _, one in told]
+    expected = [verdict_of(change, reply, reading, statuses) for change, reply in told]
+    assert repr(verdicts_of(changes, replies, reading, statuses)) == repr(expected)
+
+
+@pytest.mark.parametrize("names", [("id", "ti-tle"), ('"', "\\")], ids=repr)
+@given(rows=st.lists(st.tuples(KEPT, KEPT), max_size=5))
+def test_columns_are_written_and_read_as_the_rows_that_they_are(
+    names: tuple[str, ...], rows: list[tuple[Any, ...]]
+) -> None:
+    columns = list(zip(*rows, strict=True)) or [(), ()]
+    texts = encode_columns(names, columns)
+    assert texts == [encode(dict(zip(names, row, strict=True))) for row in rows]
+    if rows:
+        assert [tuple(column) for column in decode_columns(names, f"[{','.join(texts)}]") or ()] == columns
+        assert decode_columns((*names, "more"), f"[{','.join(texts)}]") is None
+        assert decode_columns(names[:1], f"[{','.join(texts)}]") is None
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(FIELDS), KEPT, max_size=4), max_size=5))

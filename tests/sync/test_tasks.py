@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.sync.databases import connected, moment
 from tests.sync.replicas import TASKS, Collection, Wire
 from windlass import Windlass
 from windlass.sync.handle import Resource
@@ -22,26 +22,26 @@ def collection() -> Collection:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    with closing(Windlass(tmp_path / "app.db")) as app:
+def app(database_url: str) -> Iterator[Windlass]:
+    with closing(Windlass(database_url)) as app:
         yield app
 
 
 @pytest.fixture
-def db(app: Windlass, tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(tmp_path / "app.db", isolation_level=None)) as connection:
+def db(app: Windlass, database_url: str) -> Iterator[Any]:
+    with closing(connected(database_url)) as connection:
         connection.execute(TASKS)
         yield connection
 
 
 @pytest.fixture
-def tasks(app: Windlass, db: sqlite3.Connection, collection: Collection) -> Resource:
+def tasks(app: Windlass, db: Any, collection: Collection) -> Resource:
     # Without a debounce: what is put off by it is not due yet when the queue is drained.
     return app.sync.resource("tasks", remote=Wire(collection), on_conflict="ask", debounce="0s")
 
 
 def test_what_a_person_decided_is_pushed_without_another_edit(
-    app: Windlass, db: sqlite3.Connection, tasks: Resource, collection: Collection
+    app: Windlass, db: Any, tasks: Resource, collection: Collection
 ) -> None:
     collection.put("1", title="coffee")
     db.execute("INSERT INTO tasks (id, title) VALUES ('1', 'tea')")
@@ -53,7 +53,7 @@ def test_what_a_person_decided_is_pushed_without_another_edit(
 
 
 def test_an_edit_that_only_a_pull_has_read_is_pushed(
-    app: Windlass, db: sqlite3.Connection, tasks: Resource, collection: Collection
+    app: Windlass, db: Any, tasks: Resource, collection: Collection
 ) -> None:
     collection.put("1", title="coffee", note="black")
     drain(app)
@@ -66,7 +66,7 @@ def test_an_edit_that_only_a_pull_has_read_is_pushed(
 
 
 def test_a_source_that_is_asked_again_and_again_writes_nothing(
-    app: Windlass, db: sqlite3.Connection, tasks: Resource
+    app: Windlass, db: Any, tasks: Resource
 ) -> None:
     """A commit for nothing rings the bell, and the ring asks again: a loop without a pause, also offline."""
     db.execute("INSERT INTO tasks (id, title) VALUES ('1', 'tea')")
@@ -74,14 +74,14 @@ def test_a_source_that_is_asked_again_and_again_writes_nothing(
     source.look()
     keys = [job.key for job in app.jobs.list()]
     assert sorted(keys) == [PULL, PUSH]
-    before = db.execute("PRAGMA data_version").fetchone()
+    before = moment(db)
     for _ in range(5):
         source.look()
-    assert db.execute("PRAGMA data_version").fetchone() == before
+    assert moment(db) == before
 
 
 def test_who_waited_for_a_row_is_looked_at_again_after_a_push_that_looked_before(
-    app: Windlass, db: sqlite3.Connection, tasks: Resource
+    app: Windlass, db: Any, tasks: Resource
 ) -> None:
     """A push of the children, which found their parents unsent, was still at its end when those had gone."""
     made: list[tuple[int, bool]] = []

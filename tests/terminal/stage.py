@@ -60,6 +60,12 @@ class Stage:
         rows = range(lists[place].row_count) if lists else ()
         return [str(lists[place].get_row_at(row)[0]) for row in rows]
 
+    def states(self) -> dict[str, str]:
+        """The last cell of each line of the list on show, by its first one: keys act on what is shown."""
+        [shown, *_] = [one for one in self.window.screen.query(Listing) if one.is_on_screen]
+        rows = [shown.get_row_at(row) for row in range(shown.row_count)]
+        return {str(row[0]): str(row[-1]) for row in rows}
+
 
 def play(
     app: Windlass,

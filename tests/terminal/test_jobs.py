@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from pathlib import Path
+
+import pytest
 
 from tests.terminal.stage import Stage, play
 from windlass import Windlass
@@ -131,9 +132,10 @@ def test_all_that_match_are_cancelled_after_their_number_is_seen(app: Windlass) 
     assert [job.id for job in app.jobs.list(status="PENDING")] == [other.id]
 
 
-def test_the_window_stays_awake_while_an_action_waits_for_the_database(app: Windlass, home: Path) -> None:
+@pytest.mark.sqlite
+def test_the_window_stays_awake_while_an_action_waits_for_the_database(app: Windlass) -> None:
     failed = fail(app, "no such mailbox")
-    writer = sqlite3.connect(home / "jobs.db", isolation_level=None)
+    writer = sqlite3.connect(app.settings.database, isolation_level=None)
 
     async def story(here: Stage) -> None:
         await here.press("2")

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.alone
 
 
 @pytest.fixture
-def served(home: Path) -> Windlass:
+def served(home: Path, database_url: str) -> Windlass:
     """A program that a service can load."""
-    (home / "program.py").write_text(APP.replace('"jobs.db"', f'"{home}/jobs.db"'))
+    (home / "program.py").write_text(APP.replace("jobs.db", database_url))
     app = load_app(f"{home}/program.py:app")
     assert isinstance(app, Windlass)
     return app

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.cli.shelf import Shelf
-from tests.terminal.conftest import edit
+from tests.terminal.conftest import Edit
 from tests.terminal.stage import Stage, play
 from windlass import Windlass
 
@@ -34,6 +37,42 @@ def test_a_queue_is_paused_limited_and_resumed(app: Windlass) -> None:
     assert "queues.limits" in {entry.action for entry in app.audit.list().entries}
 
 
+@pytest.mark.sqlite
+def test_the_file_is_looked_at_and_copied(app: Windlass, home: Path) -> None:
+    app.enqueue("greet", {"name": "ada"})
+    (home / "app.db").chmod(0o644)
+
+    async def story(here: Stage) -> None:
+        await here.press("7")
+        await here.until_drawn(
+            "app.db", "of log", "free", "SQLite", "others may read the payloads", "chmod 600"
+        )
+        (home / "app.db").chmod(0o600)
+        await here.press("b")
+        await here.until_drawn("a copy of")
+        await here.until(lambda: len(here.listed()) == 1, "the copy is listed")
+
+    play(app, story, size=(120, 30))
+    [copy] = home.glob("app.db-backups/*.db")
+    with closing(Windlass(copy)) as there:
+        assert [job.payload for job in there.jobs.list()] == [{"name": "ada"}]
+    assert "storage.backup" in {entry.action for entry in app.audit.list().entries}
+
+
+def test_the_server_is_looked_at_and_says_how_it_is_copied(home: Path, postgres_ready_url: str) -> None:
+    app = Windlass(postgres_ready_url)
+
+    async def story(here: Stage) -> None:
+        await here.press("7")
+        await here.until_drawn("PostgreSQL", "connections", "its clock")
+        await here.until(lambda: "background_service_jobs" in here.listed(), "our tables are listed")
+        await here.press("b")
+        await here.until_drawn("pg_dump")
+
+    play(app, story, size=(120, 40))
+    app.close()
+
+
 def test_a_schedule_is_run_now_paused_and_looked_at(app: Windlass) -> None:
     app.schedules.add("nightly", job="greet", payload={"name": "ada"}, cron="30 2 * * *", tz="Europe/Zurich")
 
@@ -54,6 +93,7 @@ def test_a_schedule_is_run_now_paused_and_looked_at(app: Windlass) -> None:
         await here.until_drawn("schedule nightly")
         await here.press("escape")
         await here.until_gone("windlass schedules show nightly")
+        await here.until(lambda: here.states()["nightly"] == "paused", "the list says so")
         await here.press("p")
         await here.until(lambda: not app.schedules.list()[0].paused, "it goes on")
 
@@ -88,9 +128,9 @@ def test_a_conflict_shows_three_sides_and_is_settled_after_a_second_yes(
     assert shelf.documents["1"] == {"id": 1, "title": "green tea", "done": 0, "stars": 4}
 
 
-def test_a_conflict_is_settled_column_by_column(synced: Windlass, shelf: Shelf) -> None:
+def test_a_conflict_is_settled_column_by_column(synced: Windlass, shelf: Shelf, edit: Edit) -> None:
     notes = synced.sync["notes"]
-    edit(Path.cwd(), "UPDATE notes SET title = 'white tea', stars = 2 WHERE id = 1")
+    edit("UPDATE notes SET title = 'white tea', stars = 2 WHERE id = 1")
 
     async def story(here: Stage) -> None:
         await here.press("5", "tab")
@@ -119,7 +159,7 @@ def test_a_conflict_is_settled_column_by_column(synced: Windlass, shelf: Shelf) 
     assert (shelf.documents["1"]["title"], shelf.documents["1"]["stars"]) == ("oolong", 4)
 
 
-def test_a_choice_that_its_column_cannot_keep_settles_nothing(synced: Windlass) -> None:
+def test_a_choice_that_its_column_cannot_keep_settles_nothing(synced: Windlass, edit: Edit) -> None:
     notes = synced.sync["notes"]
 
     async def story(here: Stage) -> None:
@@ -131,7 +171,7 @@ def test_a_choice_that_its_column_cannot_keep_settles_nothing(synced: Windlass) 
         await here.until(lambda: here.listed() == ["title"], "the column is listed")
         await here.press("m")
         await here.until_drawn("every column is chosen")
-        edit(Path.cwd(), "UPDATE notes SET title = 'mint tea' WHERE id = 1")
+        edit("UPDATE notes SET title = 'mint tea' WHERE id = 1")
         await here.until_drawn("edited meanwhile", "1 of 1 to choose", "mint tea")
         await here.press("escape", "escape")
 
@@ -139,9 +179,9 @@ def test_a_choice_that_its_column_cannot_keep_settles_nothing(synced: Windlass) 
     assert len(notes.conflicts()) == 1
 
 
-def test_more_than_the_oldest_fifty_are_shown_by_a_key(synced: Windlass) -> None:
+def test_more_than_the_oldest_fifty_are_shown_by_a_key(synced: Windlass, edit: Edit) -> None:
     for row in range(100, 160):
-        edit(Path.cwd(), f"INSERT INTO notes VALUES ({row}, 'a bad one', 0, 3)")
+        edit(f"INSERT INTO notes VALUES ({row}, 'a bad one', false, 3)")
     notes = synced.sync["notes"]
     notes.push()
     assert notes.status().failed == 61
@@ -226,7 +266,7 @@ def test_the_overview_looks_further_back_and_groups_what_ran(app: Windlass) -> N
         await here.press("b")
         await here.until(lambda: here.listed() == ["mail", "default"], "and by queue")
         await here.press("r", "enter")
-        await here.until_drawn("2 jobs match queue:mail")
+        await here.until_drawn("jobs match queue:mail", "hello ada", "hello bob")
         await here.press("1", "b")
         await here.until(lambda: set(here.listed()) == {str(job.id) for job in (*done, failed)}, "the jobs")
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,7 +68,9 @@ def populated(folder: Path) -> Windlass:
     return app
 
 
-def fuzz(site: Dashboard, requests: int, start: int = 0) -> Report:
+def fuzz(
+    site: Dashboard, requests: int, start: int = 0, tell: Callable[[str], None] = lambda line: None
+) -> Report:
     """So many requests, at least one for each operation; raises on the first that is answered wrongly."""
     statuses: Counter[int] = Counter()
     refused = 0
@@ -80,6 +82,7 @@ def fuzz(site: Dashboard, requests: int, start: int = 0) -> Report:
         each = -(-requests // len(operations))
         for operation in operations:
             refused += _one(client, operation, each, start, statuses)
+            tell(f"{sum(statuses.values()):,} after {operation.method.upper()} {operation.path}")
     return Report(sum(statuses.values()), len(operations), statuses, refused)
 
 
@@ -145,7 +148,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     with serving() as site:
-        report = fuzz(site, chosen.requests, chosen.seed)
+        report = fuzz(site, chosen.requests, chosen.seed, lambda line: print(line, flush=True))
     told = ", ".join(f"{status}: {count:,}" for status, count in sorted(report.statuses.items()))
     print(f"{report.requests:,} requests to {report.operations} operations: {told}")
     print(f"{report.without_token:,} asked again without a token, none answered")

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Browser, Page
 
@@ -22,6 +23,7 @@ from tests.web.stage import NARROW, WIDE, Stage, Visit, browsing, settled, stage
 from windlass import Windlass
 
 EMPTY = ("", "jobs", "run", "queues", "schedules", "sync", "workers", "storage", "service", "audit")
+ALIKE = "PermanentError: … is no picture: its header is torn"
 LOOKS = [
     (scheme, width, size) for scheme in ("light", "dark") for width, size in (("1440", WIDE), ("390", NARROW))
 ]
@@ -62,6 +64,7 @@ def pages(stage: Stage) -> dict[str, str]:
         "overview": "",
         "jobs": "jobs",
         "jobs-failed": "jobs?status=FAILED",
+        "jobs-alike": f"jobs?status=FAILED&key=resize_photo&like={quote(ALIKE)}",
         "jobs-none": "jobs?q=nothing-like-it",
         "job-failed": f"jobs/{one.get('resize_photo FAILED', 1)}",
         "job-waiting": f"jobs/{one.get('close_day PENDING', 1)}",

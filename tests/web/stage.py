@@ -28,12 +28,17 @@ WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 class Stage:
-    """A program with its processes: ``harbour``, unless it is another one."""
+    """A program with its processes: ``harbour``, unless it is another one.
 
-    def __init__(self, folder: Path, target: str = TARGET, **environment: str) -> None:
+    Its database is a file of the folder, or what ``url`` names.
+    """
+
+    def __init__(self, folder: Path, target: str = TARGET, url: str = "", **environment: str) -> None:
+        self.folder = folder
         self.database = folder / "harbour.db"
+        self.url = url or str(self.database)
         self.target = target
-        self.environment = {"PYTHONPATH": str(ROOT), **environment, "HARBOUR_DB": str(self.database)}
+        self.environment = {"PYTHONPATH": str(ROOT), **environment, "HARBOUR_DB": self.url}
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self._listener: threading.Thread | None = None
         self.origin = ""
@@ -93,8 +98,8 @@ class Stage:
 
     def _start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE if name == "dashboard" else subprocess.DEVNULL
-        command = [sys.executable, "-m", "windlass.cli", *arguments, "--db", str(self.database)]
-        log = (self.database.parent / f"{name}.log").open("a")
+        command = [sys.executable, "-m", "windlass.cli", *arguments, "--db", self.url]
+        log = (self.folder / f"{name}.log").open("a")
         process = subprocess.Popen(
             command, cwd=ROOT, env=self.surroundings(), stdout=pipe, stderr=log, text=True
         )

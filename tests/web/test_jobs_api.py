@@ -20,8 +20,8 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db")
+def app(database_url: str) -> Iterator[Windlass]:
+    app = Windlass(database_url)
 
     @app.job(title="Send", max_attempts=2)
     def send(to: str, copies: int = 1) -> dict[str, object]:
@@ -125,6 +125,7 @@ def test_a_job_is_told_with_all_that_is_known(app: Windlass, program: Program) -
 
 
 def test_no_secret_is_told_anywhere(app: Windlass, program: Program) -> None:
+    """rq-dashboard #232 (secrets displayed)."""
     conceal(KNOWN)
     app.enqueue("send", {"to": "ann"}, meta={"api_key": CANARY, "note": KNOWN})
     app.enqueue("send", {"to": "nobody"}, max_attempts=1)

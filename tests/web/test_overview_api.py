@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,8 +22,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
+    app = Windlass(database_url, clock=clock)
     yield app
     app.close()
 
@@ -120,6 +119,33 @@ def test_failures_that_are_alike_make_one_group_and_the_newest_is_told(
     ]
     assert told["failures_looked_at"] == 5
     assert told["counts"]["failed"] == {"value": 5, "is_least": False}
+
+
+def test_the_jobs_of_a_group_of_failures_are_listed_and_dealt_with(
+    app: Windlass, api: Program, clock: ManualClock
+) -> None:
+    for key, text in (("work", "no row 1"), ("work", "no disk"), ("other", "no row 2"), ("work", "no row 3")):
+        app.enqueue(key)
+        settle(app.store, claim(app.store)[0], Failed(text))
+        clock.advance(1)
+    first = api.get("overview")["failures"][0]
+    assert (first["key"], first["like"], first["count"]) == ("work", "no row …", 2)
+    group = {"status": "FAILED", "key": "work", "like": first["like"]}
+    assert [one["id"] for one in api.get("jobs", **group)["jobs"]] == [4, 1]
+    assert [one["id"] for one in api.get("jobs", **group, q="4")["jobs"]] == [4]
+    assert api.get("jobs", **group, q="2")["jobs"] == []
+    assert api.get("jobs", **(group | {"like": "no row 1"}))["jobs"] == [], "it is no word to look for"
+    bulk = {"action": "retry", "filter": group | {"status": ["FAILED"]}}
+    assert api.post("jobs/bulk", bulk | {"preview": True})["matching"] == 2
+    some = {"action": "retry", "filter": {"ids": [2, 4], "like": first["like"]}}
+    assert api.post("jobs/bulk", some | {"preview": True})["matching"] == 1
+    assert api.post("jobs/bulk", bulk)["changed"] == 2
+    assert [(one.id, one.status) for one in app.jobs.list(order="id")] == [
+        (1, "PENDING"),
+        (2, "FAILED"),
+        (3, "FAILED"),
+        (4, "PENDING"),
+    ]
 
 
 def test_the_longest_waits_come_first(app: Windlass, api: Program, clock: ManualClock) -> None:

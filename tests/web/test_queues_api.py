@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ from windlass import Windlass
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db")
+def app(database_url: str) -> Iterator[Windlass]:
+    app = Windlass(database_url)
     app.job("mail", queue="mail/eu", concurrency=3)(lambda: None)
     yield app
     app.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,8 +19,8 @@ ZURICH = ZoneInfo("Europe/Zurich")
 class Site:
     """An app on a clock that stands, and its dashboard."""
 
-    def __init__(self, path: Path, api: Program, app: Windlass, clock: ManualClock) -> None:
-        self.path, self.api, self.app, self.clock = path, api, app, clock
+    def __init__(self, database: str, api: Program, app: Windlass, clock: ManualClock) -> None:
+        self.database, self.api, self.app, self.clock = database, api, app, clock
 
     def go_on(self, hours: int) -> None:
         drain(self.app)
@@ -31,13 +30,13 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(database_url: str) -> Iterator[Site]:
     clock = ManualClock()
     clock.jump(datetime(2026, 3, 28, 12, tzinfo=ZURICH))
-    app = Windlass(tmp_path / "app.db", clock=clock)
+    app = Windlass(database_url, clock=clock)
     app.job("tick")(lambda fail=False: 1 / 0 if fail else None)
     with asking(app) as api:
-        yield Site(tmp_path / "app.db", api, app, clock)
+        yield Site(database_url, api, app, clock)
     app.close()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.sync.databases import connected
 from tests.sync.replicas import Collection, Wire
 from tests.web.asking import Program, asking
 from windlass import SyncError, Windlass, merge
@@ -21,18 +20,19 @@ TASKS = f"CREATE TABLE tasks ({COLUMNS})"
 class Site:
     """An app with a synced table, its remote, and its dashboard."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, database: str) -> None:
         self.clock = ManualClock()
-        self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.db = connected(database)
         self.db.execute(TASKS)
-        self.app = Windlass(path, clock=self.clock)
+        self.app = Windlass(database, clock=self.clock)
         self.collection = Collection()
         self.wire = Wire(self.collection)
         self.tasks = self.app.sync.resource("tasks", remote=self.wire, every="15m")
         self.api: Program
 
     def do(self, sql: str, *values: Any) -> list[Any]:
-        return self.db.execute(sql, values).fetchall()
+        cursor = self.db.execute(sql, values)
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
     def step(self) -> None:
         """Both ways, as a service would."""
@@ -49,8 +49,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path / "app.db")
+def site(database_url: str) -> Iterator[Site]:
+    made = Site(database_url)
     with asking(made.app) as api:
         made.api = api
         yield made

@@ -1,14 +1,33 @@
-"""What a browser has to fetch, and what the front end's locks say."""
+"""What a browser has to fetch, what a program need not, and what the front end's locks say."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ASSETS = ROOT / "src" / "windlass" / "web" / "assets"
 MOST_KB = 80
+UNASKED = (
+    "starlette",
+    "uvicorn",
+    "anyio",
+    "textual",
+    "rich",
+    "prometheus_client",
+    "opentelemetry",
+    "psycopg",
+)
+_PROGRAM = f"""
+import sys, windlass
+app = windlass.Windlass("app.db")
+app.enqueue("work")
+loaded = {{name.partition(".")[0] for name in sys.modules}}
+print(sorted(loaded & set({UNASKED})), "windlass.web" in sys.modules)
+"""
 
 
 def test_the_whole_front_end_weighs_at_most_80_kb_gzipped() -> None:
@@ -36,3 +55,8 @@ def test_the_packages_of_the_front_end_are_asked_for_by_exact_versions() -> None
     package = json.loads((ROOT / "frontend" / "package.json").read_text(encoding="utf-8"))
     wanted = package["dependencies"] | package["devDependencies"]
     assert [version for version in wanted.values() if not version[0].isdigit()] == []
+
+
+def test_a_program_that_shows_no_page_loads_nothing_of_one(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("[] False\n", "")

@@ -1,10 +1,9 @@
-"""A dispatcher on a thread of the test, over real isolates, on a real file; and a view of it all."""
+"""A dispatcher on a thread of the test, over real isolates, on a real database; and a view of it all."""
 
 from __future__ import annotations
 
 import importlib
 import json
-import sqlite3
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -13,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from tests import outsider
 from tests.service.waiting import PATIENCE_S, gone, until
 from windlass import Job, JobStatus, Windlass
 from windlass.clock import Clock, SystemClock
 from windlass.handlers import Registry
 from windlass.service.traits import traits_of
+from windlass.store.postgres.location import is_postgres
+from windlass.store.postgres.store import PostgresStore
 from windlass.store.sqlite.store import SqliteStore
 from windlass.testing import FakeDevice
 from windlass.worker.dispatcher import Dispatcher
@@ -31,10 +33,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Rig:
     """A database, the programs around it, and the dispatchers that a test starts on it."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.database = folder / "app.db"
-        # The isolates' helper apps find the same database; so does this process.
-        monkeypatch.setenv("WINDLASS_DATABASE", str(self.database))
+    def __init__(self, folder: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.database = database
+        # The isolates' helper apps find the same database and diary; so does this process.
+        monkeypatch.setenv("WINDLASS_DATABASE", database)
+        monkeypatch.setenv("RIG_FOLDER", str(folder))
         self.app = Windlass(self.database)
         self.app.store.migrate()
         self.jobs = self.app.jobs
@@ -72,16 +76,13 @@ class Rig:
         return [attempt.outcome for attempt in self.jobs.attempts(job_id)]
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
-        """What another program reads in the file."""
-        with sqlite3.connect(self.database) as connection:
-            found = connection.execute(statement, values).fetchall()
-        connection.close()
-        return found
+        """What another program reads in the database, or writes to it."""
+        return outsider.run(self.database, statement, *values)
 
     # ── the diary that handlers write ──────────────────────────────────────────────────────────
     def diary(self, what: str | None = None, name: str | None = None) -> list[dict[str, Any]]:
         """What handlers have written so far."""
-        path = Path(f"{self.database}.diary")
+        path = Path(self.folder, "diary")
         lines = path.read_text().splitlines() if path.exists() else []
         entries = [json.loads(line) for line in lines]
         return [
@@ -96,7 +97,7 @@ class Rig:
 
     def open(self, name: str) -> None:
         """Opens a gate that handlers wait at."""
-        Path(f"{self.database}.gate-{name}").touch()
+        Path(self.folder, f"gate-{name}").touch()
 
     # ── dispatchers ────────────────────────────────────────────────────────────────────────────
     def crew(self, module: str = "handlers", *, isolates: int = 1, **options: Any) -> Crew:
@@ -131,7 +132,7 @@ class Crew:
     def __init__(
         self,
         state_dir: Path,
-        database: Path,
+        database: str,
         pool: Pool,
         registry: Registry,
         *,
@@ -139,12 +140,12 @@ class Crew:
         job_keys: tuple[str, ...] | None = (),
         poll_s: float = 0.5,
         busy_timeout_s: float = 10.0,
-        store: SqliteStore | None = None,
+        store: SqliteStore | PostgresStore | None = None,
         sources: Sequence[Source] = (),
         device: FakeDevice | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
-        self.store = store or SqliteStore(database, self.clock, busy_timeout_s=busy_timeout_s)
+        self.store = store or opened(database, self.clock, busy_timeout_s)
         self.pool = pool
         self.ready = threading.Event()
         self.messages: list[tuple[str, Any]] = []
@@ -205,13 +206,23 @@ class Crew:
             raise failure
 
 
+def opened(database: str, clock: Clock, busy_timeout_s: float) -> SqliteStore | PostgresStore:
+    """A store that waits so long for the locks of others."""
+    if is_postgres(database):
+        return PostgresStore(database, clock, lock_timeout_s=busy_timeout_s)
+    return SqliteStore(database, clock, busy_timeout_s=busy_timeout_s)
+
+
 @contextmanager
-def exclusive(database: Path) -> Generator[sqlite3.Connection]:
+def exclusive(database: str) -> Generator[Any]:
     """Another program that keeps everybody out while the block lasts."""
-    connection = sqlite3.connect(database, isolation_level=None, timeout=10)
-    connection.execute("BEGIN EXCLUSIVE")
-    try:
-        yield connection
-    finally:
-        connection.execute("ROLLBACK")
-        connection.close()
+    with outsider.connected(database, autocommit=True) as connection:
+        if is_postgres(database):
+            connection.execute("BEGIN")
+            connection.execute("LOCK TABLE background_service_jobs IN ACCESS EXCLUSIVE MODE")
+        else:
+            connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")

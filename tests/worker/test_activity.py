@@ -132,8 +132,8 @@ def test_sketches_are_merged_by_adding_them_up() -> None:
     assert merged == tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def test_an_embedded_app_tells_what_it_did(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_an_embedded_app_tells_what_it_did(database_url: str) -> None:
+    app = Windlass(database_url)
 
     @app.job
     def work(number: int) -> None:
@@ -153,7 +153,7 @@ def test_an_embedded_app_tells_what_it_did(tmp_path: Path) -> None:
 
 
 def test_figures_go_with_the_commit_that_seals_and_once_more_before_rest(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, str(tmp_path / "app.db"))
     written: list[int] = []
     seal = house.store.seal
     house.store.seal = lambda figures=(): (written.append(len(figures)), seal(figures))[1]  # type: ignore[method-assign]

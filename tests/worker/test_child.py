@@ -41,7 +41,13 @@ def give(child: Child, *claims: Claim) -> None:
 
 def hear(child: Child, count: int) -> list[tuple[Claim, Result]]:
     found: list[tuple[Claim, Result]] = []
-    until(lambda: found.extend(child.results()) or len(found) >= count)
+
+    def heard() -> bool:
+        child.receive_results()
+        found.extend(child.results())
+        return len(found) >= count
+
+    until(heard)
     return found
 
 
@@ -67,7 +73,7 @@ def test_what_was_taken_back_never_runs_however_much_it_was(child: Child):
     os.kill(child.process.pid, signal.SIGCONT)
     until(lambda: child.push() is False)
     assert [one for one, _ in hear(child, 3)] == real
-    ran = Path(os.environ["WINDLASS_DATABASE"] + ".diary").read_text()
+    ran = Path(os.environ["RIG_FOLDER"], "diary").read_text()
     assert ran.count('"start"') == 3
 
 

@@ -175,8 +175,8 @@ def device() -> FakeDevice:
 
 
 @pytest.fixture
-def app(tmp_path: Path, device: FakeDevice) -> Iterator[Windlass]:
-    app = Windlass(tmp_path / "app.db", device=device)
+def app(database_url: str, device: FakeDevice) -> Iterator[Windlass]:
+    app = Windlass(database_url, device=device)
     yield app
     app.close()
 
@@ -253,8 +253,8 @@ def test_constraints_of_a_call_take_the_place_of_the_handlers(app: Windlass, dev
     assert [job.id for job in drain(app)] == [job.id for job in goes]
 
 
-def test_an_apps_own_condition_is_asked_for(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_an_apps_own_condition_is_asked_for(database_url: str, tmp_path: Path) -> None:
+    app = Windlass(database_url)
     flag = tmp_path / "flag"
     done: list[int] = []
 
@@ -281,8 +281,8 @@ def test_an_apps_own_condition_is_asked_for(tmp_path: Path) -> None:
         until(lambda: done)
 
 
-def test_a_drain_waits_for_nothing_unless_a_device_says_so(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db", clock=ManualClock())
+def test_a_drain_waits_for_nothing_unless_a_device_says_so(database_url: str) -> None:
+    app = Windlass(database_url, clock=ManualClock())
 
     @app.job(constraints=Constraints(network="unmetered", idle="1h", when="never_registered"))
     def rest() -> int:

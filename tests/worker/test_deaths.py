@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -96,7 +95,7 @@ def test_a_killed_dispatcher_leaves_no_orphan_and_its_jobs_run_again_at_once(
     assert rig.rows("SELECT DISTINCT attempts FROM background_service_jobs") == [(1,)]
     [(owner,)] = rig.rows("SELECT id FROM windlass_dispatchers")
     assert owner == 2
-    assert len(list(Path(f"{rig.database}-windlass", "dispatchers").glob("*.lock"))) == 1
+    assert len(list((rig.app.state_dir / "dispatchers").glob("*.lock"))) == 1
 
 
 def test_a_group_killed_at_once_loses_nothing(rig: Rig, processes: list[DispatcherProcess]):
@@ -181,6 +180,7 @@ def test_sigterm_drains_and_leaves_nothing_behind(rig: Rig, processes: list[Disp
     running = rig.enqueue("gated", name="running")
     rig.begun("running")
     process.signal(signal.SIGTERM)
+    assert process.hear() == []
     waiting = rig.enqueue("quick")
     rig.open("running")
     assert process.wait() == 0

@@ -14,7 +14,11 @@ import pytest
 from tests.service.waiting import until
 from tests.worker.rig import Rig, exclusive
 from windlass import JobStatus
+from windlass.clock import monotonic
 from windlass.errors import OutcomeUnknown
+from windlass.outcome import Released
+from windlass.store.postgres.location import is_postgres
+from windlass.worker import isolates
 
 COMPLETED, PENDING, RUNNING = JobStatus.COMPLETED, JobStatus.PENDING, JobStatus.RUNNING
 CONTRACT_INSERT = (
@@ -24,6 +28,7 @@ CONTRACT_INSERT = (
 
 
 # ── hearing ────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.sqlite
 def test_a_foreign_insert_from_the_sqlite_shell_is_heard_at_once(rig: Rig):
     """The contract of the table: a program that knows nothing of Windlass enqueues with one statement."""
     rig.crew()
@@ -41,6 +46,7 @@ def test_a_foreign_insert_from_the_sqlite_shell_is_heard_at_once(rig: Rig):
     assert median_ms < 1000
 
 
+@pytest.mark.sqlite
 def test_a_foreign_insert_is_heard_after_the_log_was_replaced(rig: Rig):
     crew = rig.crew(poll_s=30.0)
     rig.ended(rig.enqueue("quick"))
@@ -159,6 +165,27 @@ def test_two_dispatchers_do_not_overshoot_the_limit_of_a_queue(rig: Rig):
     assert most == 3
 
 
+@pytest.mark.slow
+@pytest.mark.sqlite
+def test_what_ends_during_a_turn_that_takes_long_holds_nothing_up(rig: Rig, monkeypatch: pytest.MonkeyPatch):
+    """Its results are heard before the jobs behind it are called overdue and go back."""
+    patience_s = 1.0
+    monkeypatch.setattr(isolates, "OVERDUE_S", patience_s)
+    crew = rig.crew()
+    turn, sent_back = crew.store.settle_and_claim, list[Any]()
+
+    def takes_long(settlements: Any, *rest: Any) -> Any:
+        sent_back.extend(one for one in settlements if isinstance(one.outcome, Released))
+        made = turn(settlements, *rest)
+        ends = monotonic() + 1.1 * patience_s
+        until(lambda: not made.claimed or monotonic() >= ends)
+        return made
+
+    monkeypatch.setattr(crew.store, "settle_and_claim", takes_long)
+    rig.ended(*rig.enqueue_many("quick", [{}] * 250))
+    assert sent_back == []
+
+
 def test_a_limit_is_lifted_while_everything_runs(rig: Rig):
     rig.crew()
     rig.queues.limit("q", 1)
@@ -189,13 +216,11 @@ def test_a_job_that_fails_after_it_was_taken_away_changes_nothing(rig: Rig):
     job_id = rig.enqueue("gated", name="late")
     rig.begun("late")
     # A person ends it by hand, as a rescue on another host would.
-    with sqlite3.connect(rig.database) as connection:
-        connection.execute(
-            "UPDATE background_service_jobs SET status = 'FAILED', lease_token = NULL, reason = 'by hand', "
-            "finished_at = 1 WHERE id = ?",
-            (job_id,),
-        )
-    connection.close()
+    rig.rows(
+        "UPDATE background_service_jobs SET status = 'FAILED', lease_token = NULL, reason = 'by hand', "
+        "finished_at = 1 WHERE id = ?",
+        job_id,
+    )
     rig.open("late")
     until(lambda: crew.on_its_thread(crew.pool.held) == [])
     rig.ended(rig.enqueue("quick"))
@@ -203,6 +228,7 @@ def test_a_job_that_fails_after_it_was_taken_away_changes_nothing(rig: Rig):
     assert (job.status, job.reason, job.result) == (JobStatus.FAILED, "by hand", None)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("column", ["payload", "job_key", "queue", "status"])
 def test_one_row_that_cannot_be_read_is_held_and_strands_no_others(rig: Rig, column: str):
     """DBOS #546 (one bad dispatch strands its batch): a foreign program wrote Latin-1."""
@@ -227,7 +253,7 @@ def test_one_row_that_cannot_be_read_is_held_and_strands_no_others(rig: Rig, col
 
 # ── trouble with the database ──────────────────────────────────────────────────────────────────────
 def test_a_database_locked_for_longer_than_patience_fails_no_job(rig: Rig):
-    """``BEGIN EXCLUSIVE`` by another program: work waits, and goes on by itself."""
+    """``BEGIN EXCLUSIVE``, or ``LOCK TABLE``, by another program: work waits, and goes on by itself."""
     crew = rig.crew(busy_timeout_s=0.2)
     done = rig.enqueue("gated", name="through")
     rig.begun("through")
@@ -248,6 +274,7 @@ def test_a_timeout_is_kept_while_the_database_is_locked(rig: Rig):
     assert rig.ended(job_id)[0].reason == "timeout"
 
 
+@pytest.mark.sqlite
 def test_a_log_deleted_live_leaves_nothing_running_for_ever(rig: Rig):
     """OutcomeUnknown on a turn: what may have been claimed unseen is looked for."""
     crew = rig.crew()
@@ -285,11 +312,13 @@ def test_jobs_that_a_claim_of_unknown_outcome_took_are_found_and_run(
 
 
 def test_a_connection_closed_under_the_dispatcher_is_opened_again(rig: Rig):
-    """Another thread found the log replaced and closed every connection of the process."""
+    """Another thread found the log replaced, or gave up on the server, and closed every connection."""
     crew = rig.crew()
+    database = crew.store.database
+    reset = database.connections.reset if is_postgres(rig.database) else database.reset
     for n in range(20):
         job_id = rig.enqueue("quick", n=n)
-        crew.store.database.reset()
+        reset()
         assert rig.ended(job_id)[0].result == n
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.service.waiting import until
+from tests.service.waiting import PATIENCE_S, until
 from tests.worker.rig import Rig, exclusive
 from windlass import JobStatus
 from windlass.worker.stopping import Stopping
@@ -102,7 +102,8 @@ def test_a_stop_while_the_database_is_locked_ends_and_leaves_its_work_to_the_nex
         assert not crew.thread.is_alive()
     assert rig.status(job_id) == RUNNING
     rig.crew()
-    assert rig.ended(job_id)[0].status == COMPLETED
+    # A server takes a dispatcher for dead once it has been silent for twenty seconds.
+    assert rig.ended(job_id, patience_s=2 * PATIENCE_S)[0].status == COMPLETED
     until(lambda: len(rig.rows("SELECT id FROM windlass_dispatchers")) == 1)
 
 

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pydantic
@@ -24,8 +23,8 @@ from windlass.outcome import (
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    made = Workshop(tmp_path)
+def shop(database_url: str) -> Iterator[Workshop]:
+    made = Workshop(database_url)
     yield made
     made.close()
 

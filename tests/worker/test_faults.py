@@ -147,6 +147,7 @@ def test_a_c_call_that_holds_the_gil_keeps_its_lease(rig: Rig):
     assert rig.outcomes(job_id) == []
 
 
+@pytest.mark.sqlite  # a server's connections do not mind: the child makes its own
 def test_the_store_refuses_a_forked_child_of_a_handler(rig: Rig):
     rig.crew("faults")
     assert rig.ended(rig.enqueue("forking"))[0].result == [3]

@@ -23,9 +23,10 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
-def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass]:
+def faulty(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass]:
     """The helper app with every fault, as this process and the executor's have it."""
-    monkeypatch.setenv("WINDLASS_DATABASE", str(tmp_path / "app.db"))
+    monkeypatch.setenv("WINDLASS_DATABASE", database_url)
+    monkeypatch.setenv("RIG_FOLDER", str(tmp_path))
     from windlass.target import load_app
 
     app: Any = load_app(f"{ROOT}/tests.worker.apps.faults:app")
@@ -36,8 +37,8 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    made = Windlass(tmp_path / "app.db", grace=5.0)
+def app(database_url: str) -> Iterator[Windlass]:
+    made = Windlass(database_url, grace=5.0)
     yield made
     made.close()
 
@@ -173,7 +174,7 @@ def test_settling_twice_changes_nothing_the_second_time(app: Windlass):
     """A cluster that delivers a result twice, or a retry of a turn whose outcome was unknown."""
     from tests.attempting import Workshop
 
-    shop = Workshop(Path(app.settings.database).parent)
+    shop = Workshop(app.settings.database)
     claim = shop.claim("work")
     settlement = Settlement(claim.job_id, claim.attempt, claim.token, Completed("1"))
     assert not shop.store.settle_and_claim([settlement]).stale

@@ -44,8 +44,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, clock: ManualClock) -> Iterator[Windlass]:
-    made = Windlass(tmp_path / "app.db", clock=clock)
+def app(database_url: str, clock: ManualClock) -> Iterator[Windlass]:
+    made = Windlass(database_url, clock=clock)
 
     @made.job(max_attempts=2)
     def work(how: str) -> None:
@@ -138,8 +138,8 @@ def test_a_result_that_cannot_be_kept_and_arguments_that_do_not_fit_are_errors(a
     assert second.is_final
 
 
-def test_a_timeout_is_told_as_such(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_a_timeout_is_told_as_such(database_url: str) -> None:
+    app = Windlass(database_url)
     ear = app.on_error(Ear())
 
     @app.job(timeout="50ms", max_attempts=1)
@@ -186,8 +186,8 @@ def test_a_hook_that_hangs_keeps_nobody_waiting(
     go_on.set()
 
 
-def test_who_leaves_waits_for_the_hooks_but_not_for_ever(tmp_path: Path) -> None:
-    workshop = Workshop(tmp_path)
+def test_who_leaves_waits_for_the_hooks_but_not_for_ever(database_url: str) -> None:
+    workshop = Workshop(database_url)
     go_on, heard = threading.Event(), threading.Event()
 
     def slow(failed: FailedAttempt) -> None:
@@ -213,9 +213,9 @@ def test_who_leaves_waits_for_the_hooks_but_not_for_ever(tmp_path: Path) -> None
     workshop.close()
 
 
-def test_a_program_that_stops_running_jobs_leaves_no_thread_of_its_hooks(tmp_path: Path) -> None:
+def test_a_program_that_stops_running_jobs_leaves_no_thread_of_its_hooks(database_url: str) -> None:
     others = set(threading.enumerate())
-    app = Windlass(tmp_path / "app.db")
+    app = Windlass(database_url)
 
     @app.job(max_attempts=1)
     def fail() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +17,7 @@ from tests.worker.rig import Rig
 from windlass import JobStatus
 from windlass.worker import isolates as isolates_module
 from windlass.worker import upkeep
+from windlass.worker.child import Child
 
 ONCE = {"max_attempts": 1}
 
@@ -178,6 +184,29 @@ def test_the_last_progress_note_arrives_before_the_end_and_the_latest_while_it_r
     assert (done.done, done.total, done.message) == (1000, 1000, "note 1000")
 
 
+def test_a_note_that_comes_while_its_isolate_is_heard_is_not_overtaken_by_the_end(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+):
+    rig.crew()
+    job_id = rig.enqueue("telling_later", name="t")
+    rig.begun("t")
+    messages = Child.messages
+
+    def too_soon(child: Child) -> Iterator[list[Any]]:
+        said = list(messages(child))
+        if not Path(rig.folder, "gate-t").exists():
+            rig.open("t")
+            rig.open("t-end")
+            assert select.select([child.process.jobs], [], [], 20)[0]
+        return iter(said)
+
+    monkeypatch.setattr(Child, "messages", too_soon)
+    rig.app.store.ring()
+    done = rig.ended(job_id)[0].progress
+    assert done is not None
+    assert done.done == 1
+
+
 def test_a_watcher_sees_progress_as_it_happens(rig: Rig):
     rig.crew()
     job_id = rig.enqueue("telling", notes=3, gate="told")
@@ -282,3 +311,22 @@ def test_the_isolate_for_suspects_ends_when_none_comes(rig: Rig, monkeypatch: py
     rig.open("busy")
     rig.ended(*busy)
     until(lambda: len(crew.pool._children) == 1)
+
+
+def test_a_suspect_waits_for_no_isolate_that_is_busy_or_still_starts(rig: Rig):
+    """Where isolates are killed again and again there is always one that starts."""
+    rig.crew("halting", isolates=2)
+    busy = rig.enqueue("agated", name="busy")
+    occupied = rig.begun("busy")
+    suspect = rig.enqueue("agated", name="suspect")
+    dying = rig.begun("suspect")
+    assert occupied != dying
+    (rig.folder / "halt").touch()
+    os.kill(dying, signal.SIGKILL)
+    apart = rig.begun("suspect", 2)
+    # Its successor, or the isolate for suspects: whichever started first.
+    halted = until(lambda: rig.diary("halted"))[0]["pid"]
+    assert apart not in (occupied, halted)
+    for gate in ("halted", "busy", "suspect"):
+        rig.open(gate)
+    assert [job.result for job in rig.ended(busy, suspect)] == [occupied, apart]

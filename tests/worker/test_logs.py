@@ -27,9 +27,10 @@ def texts(app: Windlass, job_id: int, attempt: int | None = None) -> list[str]:
 
 
 @pytest.fixture
-def talking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass]:
+def talking(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Windlass]:
     """The app that logs, as this process and an executor's have it."""
-    monkeypatch.setenv("WINDLASS_DATABASE", str(tmp_path / "app.db"))
+    monkeypatch.setenv("WINDLASS_DATABASE", database_url)
+    monkeypatch.setenv("RIG_FOLDER", str(tmp_path))
     from windlass.target import load_app
 
     app: Any = load_app(f"{ROOT}/tests.worker.apps.talking:app")
@@ -171,11 +172,11 @@ HOUSES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("house", HOUSES)
-def test_every_executor_brings_what_is_logged(talking: Windlass, house: str):
+def test_every_executor_brings_what_is_logged(talking: Windlass, tmp_path: Path, house: str):
     running: AbstractContextManager[Any] = HOUSES[house](talking)
     with running:
         jobs = [talking.enqueue("talk", {"lines": 2, "name": f"{n}"}) for n in range(6)]
-        Path(f"{talking.settings.database}.gate-x").touch()
+        (tmp_path / "gate-x").touch()
         other = talking.enqueue("atalk", {"name": "x"})
         for job in (*jobs, other):
             talking.jobs.wait(job.id, 60)
@@ -190,8 +191,8 @@ def test_a_drain_keeps_them(talking: Windlass):
     assert texts(talking, job.id) == ["line 1 of here"]
 
 
-def test_ctx_log_is_kept_though_the_programs_logging_lets_nothing_through(tmp_path: Path):
-    app = Windlass(tmp_path / "app.db")
+def test_ctx_log_is_kept_though_the_programs_logging_lets_nothing_through(database_url: str):
+    app = Windlass(database_url)
     logging.getLogger().setLevel(logging.WARNING)
 
     @app.job
@@ -205,9 +206,9 @@ def test_ctx_log_is_kept_though_the_programs_logging_lets_nothing_through(tmp_pa
     app.close()
 
 
-def test_a_programs_own_logging_is_as_it_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+def test_a_programs_own_logging_is_as_it_was(database_url: str, capfd: pytest.CaptureFixture[str]):
     """No handler is added: `basicConfig` still works, and what nobody handles still goes to stderr."""
-    app = Windlass(tmp_path / "app.db")
+    app = Windlass(database_url)
     handlers = list(logging.getLogger().handlers)
     seen: list[str] = []
 
@@ -230,8 +231,8 @@ def test_a_programs_own_logging_is_as_it_was(tmp_path: Path, capfd: pytest.Captu
     app.close()
 
 
-def test_a_program_that_stops_running_jobs_leaves_no_thread_of_its_logs(tmp_path: Path) -> None:
-    app = Windlass(tmp_path / "app.db")
+def test_a_program_that_stops_running_jobs_leaves_no_thread_of_its_logs(database_url: str) -> None:
+    app = Windlass(database_url)
 
     @app.job
     def talk(ctx: Context) -> None:

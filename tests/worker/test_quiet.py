@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.service.waiting import until
 from windlass import Windlass
+from windlass.store.postgres.connections import Connections
+from windlass.store.postgres.store import PostgresStore
 from windlass.worker.orders import Orders
 
 
@@ -57,3 +60,30 @@ def test_two_idle_dispatchers_let_each_other_sleep(tmp_path: Path, monkeypatch: 
         )
     for app in apps:
         app.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_idle_dispatcher_tells_a_server_that_it_lives_and_asks_nothing(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is the only one, and but for what is looked at once a minute."""
+    said: list[str] = []
+    pulse, take = PostgresStore.pulse, Connections.take
+
+    def pulsed(store: PostgresStore, *who: Any) -> Any:
+        said.append("pulse")
+        return pulse(store, *who)
+
+    def taken(connections: Connections) -> Any:
+        said.append("question")
+        return take(connections)
+
+    monkeypatch.setattr(PostgresStore, "pulse", pulsed)
+    monkeypatch.setattr(Connections, "take", taken)
+    app = Windlass(postgres_url)
+    app.job("tick")(lambda: None)
+    with app.running(threads=1):
+        app.jobs.wait(app.enqueue("tick").id)
+        until(lambda: said[-6:] == ["pulse", "question"] * 3, patience_s=200)
+    app.close()

@@ -5,7 +5,6 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -26,8 +25,8 @@ from windlass.store.protocol import Claim
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    made = Workshop(tmp_path)
+def shop(database_url: str) -> Iterator[Workshop]:
+    made = Workshop(database_url)
     yield made
     made.close()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import outsider
 from tests.service.waiting import until
 from windlass import Context, JobStatus, StartFailed, Windlass
 from windlass.worker.dispatcher import Dispatcher
@@ -22,8 +23,8 @@ ONCE: dict[str, Any] = {"max_attempts": 1}
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Windlass]:
-    made = Windlass(tmp_path / "app.db", grace=5.0)
+def app(database_url: str) -> Iterator[Windlass]:
+    made = Windlass(database_url, grace=5.0)
     yield made
     made.close()
 
@@ -119,11 +120,7 @@ def test_blocks_nest_and_what_the_inner_one_leaves_the_outer_one_takes(app: Wind
 
 
 def rows(app: Windlass, statement: str) -> list[Any]:
-    connection = sqlite3.connect(app.settings.database)
-    try:
-        return connection.execute(statement).fetchall()
-    finally:
-        connection.close()
+    return outsider.run(app.settings.database, statement)
 
 
 def test_two_apps_run_at_once_each_on_its_own_file(tmp_path: Path):
@@ -137,9 +134,9 @@ def test_two_apps_run_at_once_each_on_its_own_file(tmp_path: Path):
         one.close()
 
 
-def test_two_apps_on_one_file_run_what_each_of_them_knows(tmp_path: Path):
+def test_two_apps_on_one_database_run_what_each_of_them_knows(database_url: str):
     """J8 between programs that share a database."""
-    apps = [Windlass(tmp_path / "app.db") for _ in range(2)]
+    apps = [Windlass(database_url) for _ in range(2)]
     apps[0].job("left")(lambda: "left")
     apps[1].job("right")(lambda: "right")
     ids = [apps[0].enqueue(key).id for key in ("left", "right") * 20]
@@ -156,6 +153,22 @@ def test_a_start_up_callback_that_fails_is_told_where_the_block_begins(app: Wind
 
     with pytest.raises(StartFailed, match="no licence found"), app.running():
         raise AssertionError("never reached")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_connection_of_start_up_callbacks_is_closed_after_them(app: Windlass, fails: bool):
+    given: list[Any] = []
+
+    @app.on_start
+    def begin(service: Any, db: Any) -> None:
+        given.append(db)
+        if fails:
+            raise ValueError("no licence found")
+
+    with pytest.raises(StartFailed) if fails else nullcontext(), app.running():
+        pass
+    with pytest.raises(Exception, match="closed"):
+        given[0].execute("SELECT 1")
 
 
 def test_closing_the_app_inside_its_block_harms_nobody(app: Windlass):
@@ -295,9 +308,9 @@ def test_running_jobs_are_cancelled_by_asking(app: Windlass):
 
 
 def test_a_job_of_threads_that_does_not_end_is_released_and_its_late_result_is_dropped(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database_url: str, caplog: pytest.LogCaptureFixture
 ):
-    app = Windlass(tmp_path / "app.db", grace=0.2)
+    app = Windlass(database_url, grace=0.2)
     gate = Gate()
     others = set(threading.enumerate())  # such as an error hook that hangs, of another test
 
@@ -341,12 +354,7 @@ def test_a_suspect_runs_with_nothing_beside_it(app: Windlass):
 
     jobs = [work.enqueue(name=f"{n}") for n in range(60)]
     suspects = [job.id for job in jobs[10:50:5]]
-    connection = sqlite3.connect(app.settings.database)
-    connection.execute(
-        f"UPDATE background_service_jobs SET alone = 1 WHERE id IN ({', '.join(map(str, suspects))})"
-    )
-    connection.commit()
-    connection.close()
+    rows(app, f"UPDATE background_service_jobs SET alone = 1 WHERE id IN ({', '.join(map(str, suspects))})")
     with app.running(threads=4):
         ended(app, *[job.id for job in jobs])
     for number in range(10, 50, 5):
@@ -354,7 +362,7 @@ def test_a_suspect_runs_with_nothing_beside_it(app: Windlass):
 
 
 # ── robustness of the loop ─────────────────────────────────────────────────────────────────────────
-def test_a_dispatcher_whose_pool_cannot_start_gives_its_lease_back(app: Windlass, tmp_path: Path):
+def test_a_dispatcher_whose_pool_cannot_start_gives_its_lease_back(app: Windlass):
     def refuse(service: Any) -> None:
         raise OSError("too many open files")
 
@@ -365,12 +373,14 @@ def test_a_dispatcher_whose_pool_cannot_start_gives_its_lease_back(app: Windlass
     assert list((app.state_dir / "dispatchers").glob("*.lock")) == []
 
 
-def test_jobs_isolated_by_their_own_wish_run_in_another_process_beside_the_threads(tmp_path: Path):
+def test_jobs_isolated_by_their_own_wish_run_in_another_process_beside_the_threads(
+    database_url: str, tmp_path: Path
+):
     script = tmp_path / "program.py"
     script.write_text(
         "import os\n"
         "from windlass import Windlass\n"
-        f"app = Windlass({str(tmp_path / 'app.db')!r}, isolates=1)\n"
+        f"app = Windlass({database_url!r}, isolates=1)\n"
         "@app.job(isolation='process')\n"
         "def apart() -> int:\n    return os.getpid()\n"
         "@app.job\n"

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from tests import outsider
+from tests.worker.rig import opened
 from windlass.clock import monotonic, next_minute
 from windlass.context.tempdirs import make_tempdir, temp_root
 from windlass.job import JobStatus
 from windlass.living import STALE_US, lock_state
 from windlass.outcome import Completed
+from windlass.store.hosts import SILENT_US
 from windlass.store.protocol import Claim, ClaimRequest, NewJob, Settlement
-from windlass.store.sqlite.store import SqliteStore
 from windlass.testing import ManualClock
 from windlass.worker.lease import REST_S, Lease
 from windlass.worker.membership import Membership, identity
@@ -28,12 +30,13 @@ DAY_US = 86_400_000_000
 class House:
     """A store, two dispatchers registered on it, and the first one's upkeep."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str) -> None:
         self.clock = ManualClock()
         self.clock.advance("1h")
-        self.store = SqliteStore(folder / "app.db", self.clock)
+        self.database = database
+        self.store = opened(database, self.clock, 10.0)
         self.store.migrate()
-        self.folder = folder / "app.db-windlass" / "dispatchers"
+        self.folder = folder / "locks" / "dispatchers"
         self.lease, self.other = Lease(self.folder, self.clock), Lease(self.folder, self.clock)
         self.member = Membership(self.store, self.lease, identity("test", "service", None, "here", ()))
         self.owner = self.member.enter()
@@ -73,8 +76,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+def house(tmp_path: Path, database_url: str) -> Iterator[House]:
+    made = House(tmp_path, database_url)
     yield made
     made.close()
 
@@ -140,6 +143,7 @@ def test_jobs_of_a_dead_dispatcher_come_back_and_its_lock_file_goes(house: House
     assert [row.id for row in house.store.dispatchers()] == [house.owner]
 
 
+@pytest.mark.sqlite
 def test_jobs_of_a_frozen_dispatcher_come_back_and_it_stays_registered(house: House):
     claim = house.claim(house.neighbour)
     house.clock.advance(STALE_US / 1_000_000 + 1)
@@ -149,6 +153,28 @@ def test_jobs_of_a_frozen_dispatcher_come_back_and_it_stays_registered(house: Ho
     assert [row.id for row in house.store.dispatchers()] == [house.owner, house.neighbour]
     late = Settlement(claim.job_id, claim.attempt, claim.token, Completed())
     assert house.store.settle_and_claim([late]).stale == [late]
+
+
+def test_jobs_of_a_silent_dispatcher_come_back_once_one_can_judge_it(tmp_path: Path, postgres_ready_url: str):
+    """On a server silence decides; it is of no use to the others whether such a one is dead or frozen."""
+    house = House(tmp_path, postgres_ready_url)
+    claim = house.claim(house.neighbour)
+    outsider.run(
+        house.database,
+        "UPDATE windlass_dispatchers SET seen_at = seen_at - ? WHERE id = ?",
+        SILENT_US + 1,
+        house.neighbour,
+    )
+    house.now = max(house.now, house.member.next_look)  # the minute may begin before the next pulse
+    house.member.look(house.now)
+    assert not house.run(after_s=2)  # it has not itself been heard of for long enough
+    house.now += SILENT_US / 1_000_000
+    assert house.run()
+    assert house.status(claim.job_id) == JobStatus.PENDING
+    assert [row.id for row in house.store.dispatchers()] == [house.owner]
+    late = Settlement(claim.job_id, claim.attempt, claim.token, Completed())
+    assert house.store.settle_and_claim([late]).stale == [late]
+    house.close()
 
 
 def test_its_own_jobs_are_never_taken_for_lost(house: House):
@@ -205,6 +231,7 @@ def test_only_those_that_hold_jobs_are_looked_at_every_second(house: House):
     assert house.status(claim.job_id) == JobStatus.PENDING
 
 
+@pytest.mark.sqlite
 def test_a_frozen_one_that_has_lost_its_jobs_is_looked_at_every_minute(house: House):
     house.run(after_s=6)
     claim = house.claim(house.neighbour)
@@ -238,9 +265,7 @@ def test_old_jobs_are_pruned_step_by_step_while_work_goes_on(house: House):
     """authentik #22713 (purges only when idle): each step has its own time, and does not wait for quiet."""
     for _ in range(3):
         house.store.insert([NewJob(key="k")] * 400)
-    with sqlite3.connect(house.store.path) as connection:
-        connection.execute("UPDATE background_service_jobs SET status = 'COMPLETED', finished_at = 1")
-    connection.close()
+    outsider.run(house.database, "UPDATE background_service_jobs SET status = 'COMPLETED', finished_at = 1")
     left = []
     for _ in range(4):
         house.upkeep.commits += 1
@@ -259,6 +284,7 @@ def test_temporary_folders_that_a_crash_left_are_removed_once_nobody_uses_them(h
     assert not left.exists()
 
 
+@pytest.mark.sqlite
 def test_quick_commits_are_made_durable_within_a_second(house: House):
     house.run()
     house.claim(house.owner)
@@ -270,13 +296,14 @@ def test_quick_commits_are_made_durable_within_a_second(house: House):
 
 
 def test_nothing_is_due_before_the_next_minute_when_nothing_happens(house: House):
-    house.other.give_up()
+    house.other._lock.release()
     house.run(after_s=6)
     house.run(after_s=6)
     house.upkeep.beat(house.now, lambda: False)
     assert house.upkeep.next_run == next_minute(house.now)
 
 
+@pytest.mark.sqlite
 def test_a_reader_that_pins_the_log_for_a_minute_is_told_of(house: House, caplog: pytest.LogCaptureFixture):
     reader = sqlite3.connect(house.store.path, isolation_level=None)
     reader.execute("BEGIN")

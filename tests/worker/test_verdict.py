@@ -4,7 +4,6 @@ import asyncio
 import gc
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +25,8 @@ from windlass.outcome import (
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
-    made = Workshop(tmp_path)
+def shop(database_url: str) -> Iterator[Workshop]:
+    made = Workshop(database_url)
     yield made
     made.close()
 

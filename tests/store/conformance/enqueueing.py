@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from tests.store.conformance.steps import SECOND, add, claim, the
 from windlass.job import JobStatus
@@ -35,10 +37,28 @@ class Enqueueing:
         assert ids == sorted(set(ids))
         assert the(store, ids[7]).payload == {"n": 7}
 
-    def test_jobs_go_in_together_or_not_at_all(self, store: Store) -> None:
+    def test_each_of_many_jobs_keeps_what_it_has(self, store: Store) -> None:
+        """As each of them would by itself, whatever its text looks like to a format of the store's own."""
+        odd = 'a\tb\\nc\nd\\N,"e" ü 🎈\r'
+        jobs = [
+            NewJob(key="plain"),
+            NewJob(key="odd", payload=f'{{"text":{json.dumps(odd)}}}', title=odd, queue="\\N"),
+            NewJob(key="nul", title="before\0after", payload="{}"),
+            NewJob(key="later", delay_us=3 * SECOND, deadline_in_us=9 * SECOND, timeout_us=SECOND),
+            NewJob(key="held", priority=2**63 - 1, max_attempts=1, tags='["x"]', meta='{"m":[1]}', hold="no"),
+            NewJob(key="under", constraints='{"network":true}'),
+        ]
+        together = [row.job_id for row in store.insert(jobs)]
+        alone = [store.insert([job])[0].job_id for job in jobs]
+        for one, other in zip(together, alone, strict=True):
+            assert replace(the(store, one), id=0) == replace(the(store, other), id=0)
+
+    @pytest.mark.parametrize("count", [2, 20])
+    def test_jobs_go_in_together_or_not_at_all(self, store: Store, count: int) -> None:
         with pytest.raises(UnicodeEncodeError):
-            store.insert([NewJob(key="work"), NewJob(key="work", payload="\ud800")])
+            store.insert([NewJob(key="work")] * (count - 1) + [NewJob(key="work", payload="\ud800")])
         assert store.counts()[JobStatus.PENDING] == 0
+        assert len(store.insert([NewJob(key="work")] * count)) == count
 
     def test_a_second_insert_with_the_same_idempotency_key_finds_the_first(self, store: Store) -> None:
         """J2."""

@@ -13,7 +13,7 @@ from tests.store.ledger.conformance.steps import arrival, do, installed, standin
 from windlass.change import Change, Effect, ForeignKey
 from windlass.errors import ConfigError
 from windlass.store.ledger import Ledger
-from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.relational.ledger.statements import SQL
 from windlass.store.sqlite.store import SqliteStore
 
 
@@ -252,7 +252,8 @@ USES = {
         "windlass_queue_lane (resource=? AND key<?)",
         "windlass_journal_by_key (resource=? AND key<?)",
     ],
-    "unseen": ["windlass_shadows_by_key (resource=? AND key>?)"],
+    "unseen": ["windlass_shadows_by_key (resource=?)"],
+    "unseen_after": ["windlass_shadows_by_key (resource=? AND key>?)"],
     "unseen_count": ["windlass_shadows_by_key (resource=?)"],
     "shadow_count": ["COVERING INDEX windlass_shadows_by"],
     "journal_moved": ["INTEGER PRIMARY KEY (rowid>?)"],
@@ -268,7 +269,7 @@ USES = {
         "windlass_queue_lane (resource=? AND key=?)",
     ],
 }
-SORTS_NOTHING = ["due", "next_due", "held", "unseen", "arrivals"]
+SORTS_NOTHING = ["due", "next_due", "held", "unseen", "unseen_after", "arrivals"]
 
 
 @pytest.mark.parametrize("name", sorted(USES))

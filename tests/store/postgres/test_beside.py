@@ -238,3 +238,15 @@ def test_a_url_is_taken_as_sqlalchemy_spells_it_too(postgres_schema: str, scheme
     assert isinstance(store, PostgresStore)
     assert store.migrate()
     store.close()
+
+
+def test_many_jobs_go_through_a_pipeline_that_a_caller_has_open(
+    postgres_store: PostgresStore, postgres_schema: str
+) -> None:
+    """There they go one by one: nothing streams through a pipeline."""
+    jobs = [NewJob(key="work", payload=f'{{"n":{n}}}') for n in range(20)]
+    with psycopg.connect(postgres_schema) as mine:
+        with mine.pipeline():
+            told = postgres_store.insert(jobs, connection=mine)
+        assert postgres_store.counts()[JobStatus.PENDING] == 0
+    assert [the(postgres_store, row.job_id).payload for row in told] == [{"n": n} for n in range(20)]

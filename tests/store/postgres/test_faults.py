@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.postgres.bouncer import Bouncer, before
 from tests.postgres.server import Server
 from tests.service.waiting import until
 from tests.store.conformance.steps import add, claim, register, settlement, the
@@ -26,6 +27,7 @@ from windlass.errors import (
 )
 from windlass.job import JobStatus
 from windlass.outcome import Completed
+from windlass.store.postgres.listener import has_session
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import NewJob
 from windlass.testing import ManualClock
@@ -36,6 +38,18 @@ CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON background_service_jobs
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()
+"""
+
+HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+KEEPER = """
+import sys, threading
+from tests.store.conformance.steps import register
+from windlass.store.postgres.store import PostgresStore
+store = PostgresStore(sys.argv[1])
+bell = store.bell("work")
+register(store)
+print("kept", flush=True)
+threading.Event().wait()
 """
 
 
@@ -181,6 +195,84 @@ def test_behind_a_pooler_in_transaction_mode_nothing_is_bound_to_a_session(
             assert not store.settle_and_claim([settlement(one, Completed("1"))]).stale
             assert the(store, job_id).result == 1
         bell.close()
+
+
+def test_behind_a_pooler_in_transaction_mode_nobody_listens_and_that_is_said_once(
+    bouncer: Bouncer,
+    bouncer_url: str,
+    postgres_url: str,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A LISTEN would stay with a session that others are given next; who said it would hear nothing."""
+    with migrated(bouncer_url, clock) as store:
+        assert not has_session(store.database.connections)
+        bells = [store.bell("work"), store.bell("watch")]
+        owner = register(store)
+        assert [one.session for one in store.dispatchers()] == [None]
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_notify('windlass.public', 'all -')")
+        add(store)
+        assert claim(store, owner)
+        assert all(bell.drain() for bell in bells)  # within a program all is heard
+        with store.database.read() as connection:
+            assert connection.execute("SELECT count(*) FROM pg_listening_channels()").fetchone() == (0,)
+            assert connection.execute(HELD).fetchone() == (0,)
+        for bell in bells:
+            bell.close()
+    assert caplog.text.count("pooler in transaction mode") == 1
+    # It tells so of a server that said something to a session nobody had.
+    assert "when not linked" not in bouncer.log()
+
+
+def test_behind_a_pooler_that_leaves_programs_their_sessions_everything_is_heard(
+    postgres_server: Server, postgres_database: str, clock: ManualClock
+) -> None:
+    with (
+        before(postgres_server, mode="session", pool=20) as bouncer,
+        migrated(bouncer.url(postgres_database), clock) as store,
+    ):
+        assert store.database.connections.facts.pooled
+        bell = store.bell("work")
+        owner = register(store)
+        until(lambda: [one.session for one in store.dispatchers()] == [True])
+        with psycopg.connect(postgres_server.url(postgres_database)) as program:
+            program.execute("INSERT INTO background_service_jobs (job_key) VALUES ('work')")
+        assert select.select([bell.fileno()], [], [], PATIENCE_S)[0]
+        bell.close()
+        until(lambda: [one.session for one in store.dispatchers()] == [False])
+        store.unregister(owner)
+
+
+# ── sessions that tell who lives ─────────────────────────────────────────────────────────────────
+def test_others_see_that_a_killed_programs_session_is_gone(store: PostgresStore, postgres_url: str) -> None:
+    """J6: before its silence is too long."""
+    program = subprocess.Popen([sys.executable, "-c", KEEPER, postgres_url], stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"kept\n"
+    until(lambda: [one.session for one in store.dispatchers()] == [True])
+    program.kill()
+    program.wait(PATIENCE_S)
+    program.stdout.close()
+    until(lambda: [one.session for one in store.dispatchers()] == [False])
+
+
+def test_a_session_that_was_ended_is_kept_anew(
+    store: PostgresStore,
+    postgres_server: Server,
+    postgres_database: str,
+    postgres_url: str,
+    clock: ManualClock,
+) -> None:
+    bell, owner = store.bell("work"), register(store)
+    with migrated(postgres_url, clock) as onlooker:
+        until(lambda: [one.session for one in onlooker.dispatchers()] == [True])
+        postgres_server.terminate(postgres_database, where="query LIKE '%%pg_try_advisory_lock%%'")
+        until(lambda: [one.session for one in onlooker.dispatchers()] == [True])
+        store.unregister(owner)
+        second = register(store)
+        until(lambda: [(one.id, one.session) for one in onlooker.dispatchers()] == [(second, True)])
+    bell.close()
 
 
 def test_a_forked_child_has_connections_of_its_own(store: PostgresStore) -> None:

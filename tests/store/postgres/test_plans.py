@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.postgres.programs import MAIN
-from tests.postgres.server import Server
 from windlass.store.postgres.dialect import SQL, respelled
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.relational.statements import SQL as REFERENCE
@@ -54,16 +53,13 @@ HOT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def full(postgres_servers: Callable[[str], Server]) -> Iterator[PostgresStore]:
+def full(postgres_module_url: str) -> Iterator[PostgresStore]:
     """A store whose table nobody has counted."""
-    server = postgres_servers(MAIN)
-    with server.database() as name:
-        store = PostgresStore(server.url(name))
+    with closing(PostgresStore(postgres_module_url)) as store:
         store.migrate()
         with store.transaction() as connection:
             connection.execute(FILL.encode())
         yield store
-        store.close()
 
 
 @pytest.mark.parametrize("name", HOT)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+import os
+import signal
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.postgres.bouncer import Bouncer, before
@@ -13,26 +16,33 @@ from tests.storm.postgres.network import Network
 
 PLACES = ("db1", "db2")
 POOLER = "pool"
+IN_COMMIT = "wait_event = 'SyncRep'"
+"""What the server says of a session whose commit waits for the standby."""
 DATABASE = "storm"
 
 
 class Cluster:
     """``primary`` takes writes; after a failover it is the other of the two."""
 
-    def __init__(self, network: Network, version: str) -> None:
+    def __init__(self, network: Network, version: str, settings: Mapping[str, str]) -> None:
         self._network = network
         self._version = version
+        self._settings = {"max_connections": "200", **settings}
         self._stack = ExitStack()
         self.primary: Server
         self.standby: Server
         self.bouncer: Bouncer
+        self.back_at = 0
+        """Since when every host could reach it again (wall clock, ns)."""
         self.logs: list[str] = []
         """What servers logged whose folders are gone."""
 
     @classmethod
     @contextmanager
-    def of(cls, network: Network, version: str) -> Generator[Cluster]:
-        cluster = cls(network, version)
+    def of(
+        cls, network: Network, version: str, settings: Mapping[str, str] | None = None
+    ) -> Generator[Cluster]:
+        cluster = cls(network, version, settings or {})
         with cluster._stack:
             cluster._build()
             yield cluster
@@ -42,7 +52,7 @@ class Cluster:
         self.primary = self._stack.enter_context(
             Server.made(
                 self._version,
-                settings={"max_connections": "200"},
+                settings=self._settings,
                 address=here.address(PLACES[0]),
                 prefix=here.enter(PLACES[0]),
             )
@@ -68,7 +78,7 @@ class Cluster:
         """The database on whichever server takes writes."""
         places = ",".join(f"{self._network.address(place)}:{PORT}" for place in PLACES)
         login = f"{ROLE}:{self.primary.password}"
-        return f"postgresql://{login}@{places}/{DATABASE}?target_session_attrs=read-write&connect_timeout=5"
+        return f"postgresql://{login}@{places}/{DATABASE}?target_session_attrs=read-write"
 
     def pooled_url(self) -> str:
         """The same by way of the pooler."""
@@ -82,15 +92,23 @@ class Cluster:
     def crash(self) -> None:
         """``pg_ctl -m immediate``, and a new start."""
         self.primary.restart("immediate")
+        self.back_at = time.time_ns()
 
-    def fail_over(self) -> None:
-        """The server is lost, its standby takes its place, and a new one follows that."""
+    def fail_over(self, *, silent: bool = False) -> None:
+        """The server is lost, its standby takes its place, and a new one follows that.
+
+        Silent: its machine is gone from the network, too. Who is connected is told nothing, and who tries to
+        connect there gets no answer until it is healed.
+        """
         lost, place = self.primary, PLACES[self._number_of(self.primary)]
+        if silent:
+            self._network.cut(place)
         lost.stop("immediate")
         self.standby.promote()
         self.primary = self.standby
         # Nobody follows it yet: until then its commits wait for nobody.
         self.bouncer.restart(to=self.primary)
+        self.back_at = time.time_ns()
         self.logs.append(lost.log())
         self._follow(place)
 
@@ -99,7 +117,28 @@ class Cluster:
 
     def terminate(self, *, in_commit: bool) -> int:
         """Ends sessions: those that wait for their commit to be on the standby, or all."""
-        return self.primary.terminate(DATABASE, where="wait_event = 'SyncRep'" if in_commit else "true")
+        return self.primary.terminate(DATABASE, where=IN_COMMIT if in_commit else "true")
+
+    @contextmanager
+    def mute_standby(self) -> Generator[None]:
+        """What takes the log to the standby stands still: whoever commits now waits."""
+        receivers = [pid for (pid,) in self.standby.execute("SELECT pid FROM pg_stat_wal_receiver")]
+        try:
+            self._signal(receivers, signal.SIGSTOP)
+            yield
+        finally:
+            self._signal(receivers, signal.SIGCONT)
+
+    @staticmethod
+    def _signal(pids: list[int], number: signal.Signals) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):  # it has lost its server, and another will come
+                os.kill(pid, number)
+
+    def in_commit(self) -> int:
+        """How many sessions wait so."""
+        found = self.primary.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {IN_COMMIT}")
+        return int(found[0][0])
 
     def keep_logs(self, folder: Path) -> None:
         """Writes what all servers and the pooler have logged beside the rest of the storm."""

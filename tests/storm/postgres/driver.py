@@ -6,10 +6,11 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from threading import Event
 
 import psycopg
@@ -19,19 +20,27 @@ from tests.postgres.standby import is_streaming
 from tests.storm import processes
 from tests.storm.bases import OPEN_JOBS, PostgresBase
 from tests.storm.checker import check
-from tests.storm.driver import JITTER_S, START_S, Outcome
+from tests.storm.driver import JITTER_S, STALL_S, START_S, Outcome
 from tests.storm.journal import Journal
 from tests.storm.postgres.cluster import PLACES, POOLER, Cluster
 from tests.storm.postgres.history import AUDIT, read
 from tests.storm.postgres.hosts import Host
 from tests.storm.postgres.network import Network
+from tests.storm.postgres.recovery import recovered
 
 HOSTS = ("h1", "h2", "h3")
 POOLED = "h3"
 """It comes through the pooler."""
-STALL_S = 60.0
-LEASE_S = 35.0
+LEASE_S = 20.0
 """A host that gives no sign for so long loses its jobs."""
+IN_COMMIT, COMMIT_S = 2 * len(HOSTS), 2.0
+"""So many sessions are to be in the middle of a commit, or as many as are after this long."""
+LEADER = (
+    "SELECT d.host FROM windlass_meta AS m JOIN windlass_dispatchers AS d ON d.id::text = m.value"
+    " WHERE m.name = 'leader'"
+)
+IN_TRANSACTION = "j.payload::jsonb->>'plan' IN ('tx', 'family')"
+FREEZE_LOOK_S, WAKES_LATER_S = 10.0, 1.0
 RECOVERY_S, RESCUE_S = 10.0, 40.0
 """What is promised: jobs run so soon after the database is back, and those of a vanished host elsewhere."""
 
@@ -53,17 +62,21 @@ class Plan:
     weights: dict[str, int] = field(
         default_factory=lambda: {
             "isolate": 48, "dispatcher": 14, "group": 4, "producer": 12,
-            "crash": 4, "terminate": 8, "commit": 6, "pooler": 2, "cut": 2,
+            "crash": 4, "terminate": 8, "commit": 6, "pooler": 2, "cut": 3,
         }
     )  # fmt: skip
     failovers: int = 1
     """How often the standby takes over, spread over the storm."""
     vanishes: int = 0
-    """How often a host is gone for longer than a lease."""
+    """How often a host is gone for longer than a lease; every other time the one whose dispatcher leads."""
+    freezes: int = 0
+    """How often a host is stopped for longer than a lease, and goes on."""
     lease_s: float | None = None
     work_ms: int | None = None
     plant: str | None = None
     """A bug to plant in the services and producers."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the servers, beside the usual ones."""
 
 
 class Storm:
@@ -77,15 +90,24 @@ class Storm:
         self._log = Journal(self._folder / "kills.log")
         self._kills: Counter[str] = Counter()
         self._hosts: list[Host] = []
-        self._figures: dict[str, list[float]] = {"recovery": [], "vanished rescue": []}
+        self._recoveries: list[float] = []
+        """How long after a server was back jobs ran again, in seconds …"""
+        self._all_recoveries: list[float] = []
+        """… and until they did on every host that worked before."""
+        self._rescues: list[float] = []
+        """How long after a host had vanished none of its jobs was its own any more."""
+        self._cuts: Counter[str] = Counter()
         self._network: Network
         self._cluster: Cluster
 
     def run(self) -> Outcome:
         """The storm, the drain, the stop, and the verdict on all of it."""
+        processes.sweep()
         with ExitStack() as stack:
             self._network = stack.enter_context(Network.of((*PLACES, POOLER, *HOSTS), self._folder))
-            self._cluster = stack.enter_context(Cluster.of(self._network, self._plan.version))
+            self._cluster = stack.enter_context(
+                Cluster.of(self._network, self._plan.version, self._plan.settings)
+            )
             try:
                 self._begin()
                 began = time.monotonic()
@@ -107,8 +129,16 @@ class Storm:
             verdict.violations.extend(host.faults)
         verdict.figures["services started again"] = sum(host.restarts for host in self._hosts)
         verdict.figures["… after giving up under fire"] = sum(host.under_fire for host in self._hosts)
-        for name, seconds in self._figures.items():
-            verdict.figures[f"{name} max ms"] = round(max(seconds, default=0.0) * 1000)
+        for way, count in sorted(self._cuts.items()):
+            verdict.figures[f"links cut: {way}"] = count
+        for name, found, goal_s in (
+            ("recovery", self._recoveries, RECOVERY_S),
+            ("recovery of all", self._all_recoveries, RECOVERY_S),
+            ("vanished rescue", self._rescues, RESCUE_S),
+        ):
+            verdict.figures[f"{name} p50 ms"] = round(median(found or [0.0]) * 1000)
+            verdict.figures[f"{name} max ms"] = round(max(found, default=0.0) * 1000)
+            verdict.figures[f"{name} goal ms"] = round(goal_s * 1000)
         return Outcome(self._kills, stormy, verdict)
 
     def _begin(self) -> None:
@@ -144,21 +174,20 @@ class Storm:
     def _rage(self, began: float) -> None:
         plan, pause = self._plan, Event()
         kinds, weights = list(plan.weights), list(plan.weights.values())
-        failovers = vanishes = 0
+        rare = Counter[str]()
+        wanted = {"failover": plan.failovers, "vanish": plan.vanishes, "freeze": plan.freezes}
         while (done := sum(self._kills.values())) < plan.kills:
             if time.monotonic() - began >= plan.seconds_limit:
                 return
             pause.wait(min(self._rng.expovariate(1 / plan.mean_gap_s), 2.0))
             self._mend()
-            if failovers < plan.failovers * (done + 1) // plan.kills:
-                failovers += 1
-                kind = "failover"
-            elif vanishes < plan.vanishes * (done + 1) // plan.kills:
-                vanishes += 1
-                kind = "vanish"
-            else:
-                kind = self._rng.choices(kinds, weights)[0]
+            share = (done + 1) / plan.kills
+            due = [name for name, most in wanted.items() if rare[name] < int(most * share + 0.5)]
+            kind = due[0] if due else self._rng.choices(kinds, weights)[0]
+            rare[kind] += 1
             host = self._rng.choice(self._hosts)
+            if kind == "vanish" and rare[kind] % 2:
+                host = self._leading() or host
             # Mostly where there is work to interrupt, sometimes while it is still coming up.
             if self._rng.random() < 0.85:
                 if not self._wait(self._handler_tells(), STALL_S):
@@ -178,18 +207,25 @@ class Storm:
             case "crash":
                 self._shake(kind, self._cluster.crash)
             case "failover":
-                self._shake(kind, self._cluster.fail_over)
+                # Every other time nobody is told.
+                silent = self._kills[kind] % 2 == 1
+                self._shake(kind, lambda: self._cluster.fail_over(silent=silent))
+                for place in PLACES:
+                    self._network.heal(place)
             case "terminate" | "commit":
                 for each in self._hosts:
                     each.was_shaken = True
-                if self._cluster.terminate(in_commit=kind == "commit"):
+                if self._terminate(in_commit=kind == "commit"):
                     self._kills[kind] += 1
                     self._log.write("kill", kind="terminate", pids=[], begin=begin, end=time.time_ns())
             case "pooler":
                 self._shake(kind, self._cluster.bouncer.restart)
             case "cut":
                 # Less or more than the net that looks for lost connections, and less or more than a lease.
-                self._cut(host, self._rng.choice([1.0, 3.0, 8.0, (self._plan.lease_s or LEASE_S) + 8.0]))
+                lease_s = self._plan.lease_s or LEASE_S
+                self._cut(host, self._rng.choice([1.0, 3.0, lease_s / 2, lease_s + 8.0]))
+            case "freeze":
+                self._freeze(host)
             case _:
                 self._vanish(host)
 
@@ -220,28 +256,70 @@ class Storm:
                 return [self._rng.choice(producers).pid] if producers else []
 
     def _shake(self, kind: str, what: Callable[[], None]) -> None:
-        """Something that takes the database away for a while, and how long until jobs run again."""
+        """Something that takes the database away for a while, and how long until hosts work again."""
         for host in self._hosts:
             host.was_shaken = True
+        # Who was killed just before has to start first.
+        hosts = [host for host in self._hosts if host.isolates(experienced=True)]
+        working = [host.folder for host in hosts or self._hosts]
         begin = time.time_ns()
         what()
-        end = time.time_ns()
+        back_at = self._cluster.back_at
         self._kills[kind] += 1
-        back = time.monotonic()
-        self._log.write("kill", kind=kind, pids=[], begin=begin, end=end)
-        if kind == "pooler" or self._wait(self._handler_tells(), STALL_S):
-            seconds = time.monotonic() - back
-            if kind != "pooler":
-                self._figures["recovery"].append(seconds)
-                if seconds > RECOVERY_S:
-                    self._hosts[0].fault("slow recovery", f"jobs ran {seconds:.1f} s after the {kind}")
-        else:
-            self._hosts[0].fault("stalled", f"no handler started or ended in {STALL_S:.0f} s after a {kind}")
+        self._log.write("kill", kind=kind, pids=[], begin=begin, end=time.time_ns())
+        if kind == "pooler":
+            return
+        if not self._wait(lambda: recovered(working, back_at) is not None, STALL_S):
+            self._hosts[0].fault("stalled", f"a host started no handler for {STALL_S:.0f} s after a {kind}")
+            return
+        spans = recovered(working, back_at) or [0.0]
+        self._say(f"after a {kind} hosts worked again in {spans} s")
+        self._recoveries.append(min(spans))
+        self._all_recoveries.append(max(spans))
+        if max(spans) > RECOVERY_S:
+            self._hosts[0].fault("slow recovery", f"the hosts worked again {spans} s after the {kind}")
+
+    def _terminate(self, *, in_commit: bool) -> bool:
+        """Ends sessions; where it is to be in mid-commit, those whose commit the standby has not heard of."""
+        if not in_commit:
+            return self._cluster.terminate(in_commit=False) > 0
+        with self._cluster.mute_standby():
+            self._wait(lambda: self._cluster.in_commit() >= IN_COMMIT, COMMIT_S)
+            return self._cluster.terminate(in_commit=True) > 0
+
+    def _leading(self) -> Host | None:
+        """The host whose dispatcher looks after the dead."""
+        name = self._query(LEADER)
+        return next((host for host in self._hosts if host.name == name), None)
+
+    def _freeze(self, host: Host) -> None:
+        """Every process of a host is stopped, whatever it is in the middle of, until others have its jobs.
+
+        Its isolates wake first, and settle what they have in hand before their dispatcher hears that it was
+        taken for lost: there the fence alone is between them and whoever has those jobs by now.
+        """
+        # Who commits nothing of his own leaves it to his dispatcher, which asks first.
+        self._wait(lambda: bool(self._query(f"{_running_on(host)} AND {IN_TRANSACTION}")), FREEZE_LOOK_S)
+        begin = time.time_ns()
+        stopped = processes.send(host.running(), signal.SIGSTOP, host.folder)
+        Event().wait((self._plan.lease_s or LEASE_S) + 8.0)
+        processes.send(host.isolates(), signal.SIGCONT, host.folder)
+        Event().wait(WAKES_LATER_S)
+        processes.send(stopped, signal.SIGCONT, host.folder)
+        self._kills["freeze"] += 1
+        self._log.write("freeze", kind="freeze", pids=stopped, begin=begin, end=time.time_ns())
 
     def _cut(self, host: Host, seconds: float) -> None:
         pids, begin = set(host.running()), time.time_ns()
         host.was_shaken = True
-        self._network.cut(host.name)
+        ways = {
+            "both ways": self._network.cut,
+            "what it sends": self._network.mute,
+            "what it is sent": self._network.deafen,
+        }
+        way = self._rng.choice(list(ways))
+        self._cuts[way] += 1
+        ways[way](host.name)
         Event().wait(seconds)
         pids |= set(host.running())
         self._network.heal(host.name)
@@ -250,10 +328,9 @@ class Storm:
 
     def _vanish(self, host: Host) -> None:
         """The link goes first, so that nobody is told; the host is back when its jobs have run elsewhere."""
-        mine = (
-            "SELECT count(*) FROM background_service_jobs AS j JOIN windlass_dispatchers AS d"
-            f" ON d.id = j.lease_owner WHERE d.host = '{host.name}' AND j.status = 'RUNNING'"
-        )
+        mine = _running_on(host)
+        # Who vanishes with nothing to do tells nothing.
+        self._wait(lambda: bool(self._query(mine)), STALL_S)
         begin = time.time_ns()
         self._network.cut(host.name)
         pids = host.vanish()
@@ -262,7 +339,7 @@ class Storm:
         self._kills["vanish"] += 1
         if self._wait(lambda: self._query(mine) == 0, LEASE_S + STALL_S):
             seconds = time.monotonic() - gone
-            self._figures["vanished rescue"].append(seconds)
+            self._rescues.append(seconds)
             if seconds > RESCUE_S:
                 host.fault("slow rescue", f"its jobs were taken over after {seconds:.1f} s")
         else:
@@ -309,3 +386,11 @@ class Storm:
                 moved_at = time.monotonic()
             self._mend()
             pause.wait(0.05)
+
+
+def _running_on(host: Host) -> str:
+    """Asks how many jobs it has in hand."""
+    return (
+        "SELECT count(*) FROM background_service_jobs AS j JOIN windlass_dispatchers AS d"
+        f" ON d.id = j.lease_owner WHERE d.host = '{host.name}' AND j.status = 'RUNNING'"
+    )

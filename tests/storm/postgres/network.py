@@ -14,6 +14,7 @@ from pathlib import Path
 
 SUBNET = "10.77.0"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+NOBODY = "02:00:00:00:00:ff"
 HOLD = f'hostname "$0" && mount --bind "$1" {BOOT_ID} && echo && exec sleep infinity'
 
 
@@ -54,8 +55,32 @@ class Network:
         """From now on every packet to and from the host is dropped, and nobody is told."""
         self._port(name, "0")
 
+    def mute(self, name: str) -> None:
+        """What the host sends goes nowhere, what it is sent arrives: and nobody is told."""
+        for other, address in self._addresses.items():
+            if other != name:
+                self._misdirect(name, address)
+
+    def deafen(self, name: str) -> None:
+        """What the host is sent goes nowhere, what it sends arrives."""
+        for other in self._addresses:
+            if other != name:
+                self._misdirect(other, self._addresses[name])
+
     def heal(self, name: str) -> None:
+        """All of it is as it was."""
         self._port(name, "3")
+        for other, address in self._addresses.items():
+            if other != name:
+                self._direct(name, address)
+                self._direct(other, self._addresses[name])
+
+    def _misdirect(self, name: str, address: str) -> None:
+        self._ip(name, f"neigh replace {address} lladdr {NOBODY} dev eth0 nud permanent")
+
+    def _direct(self, name: str, address: str) -> None:
+        if NOBODY in self._ip(name, f"neigh show {address} dev eth0"):
+            self._ip(name, f"neigh del {address} dev eth0")
 
     def _port(self, name: str, state: str) -> None:
         self._run("switch", "bridge", "link", "set", "dev", f"to-{name}", "state", state)
@@ -83,10 +108,11 @@ class Network:
         self._ip(name, f"addr add {address}/24 dev eth0")
         self._ip(name, "link set eth0 up")
 
-    def _ip(self, name: str, command: str) -> None:
-        self._run(name, "ip", *command.split())
+    def _ip(self, name: str, command: str) -> str:
+        return self._run(name, "ip", *command.split())
 
-    def _run(self, name: str, *command: str) -> None:
+    def _run(self, name: str, *command: str) -> str:
         done = subprocess.run([*self.enter(name), *command], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed on {name}: {done.stderr}")
+        return done.stdout

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
+from windlass import living
 from windlass.errors import StoreUnavailable
-from windlass.store.postgres import dialect
+from windlass.store.hosts import GONE_US, SILENT_US, DispatcherRow
+from windlass.store.postgres import dialect, pulsing, turning
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.producing import Producing
+from windlass.store.postgres.pulsing import Pulsing
 from windlass.store.postgres.store import PostgresStore
-from windlass.store.relational.dispatching import Dispatching
 from windlass.store.relational.statements import SQL
-from windlass.worker import upkeep
+from windlass.worker import membership, upkeep
 
 FENCE = "attempts = ? AND lease_token = ? AND status = 'RUNNING'"
 NO_FENCE = "? IS NOT NULL AND ? IS NOT NULL"
+FENCE_OF_MANY = (
+    " AND job.attempts = given.attempt AND job.lease_token = given.token AND job.status = 'RUNNING'"
+)
 LOCKED = "FOR UPDATE SKIP LOCKED"
 
 
 def claim_what_others_claim() -> None:
     """Two dispatchers read the same rows as ready, and each makes them its own."""
-    for name in ("claim_lane", "claim_conditioned_lane"):
+    for name in ("claim_lane", "claim_conditioned_lane", "claim_lanes"):
         text = dialect.SQL[name]
         assert LOCKED in text
-        dialect._INSTEAD[SQL[name]] = dialect.SQL[name] = text.replace(LOCKED, "")
+        dialect.SQL[name] = text.replace(LOCKED, "")
+        if name in SQL:
+            dialect._INSTEAD[SQL[name]] = dialect.SQL[name]
+    # What was respelled before is known by heart.
+    dialect.respelled.cache_clear()
+    turning._LANE_TEXT = dialect.respelled(SQL["claim_lane"]).text
 
 
 def settle_by_id_alone() -> None:
@@ -33,6 +46,9 @@ def settle_by_id_alone() -> None:
     for name in ("settle_completed", "settle_completed_alike"):
         assert FENCE in SQL[name]
         SQL[name] = SQL[name].replace(FENCE, NO_FENCE)
+    many = dialect.SQL["settle_many"]
+    assert FENCE_OF_MANY in many
+    dialect.SQL["settle_many"] = many.replace(FENCE_OF_MANY, "")
     owned = dialect.SQL["settle_owned"]
     assert FENCE in owned
     dialect._INSTEAD[SQL["settle_owned"]] = owned.replace(FENCE, NO_FENCE)
@@ -40,12 +56,34 @@ def settle_by_id_alone() -> None:
 
 def no_reclaim() -> None:
     """Jobs of a dead dispatcher stay RUNNING for ever."""
-    Dispatching.reclaim = lambda self, owner, limit=500, **how: 0
+    PostgresStore.reclaim = lambda self, owner, limit=500, **how: 0
 
 
 def reclaim_the_living() -> None:
     """Jobs of a dispatcher that is alive and well are taken for lost."""
     upkeep.state_of = lambda row, clock: "lost"
+
+
+def silence_by_the_hosts_own_clock() -> None:
+    """How long others have been silent is told by the clock of whoever asks, which is a minute ahead."""
+    dispatchers = Pulsing.dispatchers
+
+    def dispatchers_by_own_clock(self: Any) -> list[DispatcherRow]:
+        return [replace(row, silent_us=(row.silent_us or 0) + 60_000_000) for row in dispatchers(self)]
+
+    Pulsing.dispatchers = dispatchers_by_own_clock
+
+
+def settled_means_kept() -> None:
+    """What a dispatcher has settled is taken for settled, though a server that crashes may forget it."""
+    reclaim = PostgresStore.reclaim
+
+    def reclaim_of_others(self: Any, owner: int, limit: int = 500, *, keep: Any = ()) -> int:
+        # Of its own, whatever it does not hold any more is what the server has forgotten.
+        mine = any(row.id == owner and row.pid == os.getpid() for row in self.dispatchers())
+        return 0 if keep or mine else reclaim(self, owner, limit)
+
+    PostgresStore.reclaim = reclaim_of_others
 
 
 def ack_before_disk() -> None:
@@ -83,6 +121,8 @@ BUGS: dict[str, Callable[[], None]] = {
         settle_by_id_alone,
         no_reclaim,
         reclaim_the_living,
+        silence_by_the_hosts_own_clock,
+        settled_means_kept,
         ack_before_disk,
         unknown_is_refused,
         completion_apart_from_effects,
@@ -93,3 +133,12 @@ BUGS: dict[str, Callable[[], None]] = {
 def plant(name: str) -> None:
     """Puts one bug into this process."""
     BUGS[name]()
+
+
+def shorten_lease(seconds: float) -> None:
+    """No bug: whoever is silent loses its jobs sooner, so that a test need not wait."""
+    share = seconds * 1_000_000 / SILENT_US
+    living.SILENT_US = membership.SILENT_US = round(SILENT_US * share)
+    living.GONE_US = pulsing.GONE_US = round(GONE_US * share)
+    pulsing.PULSE_S *= share
+    upkeep._AFAR_S *= share

@@ -9,6 +9,7 @@ import pytest
 
 from tests.storm.driver import Outcome
 from tests.storm.postgres.driver import Plan, Storm
+from tests.storm.postgres.weather import seen
 
 # A busy machine makes a storm longer, not wrong.
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
@@ -31,23 +32,25 @@ def test_the_jobs_of_a_host_that_vanishes_run_elsewhere(tmp_path: Path) -> None:
     assert outcome.kills["vanish"] == 1
 
 
+def test_a_host_that_stops_for_long_and_hosts_that_are_half_cut_off_settle_nothing_late(
+    tmp_path: Path,
+) -> None:
+    outcome = storm(tmp_path, kills=5, failovers=0, freezes=2, lease_s=5.0, weights={"cut": 1})
+    assert [str(violation) for violation in outcome.verdict.violations] == []
+    assert outcome.kills["freeze"] == 2
+    assert outcome.kills["cut"] == 3
+
+
 @pytest.mark.parametrize(
-    ("bug", "faults", "weather"),
+    "bug",
     [
-        ("claim_what_others_claim", {"two live fences"}, {"weights": {"producer": 1}}),
-        ("ack_before_disk", {"lost"}, {"weights": {"crash": 1}}),
-        ("unknown_is_refused", {"unexpected"}, {"weights": {"commit": 1}, "kills": 12}),
+        "ack_before_disk",
+        "unknown_is_refused",
+        "no_reclaim",
+        "claim_what_others_claim",
+        "settle_by_id_alone",
     ],
 )
-def test_the_checker_catches_a_planted_bug(
-    tmp_path: Path, bug: str, faults: set[str], weather: dict[str, Any]
-) -> None:
-    usual = {"kills": 6, "failovers": 0, "drain_s": 5.0, "drain_most_s": 10.0}
-    # What a bug needs to show itself is a matter of moments: on a busy machine they may not come at once.
-    for attempt in range(3):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        outcome = storm(folder, plant=bug, **(usual | weather))
-        if faults <= outcome.verdict.kinds().keys():
-            return
-    raise AssertionError(f"{bug} was not seen in three storms: {outcome.verdict.kinds()}")
+def test_the_checker_catches_a_planted_bug(tmp_path: Path, bug: str) -> None:
+    """These five at every run; all nine take long: ``python3 dev.py storm --postgres --plants``."""
+    assert seen(bug, tmp_path, print) is not None

@@ -8,12 +8,13 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.storm.sync.checker import KINDS
 from tests.storm.sync.driver import Outcome, Plan, Storm
 from tests.storm.sync.planted import BUGS
-from tests.storm.sync.shape import POLICIES
+from tests.storm.sync.shape import POLICIES, on_postgres
 
 
 def main(given: list[str]) -> int:
@@ -27,6 +28,9 @@ def main(given: list[str]) -> int:
     parser.add_argument("--seconds-limit", type=float, default=3600.0, help="end the storm after this long")
     parser.add_argument("--no-keys", action="store_true", help="the server does not know a resend for one")
     parser.add_argument("--plant", choices=sorted(BUGS), help="with this bug in every replica")
+    parser.add_argument(
+        "--postgres", action="store_true", help="replicas on a PostgreSQL server, not in files"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folder with databases and logs")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a report")
     arguments = parser.parse_args(given)
@@ -44,7 +48,8 @@ def main(given: list[str]) -> int:
     )
     folder = Path(tempfile.mkdtemp(prefix="windlass-storm-sync-"))
     print(f"sync storm of {plan.rounds} rounds, seed {seed}, in {folder}", file=sys.stderr, flush=True)
-    outcome = Storm(plan, folder, lambda text: print(text, file=sys.stderr, flush=True)).run()
+    with on_postgres(folder, plan.replicas) if arguments.postgres else nullcontext():
+        outcome = Storm(plan, folder, lambda text: print(text, file=sys.stderr, flush=True)).run()
     print(json.dumps(as_dict(outcome, seed)) if arguments.json else report(outcome, seed))
     if outcome.verdict.violations or arguments.keep:
         print(f"kept: {folder}", file=sys.stderr)

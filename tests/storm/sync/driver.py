@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -21,10 +20,26 @@ from tests.storm.sync.fleet import WEATHER, Fleet, Replica
 from tests.storm.sync.history import read
 from tests.storm.sync.resolver import Resolver
 from tests.storm.sync.server import Recorder
-from tests.storm.sync.shape import POLICIES, Traits, differences, left_to_do, rows_of
+from tests.storm.sync.shape import (
+    POLICIES,
+    Traits,
+    connected,
+    differences,
+    is_postgres,
+    left_to_do,
+    pulled_us,
+    rows_of,
+)
 from tests.sync.servers.proxy import Fault
 
 START_S = 60.0
+LATE = 5
+"""So many times as long may nothing move where no pull has come to its end: a busy machine."""
+INSTALLED = {
+    False: "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('crates', 'notes')",
+    True: "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'windlass_sync_%'",
+}
+"""Triggers of the capture: in SQLite, and in PostgreSQL."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +62,7 @@ class Plan:
     weather: Mapping[Fault, float] = field(default_factory=lambda: WEATHER)
     """How often a request meets which fault on its way."""
     drain_s: float = 60.0
-    """How long a calm may last without anything becoming equal that was not."""
+    """How long a calm may last without anything becoming equal that was not, while pulls are made."""
     seconds_limit: float = 3600.0
     policies: tuple[str, ...] | None = None
     """Of the replicas; by the seed where it is not said."""
@@ -153,14 +168,11 @@ class Storm:
 
     def _prepare(self) -> None:
         """Waits until every replica is synced at all: edits before that are of another kind."""
-        installed = (
-            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('crates', 'notes')"
-        )
         deadline = time.monotonic() + START_S
         for one in self._fleet.replicas:
             while True:
-                with closing(sqlite3.connect(one.path, timeout=10)) as reader:
-                    if reader.execute(installed).fetchone()[0] >= 6:
+                with closing(connected(one.path)) as reader:
+                    if reader.execute(INSTALLED[is_postgres(one.path)]).fetchone()[0] >= 6:
                         break
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"the replicas did not come up: see {self._folder / 'output.log'}")
@@ -214,20 +226,33 @@ class Storm:
             fleet.heal(one)
         fleet.weather(good=True)
         self._server.is_well = True
-        left, moved_at = [""], time.monotonic()
+        left, moved_at = [""], time.time()
         while left:
             fleet.mend(all_of_them=True)
             self._resolver.answer_some(self._rng, all_of_them=True)
             before, left = left, self._left()
             if left != before:
-                moved_at = time.monotonic()
-            if time.monotonic() - moved_at > self._plan.drain_s:
+                moved_at = time.time()
+            if self._is_over(moved_at):
                 fleet.faults += [Violation("did not become equal", text) for text in left]
                 return False
             Event().wait(0.1)
         fleet.weather(good=False)
         self._server.is_well = False
         self._events.write("calm")
+        return True
+
+    def _is_over(self, moved_at: float) -> bool:
+        """Has nothing moved for so long that nothing will?
+
+        Who has pulled to the end meanwhile has heard all there is and has no excuse; others may be slow.
+        """
+        drain_s, now = self._plan.drain_s, time.time()
+        ages = {one.traits.number: now - pulled_us(one.path) / 1_000_000 for one in self._fleet.replicas}
+        late = {number: round(age_s) for number, age_s in ages.items() if age_s > drain_s / 2}
+        if now - moved_at <= drain_s or (late and now - moved_at <= LATE * drain_s):
+            return False
+        self._say(f"seconds since the last pull: {late or 'none is late'}")
         return True
 
     def _left(self) -> list[str]:

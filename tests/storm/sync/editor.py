@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import sqlite3
 import sys
 import time
 from contextlib import closing
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.storm.journal import Journal
-from tests.storm.sync.shape import FIELDS, IDENTITY, LASTING, database, plain
+from tests.storm.sync.shape import FIELDS, IDENTITY, LASTING, connected, database, is_postgres, plain
 
 HOT = [f"hot{number}" for number in range(6)]
 """Notes that every replica makes, edits and deletes."""
@@ -30,8 +29,16 @@ class Editor:
         self._replica = replica
         self._next = serial * 1_000_000
         self._journal = Journal(folder / f"editor-{serial}.log")
-        self._db = sqlite3.connect(database(folder, replica), timeout=60, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
+        where = database(folder, replica)
+        self._db = connected(where)
+        self._clashes: tuple[type[Exception], ...] = ()
+        self._begin, self._locked, self._over = "BEGIN IMMEDIATE", "", "INSERT OR REPLACE"
+        if is_postgres(where):
+            # Others write at the same time: what is read to be edited is locked, and what clashes is undone.
+            from psycopg import errors
+
+            self._clashes = (errors.DeadlockDetected, errors.UniqueViolation, errors.ForeignKeyViolation)
+            self._begin, self._locked, self._over = "BEGIN", " FOR UPDATE", "INSERT"
         self._chance = random.Random()
         self._transaction = 0
 
@@ -43,10 +50,14 @@ class Editor:
         self._chance = random.Random(seed)
         for _ in range(transactions):
             self._transaction = self._number()
-            self._db.execute("BEGIN IMMEDIATE")
-            for _ in range(self._chance.choice((1, 1, 1, 2, 5))):
-                self._one()
-            self._db.execute("COMMIT")
+            try:
+                self._db.execute(self._begin)
+                for _ in range(self._chance.choice((1, 1, 1, 2, 5))):
+                    self._one()
+                self._db.execute("COMMIT")
+            except self._clashes:
+                self._db.execute("ROLLBACK")
+                continue
             self._journal.write("ack", tx=self._transaction)
 
     def _one(self) -> None:
@@ -92,12 +103,14 @@ class Editor:
             self._tell("delete", table, row["id"], row[IDENTITY[table]], {}, row)
 
     def _replace(self) -> None:
-        """The whole row anew, by a statement whose deletes fire no triggers."""
+        """The whole row anew, where there is one by a statement whose deletes fire no triggers."""
         row = self._row("notes", self._chance.choice(HOT))
         if row is not None:
             values = {"crate": row["crate"], **self._some(FIELDS)}
+            if self._over == "INSERT":
+                self._db.execute("DELETE FROM notes WHERE id = ?", (row["id"],))
             self._db.execute(
-                "INSERT OR REPLACE INTO notes (id, crate, title, body, rank, weight, stamp)"
+                f"{self._over} INTO notes (id, crate, title, body, rank, weight, stamp)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (row["id"], *values.values()),
             )
@@ -121,8 +134,9 @@ class Editor:
     def _insert(self, table: str, values: Row) -> None:
         names = ", ".join(values)
         marks = ", ".join("?" * len(values))
-        made = self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
-        self._tell("insert", table, values.get("id", made.lastrowid), values[IDENTITY[table]], values, None)
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id"
+        ((key,),) = self._db.execute(statement, tuple(values.values())).fetchall()
+        self._tell("insert", table, key, values[IDENTITY[table]], values, None)
 
     # ── what they are made of ─────────────────────────────────────────────────────────────────────
     def _some(self, names: Any) -> Row:
@@ -146,7 +160,8 @@ class Editor:
         return table, self._row(table, self._chance.choice(rows)["id"]) if rows else None
 
     def _row(self, table: str, key: Any) -> Row | None:
-        row = self._db.execute(f"SELECT * FROM {table} WHERE id = ?", (key,)).fetchone()
+        locked = self._locked if table == "notes" else self._locked.replace("UPDATE", "NO KEY UPDATE")
+        row = self._db.execute(f"SELECT * FROM {table} WHERE id = ?{locked}", (key,)).fetchone()
         return None if row is None else dict(row)
 
     def _count(self, table: str) -> int:

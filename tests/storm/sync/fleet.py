@@ -6,7 +6,6 @@ import os
 import random
 import select
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from typing import IO
 from tests.storm import processes
 from tests.storm.checker import Violation
 from tests.storm.fleet import KILLED_STARTS, ROOT, START_FAILED, STOP_S
-from tests.storm.sync.shape import SCHEMA, Traits, database
+from tests.storm.sync.shape import SCHEMA, Traits, connected, database
 from tests.sync.servers.proxy import FAULTS, Fault, Proxy
 
 WEATHER: dict[Fault, float] = {
@@ -47,7 +46,7 @@ class Replica:
         self.blows = 0
         """Kills since it was started."""
         self.path = database(folder, traits.number)
-        with closing(sqlite3.connect(self.path)) as made:
+        with closing(connected(self.path)) as made:
             made.executescript(SCHEMA)
 
     def dispatchers(self) -> list[int]:
@@ -120,7 +119,13 @@ class Fleet:
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=ROOT,
-            env={**os.environ, "STORM_FOLDER": str(self.folder), "PYTHONPATH": path, **extra},
+            env={
+                **os.environ,
+                "STORM_FOLDER": str(self.folder),
+                "XDG_STATE_HOME": str(self.folder / "state"),
+                "PYTHONPATH": path,
+                **extra,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if "editor" in command[0] else self._output,
             stderr=self._output,

@@ -14,7 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from windlass.change import KEEP, Effect, Shadow
-from windlass.store.sqlite.ledger.statements import SQL
+from windlass.store.relational.ledger.statements import SQL
 from windlass.sync import pull
 from windlass.sync.places import Condition
 from windlass.sync.pull import Pull

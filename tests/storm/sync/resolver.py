@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tests.storm.journal import Journal
 from tests.storm.sync.app import make_app
-from tests.storm.sync.shape import FIELDS, Traits, database
+from tests.storm.sync.shape import FIELDS, Traits, connected, database
 from windlass import Windlass
 from windlass.errors import ResourceBusy, StoreError, SyncError
 
@@ -43,7 +42,7 @@ class Resolver:
             app.close()
 
     def _asks(self, one: Traits) -> bool:
-        with closing(sqlite3.connect(database(self._folder, one.number), timeout=10)) as reader:
+        with closing(connected(database(self._folder, one.number))) as reader:
             return reader.execute(ASKS).fetchone()[0] > 0
 
     def _answer(self, one: Traits, resource: Any, waiting: Any, rng: random.Random) -> None:

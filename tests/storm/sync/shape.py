@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ LASTING = "k"
 POLICIES = ("client", "server", "merge", "latest", "ask")
 MERGED = {"title": "client", "body": "server", "rank": "latest"}
 """How ``merge`` settles these columns; the others by ``client``."""
+
+DATABASES = "databases.json"
+STATES = "SELECT state FROM windlass_sync_resources"
 
 Rows = dict[str, dict[str, dict[str, Any]]]
 """By table and identity."""
@@ -51,8 +54,38 @@ class Traits(NamedTuple):
         return cls(**json.loads(text))
 
 
-def database(folder: Path, number: int) -> Path:
-    return folder / f"replica-{number}.db"
+def database(folder: Path, number: int) -> str:
+    """A file in the folder, or what ``on_postgres`` wrote down there."""
+    if (folder / DATABASES).exists():
+        return json.loads((folder / DATABASES).read_text())[number]
+    return str(folder / f"replica-{number}.db")
+
+
+def is_postgres(database: str) -> bool:
+    return "://" in database
+
+
+def connected(database: str) -> Any:
+    """A connection as any program has it; each statement commits by itself unless it says BEGIN."""
+    if is_postgres(database):
+        from tests.postgres.plain import Plain
+
+        return Plain.at(database)
+    connection = sqlite3.connect(database, timeout=60, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+@contextmanager
+def on_postgres(folder: Path, replicas: int) -> Iterator[None]:
+    """A server whose databases are those of the storm in that folder."""
+    from tests.postgres.programs import MAIN
+    from tests.postgres.server import Server
+
+    with Server.made(MAIN) as server, ExitStack() as stack:
+        urls = [server.url(stack.enter_context(server.database())) for _ in range(replicas)]
+        (folder / DATABASES).write_text(json.dumps(urls))
+        yield
 
 
 def policy_of(policy: str, column: str) -> str:
@@ -60,12 +93,11 @@ def policy_of(policy: str, column: str) -> str:
     return MERGED.get(column, "client") if policy == "merge" else policy
 
 
-def rows_of(path: Path) -> Rows:
+def rows_of(path: str) -> Rows:
     """A replica's tables, as any program reads them; the crate of a note by its uid."""
     found: Rows = {}
-    with closing(sqlite3.connect(path, timeout=30)) as reader:
-        reader.row_factory = sqlite3.Row
-        reader.execute("BEGIN")
+    with closing(connected(path)) as reader:
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if is_postgres(path) else "BEGIN")
         uids = {row["id"]: row["uid"] for row in reader.execute("SELECT id, uid FROM crates")}
         for table, identity in IDENTITY.items():
             rows = [dict(row) for row in reader.execute(f"SELECT * FROM {table}")]
@@ -92,7 +124,7 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in (*FIELDS, "crate") if name in row}
 
 
-def left_to_do(path: Path) -> str:
+def left_to_do(path: str) -> str:
     """What a replica still has to send or to ask, in words; empty where there is nothing."""
     questions = {
         "changes queued": "SELECT count(*) FROM sync_queue WHERE status = 'pending'",
@@ -101,9 +133,16 @@ def left_to_do(path: Path) -> str:
         "conflicts": "SELECT count(*) FROM windlass_sync_conflicts",
         "rows in quarantine": "SELECT count(*) FROM windlass_sync_quarantine",
     }
-    with closing(sqlite3.connect(path, timeout=30)) as reader:
+    with closing(connected(path)) as reader:
         counts = {what: reader.execute(sql).fetchone()[0] for what, sql in questions.items()}
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def pulled_us(path: str) -> int:
+    """When all tables of a replica had last been told all there was to tell, by the wall clock; 0: never."""
+    with closing(connected(path)) as reader:
+        states = [json.loads(text or "{}") for (text,) in reader.execute(STATES)]
+    return min((state.get("pulled_at_us") or 0 for state in states), default=0)
 
 
 def differences(server: Rows, local: Rows, most: int = 3) -> list[str]:

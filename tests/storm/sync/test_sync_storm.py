@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.storm.sync.driver import Outcome, Plan, Storm
+from tests.storm.sync.shape import on_postgres
 
 # A busy machine makes a storm longer, not wrong.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -27,6 +28,16 @@ def test_replicas_become_equal_and_nothing_is_lost_and_nothing_done_twice(tmp_pa
     assert figures["calms"] == 2
     assert figures["… that took effect"] > 20
     assert figures["answers cut or truncated"] > 0
+
+
+def test_replicas_in_postgresql_become_equal_though_their_programs_are_killed(tmp_path: Path) -> None:
+    """Editors write while rows are pulled: what clashes with a pull is undone, and the rest is kept."""
+    with on_postgres(tmp_path, 3):
+        outcome = storm(tmp_path, rounds=20, calm_every=10, heat=0.3, threads=2, policies=("client",))
+    assert [str(violation) for violation in outcome.verdict.violations] == []
+    assert outcome.rounds == 20
+    assert sum(outcome.kills.values()) > 0
+    assert outcome.verdict.figures["… that took effect"] > 10
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What handlers write for the tests that watch them, and what they wait for: files beside the database."""
+"""What handlers write for the tests that watch them, and what they wait for: files in the test's folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 
 def diary_path() -> Path:
-    """The diary of the database that the environment names."""
-    return Path(os.environ["WINDLASS_DATABASE"] + ".diary")
+    """The diary in the folder that the environment names."""
+    return Path(os.environ["RIG_FOLDER"], "diary")
 
 
 def write(what: str, name: str, **more: Any) -> None:
@@ -27,7 +27,7 @@ def write(what: str, name: str, **more: Any) -> None:
 
 def gate(name: str) -> Path:
     """A gate is open once this file is there."""
-    return Path(f"{os.environ['WINDLASS_DATABASE']}.gate-{name}")
+    return Path(os.environ["RIG_FOLDER"], f"gate-{name}")
 
 
 def wait_at(name: str, *, patience_s: float = 60.0) -> None:
@@ -39,7 +39,11 @@ def wait_at(name: str, *, patience_s: float = 60.0) -> None:
         time.sleep(0.002)
 
 
-async def await_at(name: str) -> None:
+async def await_at(name: str, *, patience_s: float = 60.0) -> None:
     """Waits until the test opens the gate, and lets others run meanwhile."""
-    while not gate(name).exists():  # noqa: ASYNC110 - another process opens it
+    deadline = time.monotonic() + patience_s
+    while not gate(name).exists():
+        if time.monotonic() > deadline:
+            # Its test has ended, perhaps without ending this process.
+            raise TimeoutError(f"nobody opened the gate {name}")
         await asyncio.sleep(0.002)

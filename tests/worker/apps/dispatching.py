@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from windlass.service.traits import traits_of
-from windlass.store.sqlite.store import SqliteStore
 from windlass.worker.dispatcher import Dispatcher
 from windlass.worker.isolates import IsolatePool
 
@@ -31,15 +30,15 @@ class Telling(IsolatePool):
 
 
 def main(module: str, isolates: int) -> None:
-    database = Path(os.environ["WINDLASS_DATABASE"])
     app = importlib.import_module(f"tests.worker.apps.{module}").app
     app.registry.prepare()
     pool = Telling(f"{ROOT}/tests.worker.apps.{module}:app", traits_of(app.registry), count=isolates)
     dispatcher = Dispatcher(
-        SqliteStore(database),
+        app.store,
         pool,
-        state_dir=Path(f"{database}-windlass"),
+        state_dir=app.state_dir,
         job_keys=app.registry.keys(),
+        own_keys=app.registry.own_keys(),
         version="test",
     )
     asked: list[int] = []

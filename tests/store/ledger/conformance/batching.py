@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.store.ledger.conformance.steps import arrival, do, due, installed, keys, standing, task
-from windlass.change import Change, Effect, Key, Shadow
+from windlass.change import Change, Effect, Key, Shadow, seals_of
 from windlass.errors import LostHold
 from windlass.store.ledger import Counts, Hold, Ledger
 
@@ -33,7 +33,7 @@ def taken(key: Key) -> Effect:
 def seal(ledger: Ledger, hold: Hold, *names: Key) -> tuple[int, int]:
     """A batch of edits as they are now: the look's mark, and its number."""
     look = ledger.look("tasks", names)
-    batch = ledger.seal_batch(hold, look.mark, [change(name) for name in names])
+    batch = ledger.seal_batch(hold, look.mark, seals_of([change(name) for name in names]))
     assert batch is not None
     return look.mark, batch
 
@@ -91,14 +91,14 @@ class Batching:
         installed(ledger, db, create=create)
         row = {"id": 1, "title": '{"$bytes":"x"}', "photo": b"\x00\xff", "score": float("inf")}
         db.execute(
-            "INSERT INTO tasks VALUES (1, 'tea', NULL, 1.5), (2, 'milk', NULL, NULL), (3, 'jam', 1, 1)"
+            "INSERT INTO tasks VALUES (1, 'tea', NULL, 1.5), (2, 'milk', NULL, NULL), (3, 'jam', NULL, 1)"
         )
         changes = [
             change(1, "insert", data=row),
             change(2, "delete"),
         ]
         with ledger.hold("tasks") as hold:
-            assert ledger.seal_batch(hold, ledger.look("tasks").mark, changes) is not None
+            assert ledger.seal_batch(hold, ledger.look("tasks").mark, seals_of(changes)) is not None
         db.execute("UPDATE tasks SET title = 'oat milk' WHERE id = 2")
         assert stands(ledger.counts("tasks")) == (3, 2)
         with ledger.hold("tasks"):
@@ -122,7 +122,7 @@ class Batching:
         with ledger.hold("tasks"):
             pass
         with pytest.raises(LostHold):
-            ledger.seal_batch(first, mark, [change("a")])
+            ledger.seal_batch(first, mark, seals_of([change("a")]))
         with pytest.raises(LostHold):
             ledger.write(first, mark, [taken("a")], batch=batch)
         assert due(ledger) == ["a"]
@@ -133,8 +133,8 @@ class Batching:
         with ledger.hold("tasks") as hold:
             look = ledger.look("tasks", ["a", "b"])
             db.execute("UPDATE tasks SET done = 1 WHERE id = 'b'")
-            assert ledger.seal_batch(hold, look.mark, [change("a"), change("b")]) is None
-            assert ledger.seal_batch(hold, look.mark, [change("a")]) is not None
+            assert ledger.seal_batch(hold, look.mark, seals_of([change("a"), change("b")])) is None
+            assert ledger.seal_batch(hold, look.mark, seals_of([change("a")])) is not None
         assert stands(ledger.counts("tasks")) == (2, 1)
 
     def test_what_no_database_can_hold_is_not_sealed(self, ledger: Ledger, db: Any) -> None:
@@ -142,7 +142,7 @@ class Batching:
         edited(ledger, db, "a")
         with ledger.hold("tasks") as hold:
             odd = change("a", data={"title": "\udcff"})
-            assert ledger.seal_batch(hold, ledger.look("tasks").mark, [odd]) is None
+            assert ledger.seal_batch(hold, ledger.look("tasks").mark, seals_of([odd])) is None
         assert stands(ledger.counts("tasks")) == (1, 0)
 
     def test_an_answer_that_is_refused_leaves_its_change_in_the_queue(self, ledger: Ledger, db: Any) -> None:
@@ -169,7 +169,7 @@ class Batching:
         with ledger.hold("tasks") as hold:
             look = ledger.look("tasks", ["a", "b"])
             changes = [change("a", data={"note": "old"}), change("b", data={"note": "other"})]
-            assert ledger.seal_batch(hold, look.mark, changes) is not None
+            assert ledger.seal_batch(hold, look.mark, seals_of(changes)) is not None
             db.execute("UPDATE tasks SET note = 'old' WHERE id = 'a'")
             ledger.repoint("tasks", "note", "old", "new")
         with ledger.hold("tasks"):

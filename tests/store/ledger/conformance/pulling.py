@@ -34,9 +34,10 @@ class Pulling:
         do(ledger, arrival("a"), Effect("b"), state=under_way)
         # Pushed meanwhile: the remote has it, though the pages that are told may not.
         do(ledger, arrival("new"))
+        before = ledger.look("tasks").mark
         db.execute("UPDATE tasks SET title = 'mine' WHERE id = 'c'")
         with ledger.hold("tasks") as hold:
-            assert ledger.write(hold, 0, [arrival("c", "theirs")], state=under_way) == ["c"]
+            assert ledger.write(hold, before, [arrival("c", "theirs")], state=under_way) == ["c"]
             # The last page says that the enumeration is over, and belongs to it.
             ledger.write(hold, ledger.look("tasks").mark, [Effect("d")], state=PullState(generation=1))
             assert sorted(ledger.sweep(hold, max_share=0.5)) == ["e", "f"]

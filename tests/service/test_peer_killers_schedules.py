@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -57,11 +55,10 @@ SPAN = timedelta(milliseconds=200)
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Iterator[Installation]:
-    installation = Installation(tmp_path)
-    installation.script.write_text(PROGRAM)
-    yield installation
-    installation.close()
+def installed(installed: Installation) -> Installation:
+    """The program above in the place of the usual one."""
+    installed.script.write_text(PROGRAM)
+    return installed
 
 
 def runs(installed: Installation) -> list[Job]:
