@@ -189,7 +189,8 @@ class Crew:
         """What ``do`` gives on the dispatcher's own thread, between two turns of its loop."""
         answers: list[Any] = []
         self.dispatcher._orders.give(lambda: answers.append(do()))
-        until(lambda: answers)
+        until(lambda: answers or not self.thread.is_alive())
+        assert answers, "the dispatcher ended before it could do that"
         return answers[0]
 
     def stop(self, grace_s: float = 0.0) -> None:

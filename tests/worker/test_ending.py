@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -15,10 +16,12 @@ COMPLETED, PENDING, RUNNING = JobStatus.COMPLETED, JobStatus.PENDING, JobStatus.
 
 
 def stopping(rig: Rig, grace_s: float) -> None:
-    """Asks the only dispatcher to stop, and goes on."""
+    """Asks the only dispatcher to stop, and goes on when it has begun to, or is done already."""
     [crew] = rig.crews
+    begun = threading.Event()
     crew.dispatcher.stop(grace_s)
-    crew.on_its_thread(lambda: None)
+    crew.dispatcher._orders.give(begun.set)
+    until(lambda: begun.is_set() or not crew.thread.is_alive())
 
 
 def test_a_stop_claims_nothing_more_and_lets_what_runs_finish(rig: Rig):

@@ -178,32 +178,36 @@ class Connections:
             # A forked child: they are its parent's.
             return
         with self._write_lock, self._pool_lock:
-            dead = self._is_replaced()
-            if dead and self._rescue():
-                dead = False
-            unused = {*self._idle, self._writer, self._checkpointer}
-            doomed, self._open = self._open, set()
-            self._idle.clear()
-            self._writer = self._checkpointer = self._identity = None
-            if self._pin is not None:
-                self._pin.close()
-                self._pin = None
-            self._synchronous = ""
-            self._frozen = False
-            self._epoch += 1
-            if not dead:
-                self._guard.ease()
-            for connection in doomed:
-                if connection not in unused:
-                    self._outdated[connection] = dead
-                    connection.interrupt()
-                elif dead:
-                    _close_dead(connection)
-                else:
-                    connection.close()
-            if dead:
-                self._guard.ease()
-            self._guard.leave()
+            self._close_all()
+
+    def _close_all(self) -> None:
+        """As ``reset``, for one who holds both locks."""
+        dead = self._is_replaced()
+        if dead and self._rescue():
+            dead = False
+        unused = {*self._idle, self._writer, self._checkpointer}
+        doomed, self._open = self._open, set()
+        self._idle.clear()
+        self._writer = self._checkpointer = self._identity = None
+        if self._pin is not None:
+            self._pin.close()
+            self._pin = None
+        self._synchronous = ""
+        self._frozen = False
+        self._epoch += 1
+        if not dead:
+            self._guard.ease()
+        for connection in doomed:
+            if connection not in unused:
+                self._outdated[connection] = dead
+                connection.interrupt()
+            elif dead:
+                _close_dead(connection)
+            else:
+                connection.close()
+        if dead:
+            self._guard.ease()
+        self._guard.leave()
 
     def refuse_fork(self) -> None:
         """Raises in a forked child of the process that opened the file."""
@@ -225,14 +229,21 @@ class Connections:
     def _is_replaced(self) -> bool:
         return self._identity is not None and self._identify() != self._identity
 
+    def _must_open_anew(self) -> bool:
+        stale = self._is_replaced() or (self._frozen and not on_read_only_storage(self.path))
+        return stale and not (self._writer is not None and self._writer.in_transaction)
+
     def _notice_replacement(self) -> bool:
         """Opens anew where file or log were replaced, unless inside a transaction; True where it did."""
-        stale = self._is_replaced() or (self._frozen and not on_read_only_storage(self.path))
-        if not stale or (self._writer is not None and self._writer.in_transaction):
+        if not self._must_open_anew():
             return False
-        if not self._frozen:
-            log.error("%s or its log was deleted or replaced while in use: it is opened anew", self.path)
-        self.reset()
+        with self._write_lock, self._pool_lock:
+            if not self._must_open_anew():
+                # It only looked so, while another thread was closing everything.
+                return False
+            if not self._frozen:
+                log.error("%s or its log was deleted or replaced while in use: it is opened anew", self.path)
+            self._close_all()
         return True
 
     def _rescue(self) -> bool:
