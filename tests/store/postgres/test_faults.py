@@ -324,3 +324,31 @@ def test_processes_that_migrate_at_once_make_one_schema(postgres_url: str) -> No
     assert len(applied) == 4
     for one in stores:
         one.close()
+
+
+def test_what_is_known_of_the_server_is_asked_again_on_a_connection_that_is_there(
+    postgres_store: PostgresStore,
+) -> None:
+    """While another thread failed to open one, an enqueue found nothing known and ended in an assertion."""
+    connections = postgres_store.database.connections
+    known = connections.facts
+    connections._facts = None
+    assert connections.facts == known
+    assert add(postgres_store) > 0
+
+
+def test_a_server_that_is_refused_is_not_known(
+    postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = postgres_store.database.connections
+    connections.reset()
+
+    def refuse(_: object) -> None:
+        raise UnsafeDatabase("not this one")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connections, "_vet", refuse)
+        for _ in range(2):
+            with pytest.raises(UnsafeDatabase, match="not this one"):
+                add(postgres_store)
+    assert add(postgres_store) > 0

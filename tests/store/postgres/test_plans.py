@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from windlass.store.postgres.dialect import SQL, respelled
+from windlass.store.postgres.shelves import CROWDED, Shelf, Shelves
 from windlass.store.postgres.store import PostgresStore
+from windlass.store.protocol import Lane
 from windlass.store.relational.statements import SQL as REFERENCE
 
 pytestmark = pytest.mark.slow
@@ -25,11 +27,19 @@ SELECT 'k' || i % 3, '{}', i % 5,
 FROM generate_series(1, 100000) AS i
 """
 LANES = {"alones": [0, 0], "queues": ["default"] * 2, "keys": ["k0", "k1"], "mosts": [100, 100]}
+BEYOND = {
+    "alones": [0], "queues": ["default"], "keys": ["k1"], "priorities": [3], "floors": [7],
+    "gap_alones": [0], "gap_queues": ["default"], "gap_keys": ["k1"], "below": [3], "above": [-9],
+    "after_alones": [0], "after_queues": ["default"], "after_keys": ["k1"],
+    "until_alones": [9], "until_queues": [""], "until_keys": [""],
+}  # fmt: skip
 ENDED = {"now_us": 1, "now": "x", "ids": [7], "attempts": [1], "tokens": [5], "results": [None]}
 HOT: dict[str, Any] = {
     "claim_lane": (0, "default", "k1", 100),
     "claim_lanes": LANES,
     "shares": LANES | {"most": 100},
+    "heads": (),
+    "heads_beyond": BEYOND,
     "settle_many": ENDED,
     "settle_owned": (7, 1, 5),
     "claim": {"p1": 1, "p2": 2, "p3": "x", "p4": "[1, 2]"},
@@ -69,3 +79,16 @@ def test_a_hot_statement_goes_by_an_index(full: PostgresStore, name: str) -> Non
         plan = "\n".join(row[0] for row in connection.run(f"EXPLAIN {text}", HOT[name]).fetchall())
     assert "Seq Scan on background_service_jobs" not in plan, plan
     assert "background_service_jobs" not in plan or "Index" in plan, plan
+
+
+def test_a_claim_from_floors_goes_by_the_index_of_its_lane(full: PostgresStore) -> None:
+    shelves = Shelves()
+    heads = {Shelf(0, "default", "k1", priority): 7 for priority in (3, 1)}
+    for moment in (1.0, 2.0):
+        shelves.looked_whole(heads, 100_000, CROWDED + 10, 0.1, moment)
+    text, values = shelves.claim(Lane(alone=False, queue="default", key="k1"), 100)
+    with full.database.read() as connection:
+        plan = "\n".join(row[0] for row in connection.run(f"EXPLAIN {text}", values).fetchall())
+    assert plan.count("Index Scan using windlass_jobs_ready") == 5, plan
+    assert plan.count("id >=") == 2, plan
+    assert "Sort" not in plan, plan

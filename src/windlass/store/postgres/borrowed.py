@@ -22,7 +22,6 @@ from windlass.store.postgres.faults import translated
 from windlass.store.postgres.joining import check_connection, joined, kept
 from windlass.store.postgres.listener import channel
 from windlass.store.postgres.location import Location
-from windlass.store.postgres.producing import Producing
 from windlass.store.postgres.statements import Statements
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.postgres.timing import clock_on, machine_of
@@ -35,7 +34,7 @@ class BorrowedPostgresStore(PostgresStore):
         raw = check_connection(connection)
         # Not the constructor in between, which makes a database with connections of its own.
         database = BorrowedDatabase(raw)
-        Producing.__init__(self, database, clock_on(database.connections, clock))
+        super(PostgresStore, self).__init__(database, clock_on(database.connections, clock))
         self._apart: PostgresStore | None = None
 
     @property

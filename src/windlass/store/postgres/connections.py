@@ -98,18 +98,24 @@ class Connections:
     @property
     def facts(self) -> Facts:
         """What is known of the server; asked at the first use."""
-        if self._facts is None:
-            self.give_back(self.take())
-        assert self._facts is not None
-        return self._facts
+        facts = self._facts
+        if facts is None:
+            raw = self.take()
+            try:
+                facts = self.learn(raw)
+            finally:
+                self.give_back(raw)
+        return facts
 
     def learn(self, raw: psycopg.Connection[Any]) -> Facts:
         """The same, from a connection that is there already."""
-        if self._facts is None:
+        facts = self._facts
+        if facts is None:
             with translated(self.name):
-                self._facts = _look(raw)
+                facts = _look(raw)
                 self._vet(raw)
-        return self._facts
+            self._facts = facts
+        return facts
 
     def take(self) -> psycopg.Connection[Any]:
         """A connection that is in no transaction: each statement commits by itself.
@@ -228,7 +234,6 @@ class Connections:
                     raw.execute(KEEP_ALIVE)
             raw.autocommit = autocommit
         except BaseException:
-            self._facts = None
             raw.close()
             raise
         return raw

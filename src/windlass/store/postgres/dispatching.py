@@ -18,9 +18,10 @@ from windlass.store.postgres.arrays import bigints, texts
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
+from windlass.store.postgres.laning import Laning
 from windlass.store.postgres.statements import Statements, statements_on, without_nul
 from windlass.store.postgres.turning import Ahead, beside_others
-from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Settlement, Turn
+from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
 from windlass.store.relational import dispatching
 from windlass.store.relational.engine import Connection, Values
 from windlass.store.relational.settling import Settler
@@ -30,7 +31,7 @@ class _Limited(Exception):
     """Something is to be kept that all dispatchers share: the turn again, alone."""
 
 
-class Dispatching(dispatching.Dispatching):
+class Dispatching(Laning, dispatching.Dispatching):
     """The dispatchers' verbs."""
 
     database: Database
@@ -47,11 +48,22 @@ class Dispatching(dispatching.Dispatching):
         def turn() -> Turn:
             return super(Dispatching, self).settle_and_claim(settlements, request, progress, logs)
 
+        if request is not None:
+            self.look_if_due()
         try:
-            return again(turn)
+            done = again(turn)
         except _Limited:
             self._was_limited = True
-            return again(turn)
+            done = again(turn)
+        if done.freed or any(type(one.outcome) is not Completed for one in settlements):
+            self.shelves.came_back()
+        return done
+
+    def promote(self, limit: int = 1000) -> Promotion:
+        promotion = super().promote(limit)
+        if promotion.promoted:
+            self.shelves.came_back()
+        return promotion
 
     @contextmanager
     def turn(self, request: ClaimRequest | None, *, full: bool) -> Generator[Connection]:
@@ -63,7 +75,7 @@ class Dispatching(dispatching.Dispatching):
                 raise _Limited
 
         if self.database.is_own and not self._was_limited:
-            with beside_others(self.database, request, check, full=full) as connection:
+            with beside_others(self.database, request, self.claim_ahead, check, full=full) as connection:
                 yield connection
                 return
         with self.database.write(full=full) as connection:
@@ -75,6 +87,7 @@ class Dispatching(dispatching.Dispatching):
     ) -> Iterable[Any]:
         known = connection.best_of(mosts) if isinstance(connection, Ahead) else None
         if known is not None:
+            self.shelves.claimed(known)
             return known
         plain = {lane: most for lane, most in mosts.items() if lane.constraints is None}
         heads: list[Iterable[Any]] = [
@@ -82,14 +95,26 @@ class Dispatching(dispatching.Dispatching):
             for lane, most in mosts.items()
             if lane.constraints is not None
         ]
-        if len(plain) == 1:
-            [(lane, most)] = plain.items()
-            heads.append(self.head(connection, lane, None, most))
-        elif plain:
-            if not heads and not is_gated:
-                plain = _shares(statements_on(connection), plain, request.limit)
-            heads.append(statements_on(connection).run(SQL["claim_lanes"], _arrays(plain)))
+        for rows in self._best_of_plain(connection, plain, None if heads or is_gated else request.limit):
+            self.shelves.claimed(rows)
+            heads.append(rows)
         return heads[0] if len(heads) == 1 else heapq.merge(*heads, key=_rank)
+
+    def _best_of_plain(
+        self, connection: Connection, mosts: Mapping[Lane, int], limit: int | None
+    ) -> list[list[Any]]:
+        """``limit``: so many are taken of all together."""
+        if not mosts:
+            return []
+        if self.shelves.crowded:
+            return self.best_beyond(connection, mosts)
+        if len(mosts) == 1:
+            [(lane, most)] = mosts.items()
+            return [self.head(connection, lane, None, most).fetchall()]
+        on = statements_on(connection)
+        if limit is not None:
+            mosts = _shares(on, mosts, limit)
+        return [on.run(SQL["claim_lanes"], _arrays(mosts)).fetchall()]
 
     def settle(
         self, connection: Connection, settler: Settler, settlements: Sequence[Settlement], turn: Turn

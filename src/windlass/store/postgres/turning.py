@@ -23,7 +23,7 @@ from windlass.store.relational.statements import SQL as REFERENCE
 
 _LIMITS, _CLAIM = REFERENCE["limits"], REFERENCE["claim"]
 _ANY_FLOW, _ANY_LINE = REFERENCE["flow_any"], REFERENCE["line_any"]
-_CLAIM_TEXT, _LANE_TEXT = respelled(_CLAIM), respelled(REFERENCE["claim_lane"]).text
+_CLAIM_TEXT = respelled(_CLAIM)
 _FREE: Step = (SQL["is_free"], ())
 _ASKS: Step = (SQL["turn_asks"], ())
 
@@ -31,18 +31,20 @@ _ASKS: Step = (SQL["turn_asks"], ())
 class Ahead(Statements):
     """The connection of a turn beside others."""
 
-    __slots__ = ("_begin", "_best", "_check", "_found", "_is_free", "_last", "_request")
+    __slots__ = ("_begin", "_best", "_check", "_claim", "_found", "_is_free", "_last", "_request")
 
     def __init__(
         self,
         raw: psycopg.Connection[Any],
         begin: Sequence[Step],
         request: ClaimRequest | None,
+        claim: Callable[[Lane, int], Step],
         check: Callable[[Ahead], None],
     ) -> None:
         super().__init__(raw)
         self._begin = list(begin)
         self._request = request
+        self._claim = claim
         self._check = check
         self._is_free = False
         self._found: tuple[bool, bool] | None = None
@@ -66,7 +68,7 @@ class Ahead(Statements):
         begin, self._begin = self._begin, []
         self._best = None
         wanted = self._wanted()
-        claim: list[Step] = [(_LANE_TEXT, (*lane[:3], most)) for lane, most in wanted.items()]
+        claim: list[Step] = [self._claim(*one) for one in wanted.items()]
         cursors = together(self.raw, [*begin, *steps, _ASKS, *claim], self.fresh)
         free, flows, lines = cursors[len(begin) + len(steps)].fetchall()[0]
         self._know(is_free=free)
@@ -136,15 +138,21 @@ class Ahead(Statements):
 
 @contextmanager
 def beside_others(
-    database: Database, request: ClaimRequest | None, check: Callable[[Ahead], None], *, full: bool
+    database: Database,
+    request: ClaimRequest | None,
+    claim: Callable[[Lane, int], Step],
+    check: Callable[[Ahead], None],
+    *,
+    full: bool,
 ) -> Generator[Ahead]:
     """The transaction of a turn; begins with the first word of it, and ends with its last one.
 
+    ``claim`` is the statement that locks the best jobs of a lane.
     ``check`` may refuse it where something is limited, paused or pinned, as soon as that is known.
     """
     database.refuse_nesting()
     with database.held() as raw:
-        ahead = Ahead(raw, database.beginning(full=full, turn="shared"), request, check)
+        ahead = Ahead(raw, database.beginning(full=full, turn="shared"), request, claim, check)
         yield ahead
         if ahead.has_begun:
             database.check_open(raw)

@@ -20,16 +20,21 @@ class Laning(Role):
         return self.despite_bad_text(self._lanes)
 
     def _lanes(self) -> list[Lane]:
-        found: list[Lane] = []
         with self.database.read() as connection:
-            step: tuple[Any, ...] = (-1, "", "")
-            while row := connection.execute(SQL["first_lane"], step).fetchone():
-                found.append(Lane(bool(row[0]), row[1], row[2]))
-                step = row
-            step = (-1, "", "", "")
+            found = self.plain_lanes(connection)
+            step: tuple[Any, ...] = (-1, "", "", "")
             while row := connection.execute(SQL["first_conditioned_lane"], step).fetchone():
                 found.append(Lane(bool(row[0]), row[1], row[2], row[3]))
                 step = row
+        return found
+
+    def plain_lanes(self, connection: Connection) -> list[Lane]:
+        """Those that need no condition."""
+        found: list[Lane] = []
+        step: tuple[Any, ...] = (-1, "", "")
+        while row := connection.execute(SQL["first_lane"], step).fetchone():
+            found.append(Lane(bool(row[0]), row[1], row[2]))
+            step = row
         return found
 
     def head(self, connection: Connection, lane: Lane, before_us: int | None, limit: int) -> Cursor:

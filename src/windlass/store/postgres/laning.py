@@ -1,0 +1,87 @@
+"""Lanes beside others, also while old index entries crowd the way to the ready jobs: see ``shelves``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from windlass.clock import Clock, monotonic
+from windlass.store.postgres.database import Database
+from windlass.store.postgres.dialect import SQL, respelled
+from windlass.store.postgres.shelves import Shelf, Shelves
+from windlass.store.postgres.statements import Statements, Step, statements_on, together
+from windlass.store.protocol import Lane
+from windlass.store.relational import laning
+from windlass.store.relational.engine import Connection, Engine
+from windlass.store.relational.statements import SQL as REFERENCE
+
+_CLAIM_LANE = respelled(REFERENCE["claim_lane"]).text
+_STEPS_MOST = 4
+
+
+class Laning(laning.Laning):
+    """What a dispatcher asks about lanes."""
+
+    database: Database
+
+    def __init__(self, database: Engine, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self.shelves = Shelves()
+
+    def plain_lanes(self, connection: Connection) -> list[Lane]:
+        if not self.shelves.crowded:
+            return super().plain_lanes(connection)
+        on = statements_on(connection)
+        due = self.shelves.due(monotonic())
+        heads = self._look_whole(on) if due == "whole" else self._look_beyond(on)
+        return list(dict.fromkeys(shelf.lane for shelf in heads))
+
+    def look_if_due(self) -> None:
+        """Learns where claims have to begin, as often as that is worth its time."""
+        due = self.shelves.due(monotonic())
+        if due is not None:
+            with self.database.read() as connection:
+                if due == "whole":
+                    self._look_whole(connection)
+                else:
+                    self._look_beyond(connection)
+
+    def claim_ahead(self, lane: Lane, most: int) -> Step:
+        """The statement that locks the best jobs of a lane that needs no condition."""
+        return self.shelves.claim(lane, most) if self.shelves.crowded else (_CLAIM_LANE, (*lane[:3], most))
+
+    def best_beyond(self, connection: Connection, mosts: Mapping[Lane, int]) -> list[list[Any]]:
+        """The best jobs of each of these lanes, from the floors on."""
+        on = statements_on(connection)
+        cursors = together(on.raw, [self.shelves.claim(*one) for one in mosts.items()], on.cursor)
+        return [cursor.fetchall() for cursor in cursors]
+
+    def _look_whole(self, connection: Statements) -> dict[Shelf, int]:
+        began = monotonic()
+        before, found, after = _fetched(
+            connection, [(SQL["walked"], ()), (SQL["heads"], ()), (SQL["walked"], ())]
+        )
+        ended = monotonic()
+        heads = {Shelf(*row[:4]): row[4] for row in found}
+        (walked_before, last_id), (walked, _) = before[0], after[0]
+        # The count begins anew whenever the server has added it to its statistics.
+        visited = (walked or 0) - (walked_before or 0) if (walked or 0) >= (walked_before or 0) else walked
+        self.shelves.looked_whole(heads, last_id or 0, visited, ended - began, ended)
+        return heads
+
+    def _look_beyond(self, connection: Statements) -> dict[Shelf, int]:
+        known = self.shelves.known()
+        for _ in range(_STEPS_MOST):
+            walked, found = _fetched(connection, [(SQL["walked"], ()), self.shelves.heads(known)])
+            heads = {Shelf(*row[:4]): row[4] for row in found}
+            if heads.keys() <= known:
+                self.shelves.looked_beyond(heads, walked[0][1] or 0, monotonic())
+                return heads
+            # One of each gap was found: there may be more beside it.
+            known |= heads.keys()
+        # So many are new that a look at all of them is cheaper.
+        return self._look_whole(connection)
+
+
+def _fetched(connection: Statements, steps: Sequence[Any]) -> list[list[Any]]:
+    return [cursor.fetchall() for cursor in together(connection.raw, steps, connection.cursor)]
