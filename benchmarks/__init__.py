@@ -5,7 +5,7 @@ bench`` does that in an environment that holds the other queues too.
 
 A *benchmark* (``enqueue.py``, ``process.py``, ``backlog.py``, ``wake.py``, ``footprint.py``,
 ``startup.py``, ``sync.py``, ``device.py``, ``schedules.py``, ``dashboard.py``, and those on PostgreSQL in
-``postgres.py`` and ``postgres_backlog.py``) says what is measured. A *contender* (``contenders/``) knows how
+``postgres*.py``) says what is measured. A *contender* (``contenders/``) knows how
 one queue is used at its best. A *subject* is the two together.
 Each subject lives in a process of its own (``child.py``), sets itself up once, and then measures only
 while it holds the floor: the runner (``run.py``) hands the floor round, first subject to last, then

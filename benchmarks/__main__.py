@@ -18,7 +18,7 @@ from benchmarks.run import ROOT, measure
 
 NAMES = (
     *("enqueue", "process", "wake", "footprint", "backlog", "startup", "sync", "device", "schedules"),
-    *("dashboard", "live", "postgres", "postgres_backlog"),
+    *("dashboard", "live", "postgres", "postgres_backlog", "postgres_pinned"),
 )
 MODULES = [f"benchmarks.{name}" for name in NAMES]
 
