@@ -110,19 +110,19 @@ class BorrowedDatabase(Database):
             yield Statements(self._raw)
 
     @contextmanager
-    def transaction(self, *, full: bool, turn: Turn | None, ask: str | None = None) -> Generator[Statements]:
+    def transaction(self, *, full: bool, turn: Turn | None) -> Generator[Statements]:
         """Joins the caller's transaction, or makes one; in the caller's, its own settings decide."""
         raw = self._raw
         if raw.pgconn.transaction_status != TransactionStatus.IDLE:
             with joined(raw, self.name, apart=True):
                 self._keep_time()
-                yield Statements(raw)  # what was to be asked stays unanswered, which is allowed
+                yield Statements(raw)
             return
         try:
             with kept(raw, self.name):
-                answer = self.begin_on(raw, full=full, turn=turn, ask=ask)
+                self.begin_on(raw, full=full, turn=turn)
                 self._keep_time()
-                yield Statements(raw, answer)
+                yield Statements(raw)
                 self.check_open(raw)
                 self.commit(raw)
         except BaseException:

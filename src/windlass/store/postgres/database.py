@@ -120,11 +120,12 @@ class Database:
         return self.transaction(full=full, turn="alone")
 
     @contextmanager
-    def transaction(self, *, full: bool, turn: Turn | None, ask: str | None = None) -> Generator[Statements]:
+    def transaction(self, *, full: bool, turn: Turn | None) -> Generator[Statements]:
         """A transaction: commits at its end, or rolls back. ``full``: it is on the disk by then."""
         self.refuse_nesting()
         with self.held() as raw:
-            yield Statements(raw, self.begin_on(raw, full=full, turn=turn, ask=ask))
+            self.begin_on(raw, full=full, turn=turn)
+            yield Statements(raw)
             self.check_open(raw)
             self.commit(raw)
 
@@ -141,28 +142,14 @@ class Database:
         finally:
             self.connections.give_back(raw)
 
-    def begin_on(
-        self,
-        raw: psycopg.Connection[Any],
-        *,
-        full: bool,
-        turn: Turn | None = None,
-        ask: str | None = None,
-    ) -> object:
-        """Begins a transaction with our limits, and asks for something, in one round trip."""
+    def begin_on(self, raw: psycopg.Connection[Any], *, full: bool, turn: Turn | None = None) -> None:
+        """Begins a transaction with our limits, in one round trip."""
         steps = ["BEGIN" if raw.autocommit else "SELECT"]
         steps += [f"SET LOCAL {name} = {value}" for name, value in self._settings(full=full, turn=turn)]
         if turn is not None:
             steps.append(self.turn(turn))
-        if ask is not None:
-            steps.append(ask)
         together: Any = "; ".join(steps)
-        cursor = Statements(raw).cursor().execute(together)
-        if ask is None:
-            return None
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()[0][0]
+        Statements(raw).cursor().execute(together)
 
     def beginning(self, *, full: bool, turn: Turn) -> list[Step]:
         """The same as statements to be prepared, and sent together with what comes next."""

@@ -106,12 +106,10 @@ def together(
 class Statements:
     """A connection as the roles know it."""
 
-    __slots__ = ("answer", "raw")
+    __slots__ = ("raw",)
 
-    def __init__(self, raw: psycopg.Connection[Any], answer: object = None) -> None:
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self.raw = raw
-        self.answer = answer
-        """To what was asked when the transaction began."""
 
     def cursor(self) -> psycopg.Cursor[Any]:
         """A cursor for statements in PostgreSQL's own spelling."""
