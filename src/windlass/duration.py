@@ -69,7 +69,7 @@ def describe(span_us: int) -> str:
     >>> describe(3_250_000)
     '3.2s'
     """
-    if span_us < 1_000_000:
+    if span_us < 999_500:  # from there on, three digits would say a thousand
         return f"{span_us / 1000:.3g}ms"
     if span_us < 60_000_000:
         return f"{span_us / 1_000_000:.2g}s" if span_us < 10_000_000 else f"{span_us // 1_000_000}s"

@@ -25,7 +25,7 @@ AT_5, AT_0 = Shelf(0, "default", "work", 5), Shelf(0, "default", "work", 0)
 # ── what is known of shelves ───────────────────────────────────────────────────────────────────
 def crowded(now: float = 100.0, **heads: int) -> Shelves:
     shelves = Shelves()
-    shelves.claimed([row(AT_0), row(AT_5)])
+    shelves.claimed({AT_0, AT_5})
     shelves.looked_whole(of(heads), 1000, CROWDED + 10, 0.01, now)
     assert shelves.crowded
     return shelves
@@ -33,13 +33,6 @@ def crowded(now: float = 100.0, **heads: int) -> Shelves:
 
 def of(heads: dict[str, int]) -> dict[Shelf, int]:
     return {{"at_0": AT_0, "at_5": AT_5}[name]: first for name, first in heads.items()}
-
-
-def row(shelf: Shelf) -> list[object]:
-    """As a claim gives it."""
-    found: list[object] = [None] * 14
-    found[8], found[7], found[2], found[10] = shelf
-    return found
 
 
 def floors(shelves: Shelves) -> dict[str, int]:
@@ -52,9 +45,9 @@ def floors(shelves: Shelves) -> dict[str, int]:
 def test_nothing_is_looked_for_where_nothing_was_claimed() -> None:
     shelves = Shelves()
     assert shelves.due(100.0) is None
-    shelves.claimed([])
+    shelves.claimed(set())
     assert shelves.due(100.0) is None
-    shelves.claimed([row(AT_0)])
+    shelves.claimed({AT_0})
     assert shelves.due(100.0) == "whole"
     shelves.looked_whole({}, 1000, CROWDED, 0.001, 100.0)
     assert not shelves.crowded

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from windlass import living
 from windlass.errors import StoreUnavailable
 from windlass.store.hosts import GONE_US, SILENT_US, DispatcherRow
-from windlass.store.postgres import dialect, pulsing, turning
+from windlass.store.postgres import dialect, laning, pulsing, taking
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.producing import Producing
 from windlass.store.postgres.pulsing import Pulsing
@@ -23,14 +23,14 @@ from windlass.worker import membership, upkeep
 FENCE = "attempts = ? AND lease_token = ? AND status = 'RUNNING'"
 NO_FENCE = "? IS NOT NULL AND ? IS NOT NULL"
 FENCE_OF_MANY = (
-    " AND job.attempts = given.attempt AND job.lease_token = given.token AND job.status = 'RUNNING'"
+    " AND job.attempts = given.attempt AND job.lease_token = given.token AND job.status || '' = 'RUNNING'"
 )
 LOCKED = "FOR UPDATE SKIP LOCKED"
 
 
 def claim_what_others_claim() -> None:
     """Two dispatchers read the same rows as ready, and each makes them its own."""
-    for name in ("claim_lane", "claim_conditioned_lane", "claim_lanes"):
+    for name in ("claim_lane", "claim_conditioned_lane", "claim_lanes", "claim_part"):
         text = dialect.SQL[name]
         assert LOCKED in text
         dialect.SQL[name] = text.replace(LOCKED, "")
@@ -38,7 +38,9 @@ def claim_what_others_claim() -> None:
             dialect._INSTEAD[SQL[name]] = dialect.SQL[name]
     # What was respelled before is known by heart.
     dialect.respelled.cache_clear()
-    turning._LANE_TEXT = dialect.respelled(SQL["claim_lane"]).text
+    laning._CLAIM_LANE = dialect.respelled(SQL["claim_lane"]).text
+    assert LOCKED in taking._TAKE
+    taking._TAKE = taking._TAKE.replace(LOCKED, "")
 
 
 def settle_by_id_alone() -> None:

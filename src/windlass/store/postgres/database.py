@@ -155,6 +155,9 @@ class Database:
         """The same as statements to be prepared, and sent together with what comes next."""
         settings = self._settings(full=full, turn=turn)
         told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings)
+        if self.location.hints:
+            # A function is called when its turn has come: the lock is waited for with these settings.
+            return [("BEGIN", ()), (self._turn(turn, told), ())]
         return [("BEGIN", ()), (f"SELECT {told}", ()), (self.turn(turn), ())]
 
     def _settings(self, *, full: bool, turn: Turn | None) -> list[tuple[str, object]]:

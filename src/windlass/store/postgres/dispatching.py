@@ -18,8 +18,9 @@ from windlass.store.postgres.arrays import bigints, texts
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
-from windlass.store.postgres.laning import Laning
+from windlass.store.postgres.shelves import Shelf
 from windlass.store.postgres.statements import Statements, statements_on, without_nul
+from windlass.store.postgres.taking import Taking
 from windlass.store.postgres.turning import Ahead, beside_others
 from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
 from windlass.store.relational import dispatching
@@ -31,7 +32,7 @@ class _Limited(Exception):
     """Something is to be kept that all dispatchers share: the turn again, alone."""
 
 
-class Dispatching(Laning, dispatching.Dispatching):
+class Dispatching(Taking, dispatching.Dispatching):
     """The dispatchers' verbs."""
 
     database: Database
@@ -50,6 +51,13 @@ class Dispatching(Laning, dispatching.Dispatching):
 
         if request is not None:
             self.look_if_due()
+            if not (settlements or progress or logs):
+                taken = again(lambda: self.take(request))
+                if taken is not None:
+                    done, declined = taken
+                    if declined:
+                        again(lambda: super(Dispatching, self).settle_and_claim(declined))
+                    return done
         try:
             done = again(turn)
         except _Limited:
@@ -87,7 +95,7 @@ class Dispatching(Laning, dispatching.Dispatching):
     ) -> Iterable[Any]:
         known = connection.best_of(mosts) if isinstance(connection, Ahead) else None
         if known is not None:
-            self.shelves.claimed(known)
+            self.shelves.claimed(_shelves(known))
             return known
         plain = {lane: most for lane, most in mosts.items() if lane.constraints is None}
         heads: list[Iterable[Any]] = [
@@ -96,7 +104,7 @@ class Dispatching(Laning, dispatching.Dispatching):
             if lane.constraints is not None
         ]
         for rows in self._best_of_plain(connection, plain, None if heads or is_gated else request.limit):
-            self.shelves.claimed(rows)
+            self.shelves.claimed(_shelves(rows))
             heads.append(rows)
         return heads[0] if len(heads) == 1 else heapq.merge(*heads, key=_rank)
 
@@ -188,6 +196,10 @@ def _arrays(lanes: Mapping[Lane, int]) -> dict[str, list[Any]]:
         "keys": [lane.key for lane in lanes],
         "mosts": list(lanes.values()),
     }
+
+
+def _shelves(rows: Iterable[Any]) -> set[Shelf]:
+    return {Shelf(row[8], row[7], row[2], row[10] or 0) for row in rows}
 
 
 def _rank(row: Any) -> tuple[int, int]:

@@ -66,9 +66,8 @@ class Shelves:
         self._whole_at = self._looked_at = self._took_s = 0.0
 
     # ── from the dispatcher ────────────────────────────────────────────────────────────────────
-    def claimed(self, rows: Iterable[Sequence[Any]]) -> None:
-        """These were claimed: entries of theirs are left where they were."""
-        found = {Shelf(row[8], row[7], row[2], row[10] or 0) for row in rows}
+    def claimed(self, found: set[Shelf]) -> None:
+        """Jobs were claimed from these: their entries are left where they were."""
         if not found:
             return
         self._has_claimed = True

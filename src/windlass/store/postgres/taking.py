@@ -1,0 +1,99 @@
+"""A claim in one round trip, as a dispatcher that was idle needs it most.
+
+Where there is nothing to settle and one lane to claim from, there is nothing to decide between locking the
+best jobs and marking them. Begin, lock, claim and commit go out together: a pipeline is a transaction. What
+the pool does not take after all goes back at once, unspent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import psycopg
+
+from windlass.clock import monotonic
+from windlass.outcome import Released
+from windlass.store.postgres.database import Database
+from windlass.store.postgres.dialect import SQL
+from windlass.store.postgres.faults import is_lost
+from windlass.store.postgres.laning import Laning
+from windlass.store.postgres.shelves import Shelf
+from windlass.store.postgres.statements import together
+from windlass.store.protocol import Claim, ClaimRequest, Lane, Settlement, Turn
+from windlass.store.relational.recording import waited_us
+
+_TAKE = SQL["take"].replace("/* is_free */", SQL["is_free"])
+_NOT_SOON_S = 2.0
+"""Where something stood in the way, it will for a while."""
+
+
+class Taking(Laning):
+    """The quick way to claim, where it is open."""
+
+    database: Database
+
+    _take_again_at = 0.0
+
+    def take(self, request: ClaimRequest) -> tuple[Turn, list[Settlement]] | None:
+        """What a turn that only claims gives, and what has to go back; None where it takes a whole turn."""
+        lane, most = self._only_lane(request)
+        if lane is None or monotonic() < self._take_again_at:
+            return None
+        now_us, now = self.now()
+        token = secrets.randbits(62) + 1
+        values = {
+            "alone": int(lane.alone), "queue": lane.queue, "key": lane.key, "most": most,
+            "owner": request.owner, "token": token, "now": now,
+        }  # fmt: skip
+        found = self._taken(values)
+        if found is None:
+            self._take_again_at = monotonic() + _NOT_SOON_S
+            return None
+        turn = Turn([], [], [], more=False, waited_us=[])
+        declined: list[Settlement] = []
+        for job_id, payload, attempt, allowed, timeout_us, crashes, _, since in sorted(found, key=_rank):
+            claim = Claim(
+                job_id,
+                lane.key,
+                payload,
+                attempt,
+                allowed,
+                token,
+                timeout_us,
+                lane.queue,
+                lane.alone,
+                crashes,
+            )
+            if request.accept(claim):
+                turn.claimed.append(claim)
+                turn.waited_us.append(waited_us(now_us, since))
+            else:
+                declined.append(Settlement(job_id, attempt, token, Released("no room")))
+        self.shelves.claimed({Shelf(int(lane.alone), lane.queue, lane.key, row[6] or 0) for row in found})
+        return turn._replace(more=len(turn.claimed) >= request.limit), declined
+
+    def _only_lane(self, request: ClaimRequest) -> tuple[Lane | None, int]:
+        mosts = {lane: min(cap, request.limit) for lane, cap in request.caps.items() if cap > 0}
+        if len(mosts) != 1 or request.limit <= 0 or not self.database.is_own or self.shelves.crowded:
+            return None, 0
+        [(lane, most)] = mosts.items()
+        return (lane if lane.constraints is None else None), most
+
+    def _taken(self, values: dict[str, Any]) -> list[Any] | None:
+        """The rows of the jobs; None where something stands in the way."""
+        database = self.database
+        database.refuse_nesting()
+        _, *lock = database.beginning(full=False, turn="shared")
+        with database.alone() as connection:
+            try:
+                rows = together(connection.raw, [*lock, (_TAKE, values)], connection.cursor)[-1].fetchall()
+            except psycopg.Error as error:
+                if is_lost(error):
+                    raise database.unknown(error) from error
+                raise
+        return [row[1:] for row in rows if row[1] is not None] if rows[0][0] else None
+
+
+def _rank(row: Any) -> tuple[int, int]:
+    return -(row[6] or 0), row[0]
