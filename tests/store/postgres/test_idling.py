@@ -69,8 +69,11 @@ def test_who_stops_between_the_round_trips_of_a_turn_holds_up_nobody_either(
         url = (bouncer if pooled else postgres_server).url(postgres_database)
         with closing(PostgresStore(url, clock, lock_timeout_s=1.0)) as store:
             store.migrate()
+            owner = register(store)
             add(store)
-            owner, lanes = register(store), dict.fromkeys(store.lanes(), 1)
+            [one] = claim(store, owner)
+            add(store)
+            lanes = dict.fromkeys(store.lanes(), 1)
             stopped: list[bool] = []
 
             def accept(claim: Claim) -> bool:
@@ -78,9 +81,11 @@ def test_who_stops_between_the_round_trips_of_a_turn_holds_up_nobody_either(
                 return True
 
             with pytest.raises(StoreError):
-                store.settle_and_claim([], ClaimRequest(owner, 1, lanes, accept))
+                # A claim by itself is one round trip.
+                store.settle_and_claim([settlement(one, Completed())], ClaimRequest(owner, 1, lanes, accept))
             assert stopped == [True]
-            assert store.counts()[JobStatus.PENDING] == 1
+            counts = store.counts()
+            assert (counts[JobStatus.PENDING], counts[JobStatus.RUNNING]) == (1, 1)
 
 
 def test_who_is_cut_off_behind_a_pooler_while_he_reads_leaves_others_his_session(
