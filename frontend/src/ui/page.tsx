@@ -1,6 +1,6 @@
 // The frame of a page, and what is shown while its data is on its way, missing or none.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { session } from "../core/client.ts";
 import { pageKeys, type Shortcut } from "../core/keys.ts";
 import type { Load } from "../core/load.ts";
@@ -83,7 +83,8 @@ function Trouble<T>({ load }: { load: Load<T> }): JSX.Element {
 
 /** Keys of this page, for as long as it is shown. */
 export function useKeys(keys: Shortcut[], because: readonly unknown[]): void {
-  useEffect(() => {
+  // With what is shown, not a frame after it: a key that is pressed in between would do what the last view did.
+  useLayoutEffect(() => {
     pageKeys.value = keys;
     return () => {
       pageKeys.value = [];
