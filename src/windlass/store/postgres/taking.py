@@ -54,17 +54,9 @@ class Taking(Laning):
         declined: list[Settlement] = []
         for job_id, payload, attempt, allowed, timeout_us, crashes, _, since in sorted(found, key=_rank):
             claim = Claim(
-                job_id,
-                lane.key,
-                payload,
-                attempt,
-                allowed,
-                token,
-                timeout_us,
-                lane.queue,
-                lane.alone,
+                job_id, lane.key, payload, attempt, allowed, token, timeout_us, lane.queue, lane.alone,
                 crashes,
-            )
+            )  # fmt: skip
             if request.accept(claim):
                 turn.claimed.append(claim)
                 turn.waited_us.append(waited_us(now_us, since))
@@ -76,6 +68,9 @@ class Taking(Laning):
     def _only_lane(self, request: ClaimRequest) -> tuple[Lane | None, int]:
         mosts = {lane: min(cap, request.limit) for lane, cap in request.caps.items() if cap > 0}
         if len(mosts) != 1 or request.limit <= 0 or not self.database.is_own or self.shelves.crowded:
+            return None, 0
+        if not psycopg.Pipeline.is_supported():
+            # Each statement would be a transaction, and the lock would be gone with the first.
             return None, 0
         [(lane, most)] = mosts.items()
         return (lane if lane.constraints is None else None), most
