@@ -23,6 +23,7 @@ from windlass.store.relational.moving import TABLES
 PATIENCE_S = 600.0
 SPAN_S = (1.0, 6.0)
 """A move is killed so long after it was started."""
+DONE = "already: use that one"
 
 
 class Plan(NamedTuple):
@@ -88,7 +89,8 @@ class Storm:
             self._until_acknowledged(folder, producers)
             while True:
                 began = time.monotonic()
-                mover = spawn("windlass.cli", "move", source, target, "--json", stdout=subprocess.PIPE)
+                pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+                mover = spawn("windlass.cli", "move", source, target, "--json", **pipes)
                 if killed < self._plan.kills:
                     try:
                         mover.wait(self._chance.uniform(*SPAN_S))
@@ -100,21 +102,23 @@ class Storm:
                         if service.poll() is not None:
                             service = serve()
                         continue
-                said = mover.communicate(timeout=PATIENCE_S)[0]
+                said, complaint = mover.communicate(timeout=PATIENCE_S)
                 last_s = time.monotonic() - began
                 break
             for producer in producers:
                 producer.wait(60)
-            if mover.returncode != 0:
-                return Leg(
-                    way, 0, 0, killed, last_s, 0, 0, [f"the move ended with {mover.returncode}: {said}"]
-                )
+            # The one before may have been killed with nothing left to do but to say so.
+            was_done = killed > 0 and DONE in complaint
+            if mover.returncode != 0 and not was_done:
+                fault = f"the move ended with {mover.returncode}: {said}{complaint}"
+                return Leg(way, 0, 0, killed, last_s, 0, 0, [fault])
         finally:
             for one in [*producers, service]:
                 if one.poll() is None:
                     one.terminate()
                     one.wait(60)
-        return self._judged(way, source, target, folder, killed, last_s, json.loads(said))
+        summary = None if was_done else json.loads(said)
+        return self._judged(way, source, target, folder, killed, last_s, summary)
 
     def _until_acknowledged(self, folder: Path, producers: list[subprocess.Popen[str]]) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -131,7 +135,7 @@ class Storm:
         folder: Path,
         killed: int,
         last_s: float,
-        said: dict[str, Any],
+        said: dict[str, Any] | None,
     ) -> Leg:
         left, right = open_store(source), open_store(target)
         tried, acknowledged, turned_away = told(folder)
@@ -147,12 +151,21 @@ class Storm:
             found.append("both sides: the first still takes jobs")
         left.close()
         right.close()
-        jobs = said["rows"]["background_service_jobs"]
-        total = sum(said["rows"].values())
+        rows = {name: len(found) for name, found in there.items()} if said is None else said["rows"]
+        jobs, total = rows["background_service_jobs"], sum(rows.values())
         self._say(
             f"{way}: {jobs:,} jobs, {total:,} rows; the last command took {last_s:.1f} s; {len(found)} faults"
         )
-        return Leg(way, jobs, total, killed, round(last_s, 1), len(acknowledged), said["running"], found)
+        return Leg(
+            way,
+            jobs,
+            total,
+            killed,
+            round(last_s, 1),
+            len(acknowledged),
+            said["running"] if said else 0,
+            found,
+        )
 
 
 def _refuses(store: Any) -> bool:
