@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests.attempting import Workshop
 from tests.contrib.shop import Order, Shop
-from windlass import Context, JobStatus, StaleAttempt
+from windlass import Backoff, Context, JobStatus, StaleAttempt
 from windlass.contrib.sqlalchemy import begin_explicitly
 from windlass.outcome import Failed
 from windlass.testing import drain
@@ -22,7 +22,7 @@ COMPLETED, FAILED, PENDING = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.PE
 def test_a_job_is_completed_in_the_transaction_of_its_session(shop: Shop):
     """J4: the session's writes, what is enqueued, the result and the completion are one commit."""
 
-    @shop.app.job(max_attempts=2, backoff=None)
+    @shop.app.job(max_attempts=2, backoff=Backoff.linear("1h", jitter="none"))
     def close_day(ctx: Context) -> None:
         with Session(shop.engine) as session, ctx.transaction(session) as given:
             assert given is session

@@ -32,7 +32,8 @@ class DispatcherProcess:
         assert self._process.stdout is not None
         for _ in range(isolates):
             self.isolates: list[int] = self.hear()
-        assert len(self.isolates) == isolates
+        # One for suspects may have been made meanwhile, and may even be ready before the last of the others.
+        assert len(self.isolates) >= isolates
 
     def hear(self) -> list[int]:
         """What it says next on its stdout."""
@@ -82,13 +83,13 @@ def test_a_killed_dispatcher_leaves_no_orphan_and_its_jobs_run_again_at_once(
     first.signal(signal.SIGKILL)
     until(lambda: all(gone(pid) for pid in first.everything))
     assert rig.status(started) == RUNNING  # as the table has it; nobody lives to say otherwise
-    second = start(processes, rig, isolates=2)
+    start(processes, rig, isolates=2)
     rig.begun("started", times=2)
     rig.open("started")
     rig.open("g")
     [job] = rig.ended(started)
     assert (job.status, job.attempts, job.crashes) == (COMPLETED, 1, 0)
-    assert job.result in second.isolates
+    assert job.result not in first.everything  # on one of the second's, maybe made for suspects
     # The death of a dispatcher spends no attempt, and what had started runs alone once.
     assert rig.outcomes(started) == ["lost"]
     until(lambda: rig.jobs.counts()[COMPLETED] == 6)
