@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from windlass import Context, PermanentError, Retry, Windlass, chain
+from windlass import Backoff, Context, PermanentError, Retry, Windlass, chain
 from windlass.contrib import messaging
 from windlass.contrib.opentelemetry import instrument
 from windlass.testing import drain
@@ -36,7 +36,7 @@ class Traced:
         instrument(app, tracer_provider=provider)
         instrument(app, tracer_provider=provider)
 
-        @app.job(max_attempts=2)
+        @app.job(max_attempts=2, backoff=Backoff.linear("1h", jitter="none"))
         def charge(ctx: Context, order: int) -> None:
             if order < 0:
                 raise ValueError(f"no order {order}; password=hunter2hunter2")
