@@ -65,8 +65,8 @@ class Laning(laning.Laning):
         heads = {Shelf(*row[:4]): row[4] for row in found}
         (walked_before, last_id), (walked, _) = before[0], after[0]
         # The count begins anew whenever the server has added it to its statistics.
-        visited = (walked or 0) - (walked_before or 0) if (walked or 0) >= (walked_before or 0) else walked
-        self.shelves.looked_whole(heads, last_id or 0, visited, ended - began, ended)
+        visited = walked - walked_before if walked >= walked_before else walked
+        self.shelves.looked_whole(heads, last_id, visited, ended - began, ended)
         return heads
 
     def _look_beyond(self, connection: Statements) -> dict[Shelf, int]:
@@ -75,7 +75,7 @@ class Laning(laning.Laning):
             walked, found = _fetched(connection, [(SQL["walked"], ()), self.shelves.heads(known)])
             heads = {Shelf(*row[:4]): row[4] for row in found}
             if heads.keys() <= known:
-                self.shelves.looked_beyond(heads, walked[0][1] or 0, monotonic())
+                self.shelves.looked_beyond(heads, walked[0][1], monotonic())
                 return heads
             # One of each gap was found: there may be more beside it.
             known |= heads.keys()
