@@ -146,8 +146,9 @@ class ClaimRequest(NamedTuple):
 
     A lane that is not in ``caps`` is not opened. What is paused and limited is read in the transaction of the
     claim, and what runs is counted there, after its settlements: a queue paused before gives nothing.
-    ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is. It must
-    be quick and must not touch the store, as it is called under the write lock.
+    ``accept`` is asked for each job in order, best first, and may decline it: then it stays as it is, or goes
+    back at once, unspent. It must be quick and must not touch the store: it is called before the transaction
+    of the claim is over, which may still fail.
     """
 
     owner: int

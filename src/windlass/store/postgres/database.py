@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -203,8 +203,14 @@ class Database:
                 "error out of the block, or put the statement under a savepoint (connection.transaction())"
             )
 
-    def commit(self, raw: psycopg.Connection[Any], *, last: Sequence[Step] = ()) -> None:
-        """Commits, in one round trip with these last statements.
+    def commit(
+        self,
+        raw: psycopg.Connection[Any],
+        *,
+        last: Sequence[Step] = (),
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Commits, in one round trip with these last statements, and calls ``meanwhile`` in that time.
 
         Raises:
             StoreUnavailable: nothing was written.
@@ -212,9 +218,10 @@ class Database:
         """
         try:
             if last:
-                together(raw, [*last, ("COMMIT", ())], Statements(raw).cursor)
+                together(raw, [*last, ("COMMIT", ())], Statements(raw).cursor, meanwhile)
             else:
                 raw.commit()
+                meanwhile()
         except psycopg.Error as error:
             lost = is_lost(error)
             self.undo(raw)

@@ -8,6 +8,8 @@ Only where a limit over all dispatchers is to be kept it is alone.
 from __future__ import annotations
 
 import heapq
+import json
+import secrets
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,12 +22,15 @@ from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
 from windlass.store.postgres.shelves import Shelf
 from windlass.store.postgres.statements import Statements, statements_on, without_nul
-from windlass.store.postgres.taking import Taking
+from windlass.store.postgres.taking import Taking, unspent
 from windlass.store.postgres.turning import Ahead, beside_others
-from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
+from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
 from windlass.store.relational import dispatching
 from windlass.store.relational.engine import Connection, Values
+from windlass.store.relational.foreign import unreadable
+from windlass.store.relational.recording import waited_us
 from windlass.store.relational.settling import Settler
+from windlass.store.relational.statements import SQL as REFERENCE
 
 
 class _Limited(Exception):
@@ -83,12 +88,46 @@ class Dispatching(Taking, dispatching.Dispatching):
                 raise _Limited
 
         if self.database.is_own and not self._was_limited:
+            declined: list[Settlement] = []
             with beside_others(self.database, request, self.claim_ahead, check, full=full) as connection:
                 yield connection
-                return
+                declined = connection.declined
+            if declined:
+                again(lambda: super(Dispatching, self).settle_and_claim(declined))
+            return
         with self.database.write(full=full) as connection:
             self._was_limited = _is_limited(connection, request)
             yield connection
+
+    def _claim(
+        self, connection: Connection, request: ClaimRequest, moment: tuple[int, str], turn: Turn
+    ) -> int | None:
+        """Where it is sure what to claim, the pool places the jobs while the server marks and commits."""
+        rows = connection.surely_best() if isinstance(connection, Ahead) else []
+        token = secrets.randbits(62) + 1
+        claims = [claim for row in rows if (claim := _plain_claim(row, token)) is not None]
+        if not isinstance(connection, Ahead) or not claims or len(claims) < len(rows):
+            return super()._claim(connection, request, moment, turn)
+        now_us, now = moment
+        self.shelves.claimed(_shelves(rows))
+
+        def place() -> None:
+            known: dict[str, int | None] = {}
+            for claim, row in zip(claims, rows, strict=True):
+                if not request.accept(claim):
+                    connection.declined.append(unspent(claim))
+                    continue
+                turn.claimed.append(claim)
+                since = row[13]
+                # Jobs that came together share the text.
+                if since not in known:
+                    known[since] = waited_us(now_us, since)
+                turn.waited_us.append(known[since])
+
+        ids = json.dumps([claim.job_id for claim in claims])
+        connection.execute(REFERENCE["claim"], (request.owner, token, now, ids))
+        connection.meanwhile = place
+        return None
 
     def best(
         self, connection: Connection, request: ClaimRequest, mosts: Mapping[Lane, int], *, is_gated: bool
@@ -196,6 +235,16 @@ def _arrays(lanes: Mapping[Lane, int]) -> dict[str, list[Any]]:
         "keys": [lane.key for lane in lanes],
         "mosts": list(lanes.values()),
     }
+
+
+def _plain_claim(row: Any, token: int) -> Claim | None:
+    """The claim of a row that is written as ours are; None for others."""
+    _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority, dated, *_ = row
+    attempts = 0 if attempts is None else attempts
+    allowed = 3 if allowed is None else allowed
+    if not dated or unreadable(key, queue, payload, attempts, allowed, priority, timeout_us):
+        return None
+    return Claim(job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes)
 
 
 def _shelves(rows: Iterable[Any]) -> set[Shelf]:

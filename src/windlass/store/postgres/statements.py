@@ -88,11 +88,14 @@ Step = tuple[str, Values]
 
 
 def together(
-    raw: psycopg.Connection[Any], steps: Sequence[Step], cursor: Callable[[], psycopg.Cursor[Any]]
+    raw: psycopg.Connection[Any],
+    steps: Sequence[Step],
+    cursor: Callable[[], psycopg.Cursor[Any]],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[psycopg.Cursor[Any]]:
     """Runs statements one after another in one round trip; raises what the first raises that fails.
 
-    What follows the one that failed is not run.
+    What follows the one that failed is not run. ``meanwhile`` is called while the server is at work.
     """
     cursors: list[psycopg.Cursor[Any]] = []
     with raw.pipeline() if len(steps) > 1 and psycopg.Pipeline.is_supported() else nullcontext():
@@ -100,6 +103,7 @@ def together(
             cursors.append(cursor())
             statement: Any = text
             cursors[-1].execute(statement, values or None)
+        meanwhile()
     return cursors
 
 

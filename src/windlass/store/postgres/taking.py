@@ -61,7 +61,7 @@ class Taking(Laning):
                 turn.claimed.append(claim)
                 turn.waited_us.append(waited_us(now_us, since))
             else:
-                declined.append(Settlement(job_id, attempt, token, Released("no room")))
+                declined.append(unspent(claim))
         self.shelves.claimed({Shelf(int(lane.alone), lane.queue, lane.key, row[6] or 0) for row in found})
         return turn._replace(more=len(turn.claimed) >= request.limit), declined
 
@@ -88,6 +88,11 @@ class Taking(Laning):
                     raise database.unknown(error) from error
                 raise
         return [row[1:] for row in rows if row[1] is not None] if rows[0][0] else None
+
+
+def unspent(claim: Claim) -> Settlement:
+    """Puts back what was claimed, and the pool did not take."""
+    return Settlement(claim.job_id, claim.attempt, claim.token, Released("no room"))
 
 
 def _rank(row: Any) -> tuple[int, int]:

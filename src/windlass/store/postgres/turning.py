@@ -1,9 +1,10 @@
 """A turn in two round trips: what is sure to be asked goes out together, ahead of the questions.
 
 The first: begin, take the lock, settle what has ended, ask what stands in the way, and lock the best ready
-jobs. The second: mark those that were taken, and commit. In between, the roles' logic runs as ever, and most
-of its questions are answered already. Whatever else it has to say is said at once, in its place, and then
-nothing counts as known that it may have changed.
+jobs. The second: mark those that were taken, and commit; what else is to be done for them is done while the
+server is at it. In between, the roles' logic runs as ever, and most of its questions are answered already.
+Whatever else it has to say is said at once, in its place, and then nothing counts as known that it may have
+changed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import psycopg
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL, respelled
 from windlass.store.postgres.statements import Nothing, Row, Statements, Step, together
-from windlass.store.protocol import ClaimRequest, Lane
+from windlass.store.protocol import ClaimRequest, Lane, Settlement
 from windlass.store.relational.engine import Values
 from windlass.store.relational.statements import SQL as REFERENCE
 
@@ -31,7 +32,18 @@ _ASKS: Step = (SQL["turn_asks"], ())
 class Ahead(Statements):
     """The connection of a turn beside others."""
 
-    __slots__ = ("_begin", "_best", "_check", "_claim", "_found", "_is_free", "_last", "_request")
+    __slots__ = (
+        "_begin",
+        "_best",
+        "_check",
+        "_claim",
+        "_found",
+        "_is_free",
+        "_last",
+        "_request",
+        "declined",
+        "meanwhile",
+    )
 
     def __init__(
         self,
@@ -51,6 +63,10 @@ class Ahead(Statements):
         """Does any job wait for others; does any wait in line for a unique key?"""
         self._best: tuple[Mapping[Lane, int], list[Any]] | None = None
         self._last: Step | None = None
+        self.meanwhile: Callable[[], None] = _nothing
+        """Called while the server marks and commits, or after."""
+        self.declined: list[Settlement] = []
+        """What was marked and is not to run after all."""
 
     @property
     def has_begun(self) -> bool:
@@ -85,6 +101,10 @@ class Ahead(Statements):
             return {}
         mosts = {lane: min(cap, request.limit) for lane, cap in request.caps.items() if cap > 0}
         return mosts if len(mosts) == 1 and all(lane.constraints is None for lane in mosts) else {}
+
+    def surely_best(self) -> list[Any]:
+        """The best jobs, where nothing stands in the way of any."""
+        return self._best[1] if self._best is not None else []
 
     def best_of(self, mosts: Mapping[Lane, int]) -> list[Any] | None:
         """The best jobs of these lanes, where they are known."""
@@ -156,4 +176,8 @@ def beside_others(
         yield ahead
         if ahead.has_begun:
             database.check_open(raw)
-            database.commit(raw, last=ahead.take_last())
+            database.commit(raw, last=ahead.take_last(), meanwhile=ahead.meanwhile)
+
+
+def _nothing() -> None:
+    pass
