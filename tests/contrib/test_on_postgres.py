@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -14,10 +15,10 @@ from django import conf, db
 from django.db import transaction
 from django.db.utils import ConnectionHandler
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from windlass import Context, InvalidJob, JobStatus, Windlass
+from windlass import Context, InvalidJob, JobStatus, Windlass, chain
 from windlass.contrib.django import database_of, make_app
 from windlass.contrib.sqlalchemy import begin_explicitly
 from windlass.testing import drain
@@ -125,15 +126,136 @@ def test_what_commits_each_statement_or_goes_elsewhere_is_refused(
     assert shop.kept() == (0, 0)
 
 
-def test_an_asynchronous_driver_is_refused(shop: Shop, postgres_url: str):
-    async def use() -> None:
-        engine = create_async_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
-        async with AsyncSession(engine) as session:
-            with pytest.raises(InvalidJob, match="expected an asynchronous connection of aiosqlite"):
-                await shop.mail.using(connection=session).aenqueue(order=1)
+# ── asynchronous ───────────────────────────────────────────────────────────────────────────────────
+@asynccontextmanager
+async def asynchronous(postgres_url: str, **settings: Any) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(
+        postgres_url.replace("postgresql://", "postgresql+psycopg://", 1), **settings
+    )
+    try:
+        yield engine
+    finally:
         await engine.dispose()
 
+
+def test_an_asynchronous_session_is_joined_by_aenqueue(shop: Shop, postgres_url: str):
+    async def use() -> None:
+        async with asynchronous(postgres_url) as engine:
+            async with AsyncSession(engine) as session:
+                await session.execute(ORDER)
+                await shop.mail.using(connection=session).aenqueue(order=1)
+                await session.rollback()
+                assert shop.kept() == (0, 0)
+                # Nothing was said in this transaction yet.
+                await shop.mail.using(connection=session).aenqueue(order=2)
+                await session.execute(ORDER)
+                again = [
+                    await shop.app.aenqueue("mail", {"order": 3}, connection=session, unique="m")
+                    for _ in "12"
+                ]
+                assert [job.created for job in again] == [True, False]
+                await chain(shop.mail.step(order=1), shop.mail.step(order=2)).aenqueue(connection=session)
+                assert shop.kept() == (0, 0)
+                await session.commit()
+            async with engine.connect() as connection:
+                await shop.mail.using(connection=connection).aenqueue(order=4)
+            async with engine.begin() as connection:
+                await shop.mail.using(connection=connection).aenqueue(order=5)
+                savepoint = await connection.begin_nested()
+                await shop.mail.using(connection=connection).aenqueue(order=6)
+                await savepoint.rollback()
+
     asyncio.run(use())
+    assert shop.kept() == (1, 5)
+
+
+def test_what_an_asynchronous_session_has_set_for_its_transactions_holds(shop: Shop, postgres_url: str):
+    async def use() -> None:
+        async with (
+            asynchronous(postgres_url, isolation_level="REPEATABLE READ") as engine,
+            AsyncSession(engine) as session,
+        ):
+            for order in range(8):
+                # Prepared by the one half, and not by the other.
+                await shop.mail.using(connection=session).aenqueue(order=order)
+                level = await session.scalar(text("SHOW transaction_isolation"))
+                assert level == "repeatable read"
+                if order % 2:
+                    await session.commit()
+
+    asyncio.run(use())
+    assert shop.kept() == (0, 8)
+
+
+def test_an_asynchronous_session_goes_on_after_one_that_was_refused(shop: Shop, postgres_url: str):
+    async def use() -> None:
+        async with asynchronous(postgres_url) as engine, AsyncSession(engine) as session:
+            await session.execute(ORDER)
+            with pytest.raises(InvalidJob):
+                await shop.mail.using(connection=session).aenqueue(order="not a number")
+            await shop.mail.using(connection=session).aenqueue(order=1)
+            await session.commit()
+
+    asyncio.run(use())
+    assert shop.kept() == (1, 1)
+
+
+def test_who_is_cancelled_while_it_enqueues_leaves_the_session_to_be_rolled_back(
+    shop: Shop, postgres_url: str
+):
+    async def use() -> None:
+        async with asynchronous(postgres_url) as engine:
+            async with engine.connect() as waiting, AsyncSession(engine) as session:
+                await waiting.execute(text("LOCK TABLE background_service_jobs IN EXCLUSIVE MODE"))
+                task = asyncio.ensure_future(shop.mail.using(connection=session).aenqueue(order=1))
+                while not await waiting.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asyncio.wait_for(task, 30)
+                await waiting.rollback()
+            async with AsyncSession(engine) as session:
+                await shop.mail.using(connection=session).aenqueue(order=2)
+                await session.commit()
+
+    asyncio.run(use())
+    assert shop.kept() == (0, 1)
+
+
+def test_what_commits_each_statement_asynchronously_is_refused(shop: Shop, postgres_url: str):
+    async def use() -> None:
+        async with (
+            asynchronous(postgres_url, isolation_level="AUTOCOMMIT") as engine,
+            AsyncSession(engine) as session,
+        ):
+            with pytest.raises(InvalidJob, match="commits each statement by itself"):
+                await shop.mail.using(connection=session).aenqueue(order=1)
+
+    asyncio.run(use())
+    assert shop.kept() == (0, 0)
+
+
+def test_a_job_is_completed_in_the_transaction_of_its_asynchronous_session(shop: Shop, postgres_url: str):
+    @shop.app.job(max_attempts=1)
+    async def close_day(ctx: Context, fail: bool) -> None:
+        async with (
+            asynchronous(postgres_url) as engine,
+            AsyncSession(engine) as session,
+            ctx.atransaction(session),
+        ):
+            await session.execute(ORDER)
+            await shop.mail.using(connection=session).aenqueue(order=1)
+            if fail:
+                raise ZeroDivisionError
+
+    failing = close_day.enqueue(fail=True)
+    drain(shop.app)
+    assert shop.app.jobs.wait(failing.id, 1).status is FAILED
+    assert shop.kept() == (0, 1)
+    done = close_day.enqueue(fail=False)
+    drain(shop.app)
+    assert shop.app.jobs.wait(done.id, 1).status is COMPLETED
+    assert shop.kept() == (1, 3)
 
 
 def test_a_job_is_completed_in_the_transaction_of_its_session(shop: Shop, engine: Engine):

@@ -12,9 +12,10 @@ transaction begun where SQLAlchemy begins it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -90,9 +91,9 @@ class _Joined:
         driver: Any = connection.connection.driver_connection
         if not connection.dialect.is_async:
             return work(_checked(driver, connection))
-        thread = _thread_of(driver)
+        half = _plain_half_of(driver)
         try:
-            return await_only(thread.run(lambda: work(_checked(thread.connection, connection))))
+            return await_only(half.run(lambda raw: work(_checked(raw, connection))))
         except MissingGreenlet as error:
             raise _asynchronous() from error
 
@@ -160,7 +161,8 @@ def _checked(driver: Any, connection: Connection) -> Any:
             )
         safe = begins or driver.in_transaction
     else:
-        safe = not getattr(driver, "autocommit", False)
+        # An asynchronous driver's transactions are begun by its own half.
+        safe = not getattr(connection.connection.driver_connection, "autocommit", False)
     if not safe:
         raise InvalidJob(
             "the connection commits each statement by itself (isolation level AUTOCOMMIT): leave connection= "
@@ -180,27 +182,51 @@ def _came_back(_: Any, record: Any) -> None:
         call()
 
 
-class _Thread(Protocol):
-    connection: Any
+class _PlainHalf(Protocol):
+    """The connection below an asynchronous one, as the driver's synchronous half has it."""
 
-    def run(self, work: Callable[[], R]) -> Any: ...
+    async def run(self, work: Callable[[Any], R]) -> R:
+        """Calls ``work`` with it, on a thread on which it may be used."""
+        ...
 
 
 class _Aiosqlite:
     """A connection of aiosqlite: the driver's own belongs to a thread, which runs what it is given."""
 
     def __init__(self, driver: Any) -> None:
-        self.connection = driver._conn
+        self._connection = driver._conn
         self._execute = driver._execute
 
-    def run(self, work: Callable[[], R]) -> Any:
-        return self._execute(work)
+    async def run(self, work: Callable[[Any], R]) -> R:
+        return await self._execute(lambda: work(self._connection))
 
 
-def _thread_of(driver: Any) -> _Thread:
-    if type(driver).__module__.startswith("aiosqlite"):
-        return cast("_Thread", _Aiosqlite(driver))
+class _Psycopg:
+    """An asynchronous connection of psycopg, and a synchronous one that shares its session of libpq."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    async def run(self, work: Callable[[Any], R]) -> R:
+        # By a statement of its own: what the session has set for its transactions holds.
+        await self._driver.execute("SELECT 1")
+        # Who is cancelled leaves the session to nobody before the thread has done with it.
+        return await asyncio.shield(asyncio.ensure_future(self._alone(work)))
+
+    async def _alone(self, work: Callable[[Any], R]) -> R:
+        from windlass.store.postgres.joining import plain_half_of
+
+        async with self._driver.lock:
+            return await asyncio.to_thread(work, plain_half_of(self._driver))
+
+
+def _plain_half_of(driver: Any) -> _PlainHalf:
+    library = type(driver).__module__.partition(".")[0]
+    if library == "aiosqlite":
+        return _Aiosqlite(driver)
+    if library == "psycopg":
+        return _Psycopg(driver)
     raise InvalidJob(
-        f"expected an asynchronous connection of aiosqlite, got one of {type(driver).__module__}: "
+        f"expected an asynchronous connection of aiosqlite or psycopg, got one of {type(driver).__module__}: "
         "enqueue on a synchronous session"
     )

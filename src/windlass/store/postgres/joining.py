@@ -15,6 +15,7 @@ from windlass.store.postgres.faults import translated
 from windlass.store.postgres.statements import Statements
 
 _known: WeakKeyDictionary[psycopg.Connection[Any], str] = WeakKeyDictionary()
+_halves: WeakKeyDictionary[psycopg.AsyncConnection[Any], psycopg.Connection[Any]] = WeakKeyDictionary()
 
 
 def check_connection(connection: Any) -> psycopg.Connection[Any]:
@@ -28,6 +29,23 @@ def check_connection(connection: Any) -> psycopg.Connection[Any]:
     if connection.closed:
         raise InvalidJob("the connection cannot be used here (it is closed): nothing was written")
     return connection  # pyright: ignore[reportUnknownVariableType]
+
+
+def plain_half_of(connection: psycopg.AsyncConnection[Any]) -> psycopg.Connection[Any]:
+    """A synchronous connection with the same session of libpq, for whoever has the other one's lock.
+
+    The asynchronous one is in its transaction already: this one would begin another kind of it.
+    """
+    half = _halves.get(connection)
+    if half is None:
+        session = connection.pgconn
+        hears = session.notice_handler, session.notify_handler
+        half = psycopg.Connection[Any](session)
+        # It listens for nobody, and gives no statement a name that the other one may give.
+        session.notice_handler, session.notify_handler = hears
+        half.prepare_threshold = None
+        _halves[connection] = half
+    return half
 
 
 def identity_of(raw: psycopg.Connection[Any], name: str) -> str:
