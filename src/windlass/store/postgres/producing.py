@@ -17,7 +17,8 @@ from windlass.store.postgres.joining import check_connection, identity_of, joine
 from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.inserting import Inserting
+from windlass.store.relational.inserting import PLAIN, Inserting
+from windlass.store.timetable import Instant
 
 _MANY = 3
 """From so many jobs on they go in by ``COPY`` …"""
@@ -132,6 +133,15 @@ class Producing(Inserting):
             ours.copy("background_service_jobs", _COLUMNS, rows)
             made += [Inserted(job_id, True, now) for job_id in ids]
         return made
+
+    def _put(
+        self, connection: Connection, statement: str | None, job: NewJob, instant: Instant, now: str
+    ) -> int | None:
+        if statement is None and job.idempotency_key is None:
+            row, more = self.row_of(job, instant, now)
+            if more == PLAIN:
+                return statements_on(connection).run(SQL["insert_plain"], row).fetchall()[0][0]
+        return super()._put(connection, statement, job, instant, now)
 
     def keep_still(self, connection: Connection, unique: str) -> None:
         # A caller's own transaction holds no turn: what it builds on, it locks.

@@ -15,7 +15,7 @@ from windlass.store.relational.succession import Meeting, deadline_of
 from windlass.store.timetable import Instant
 
 _AT_ONCE = (None, None, None)
-_PLAIN = (None,) * 7
+PLAIN = (None,) * 7
 """What most jobs have of what is seldom wanted."""
 
 
@@ -52,7 +52,7 @@ class Inserting(Role):
     ) -> int | None:
         """Inserts a row, by the named statement or that of its kind; None where another is in the way."""
         row, more = self.row_of(job, instant, now)
-        if statement is None and more == _PLAIN:
+        if statement is None and more == PLAIN:
             cursor = connection.execute(SQL["insert"], row)
         else:
             cursor = connection.execute(SQL[statement or "insert_more"], (*row, *more))
