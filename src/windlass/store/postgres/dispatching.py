@@ -60,8 +60,7 @@ class Dispatching(Taking, dispatching.Dispatching):
                 taken = again(lambda: self.take(request))
                 if taken is not None:
                     done, declined = taken
-                    if declined:
-                        again(lambda: super(Dispatching, self).settle_and_claim(declined))
+                    self._put_back(declined)
                     return done
         try:
             done = again(turn)
@@ -71,6 +70,12 @@ class Dispatching(Taking, dispatching.Dispatching):
         if done.freed or any(type(one.outcome) is not Completed for one in settlements):
             self.shelves.came_back()
         return done
+
+    def _put_back(self, declined: Sequence[Settlement]) -> None:
+        """What was marked, and the pool did not take after all."""
+        if declined:
+            again(lambda: super(Dispatching, self).settle_and_claim(declined))
+            self.shelves.came_back()
 
     def promote(self, limit: int = 1000) -> Promotion:
         promotion = super().promote(limit)
@@ -92,8 +97,7 @@ class Dispatching(Taking, dispatching.Dispatching):
             with beside_others(self.database, request, self.claim_ahead, check, full=full) as connection:
                 yield connection
                 declined = connection.declined
-            if declined:
-                again(lambda: super(Dispatching, self).settle_and_claim(declined))
+            self._put_back(declined)
             return
         with self.database.write(full=full) as connection:
             self._was_limited = _is_limited(connection, request)
