@@ -24,6 +24,8 @@ _MANY = 3
 """From so many jobs on they go in by ``COPY`` …"""
 _STEP = 1000
 """… of at most so many rows at once."""
+_PLAIN = 7
+"""What follows in a row is seldom wanted."""
 _COLUMNS = (
     *("id", "status", "job_key", "payload", "priority", "max_attempts", "created_at", "updated_at", "queue"),
     *("run_at", "run_at_boot", "boot_id", "timeout_us", "idempotency_key", "tags", "meta"),
@@ -137,10 +139,9 @@ class Producing(Inserting):
     def _put(
         self, connection: Connection, statement: str | None, job: NewJob, instant: Instant, now: str
     ) -> int | None:
-        if statement is None and job.idempotency_key is None:
-            row, more = self.row_of(job, instant, now)
-            if more == PLAIN:
-                return statements_on(connection).run(SQL["insert_plain"], row).fetchall()[0][0]
+        row, more = self.row_of(job, instant, now)
+        if statement is None and more == PLAIN and row[_PLAIN:] == PLAIN:
+            return statements_on(connection).run(SQL["insert_plain"], row[:_PLAIN]).fetchall()[0][0]
         return super()._put(connection, statement, job, instant, now)
 
     def keep_still(self, connection: Connection, unique: str) -> None:
