@@ -69,6 +69,9 @@ def engine(postgres_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+WAITS = text(
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'background_service_jobs'::regclass"
+)
 ORDER = text("INSERT INTO orders VALUES (1)")
 
 
@@ -208,8 +211,9 @@ def test_who_is_cancelled_while_it_enqueues_leaves_the_session_to_be_rolled_back
             async with engine.connect() as waiting, AsyncSession(engine) as session:
                 await waiting.execute(text("LOCK TABLE background_service_jobs IN EXCLUSIVE MODE"))
                 task = asyncio.ensure_future(shop.mail.using(connection=session).aenqueue(order=1))
-                while not await waiting.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110
+                while not (task.done() or await waiting.scalar(WAITS)):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
+                assert not task.done()
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await asyncio.wait_for(task, 30)

@@ -208,8 +208,9 @@ class _Psycopg:
         self._driver = driver
 
     async def run(self, work: Callable[[Any], R]) -> R:
-        # By a statement of its own: what the session has set for its transactions holds.
-        await self._driver.execute("SELECT 1")
+        if self._driver.info.transaction_status.name == "IDLE":
+            # Begun by a statement of its own: what the session has set for its transactions holds.
+            await self._driver.execute("SELECT 1")
         # Who is cancelled leaves the session to nobody before the thread has done with it.
         return await asyncio.shield(asyncio.ensure_future(self._alone(work)))
 
