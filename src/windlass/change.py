@@ -174,6 +174,13 @@ class NewRows(NamedTuple):
     """Fields that no column takes …"""
     extras: Sequence[tuple[Any, ...]] = ()
     """… and what they hold, in remote form; empty where there are none."""
+    simple: bool = False
+    """Texts, integers and NULL are all that the rows hold."""
+
+
+Span = tuple[int, int]
+"""The numbers of the first and the last of some entries of the journal: those of the resource between them
+are among these."""
 
 
 class Edits(NamedTuple):
@@ -184,6 +191,8 @@ class Edits(NamedTuple):
 
     mark: int | str
     """The journal's end at the moment when they were read."""
+    span: Span
+    """Where they stand there."""
     columns: tuple[str, ...]
     """All columns of the table that are synced."""
     values: Sequence[Sequence[Any]]
@@ -227,6 +236,8 @@ class Taken(NamedTuple):
     """What it holds now in each of the columns …"""
     versions: Sequence[str | None]
     """… in which version."""
+    span: Span | None = None
+    """All of the ``Edits``: where they stand. None: a part of them."""
 
 
 class RemoteRow(NamedTuple):

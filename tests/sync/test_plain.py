@@ -356,7 +356,7 @@ def test_columns_differ_as_their_rows_do(pairs: list[tuple[Row, Row]]) -> None:
     names = ("id", "title")
     count = len(pairs)
     edits = Edits(
-        1, names, [[row[name] for row, _ in pairs] for name in names], list(range(count)),
+        1, (1, count), names, [[row[name] for row, _ in pairs] for name in names], list(range(count)),
         [[shadow[name] for _, shadow in pairs] for name in names],
         ["v1"] * count, [None] * count, [None] * count,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -49,7 +49,7 @@ from windlass.sync.reconcile import (
     settle,
     took_idle,
 )
-from windlass.sync.remote import Document, Outgoing
+from windlass.sync.remote import Document, Outgoing, Updates
 from windlass.sync.reply import Reply
 from windlass.sync.rest import RestRemote
 from windlass.sync.tabulating import new_rows
@@ -149,6 +149,8 @@ def test_a_page_as_a_table_says_what_its_rows_say(page: list[dict[str, Any]]) ->
     if new is None:
         return
     expected = [mapper.row(document) for document in documents]
+    kinds = {type(value) for row in new.rows for value in row}
+    assert kinds <= {str, int, type(None)} or not new.simple
     assert list(new.keys) == [mapper.key(one) for one in expected]
     for row, extra, remote_id, version, one in zip(
         new.rows, new.extras or [()] * len(page), new.remote_ids, new.versions, expected, strict=True
@@ -171,8 +173,9 @@ def test_a_plain_page_becomes_a_table_and_an_odd_one_does_not() -> None:
         ("0", "1"),
         ("v1", "v1"),
     )
-    whole = [{**tea, "version": 1}, {**tea, "version": 2}]
-    assert new_rows(Mapper(NARROW), page(*whole))[-2:] == (("version",), [(1,), (2,)])  # type: ignore[index]
+    whole = new_rows(Mapper(NARROW), page({**tea, "done": 1, "version": 1}, {**tea, "done": 0, "version": 2}))
+    assert whole is not None
+    assert (whole.others, whole.extras, whole.simple) == (("version",), [(1,), (2,)], True)
     for odd in (None, {}, {"id": "b"}, {**tea, "more": 1}, {**tea, "id": None}, {**tea, "done": 2**63}):
         assert new_rows(Mapper(NARROW), page(tea, odd)) is None
     assert new_rows(Mapper(NARROW), plain[:1] * 2) is None
@@ -235,6 +238,21 @@ def test_updates_become_the_requests_that_each_becomes(name: str, changes: list[
     assert made is None or made == [remote.request_of(one) for one in changes]
     plain = [one._replace(op="update", remote_id="7", base_version='"1"') for one in changes]
     assert updates.requests(plain) == [remote.request_of(one) for one in plain]
+    assert updates.requests(columns_of(plain)) == updates.requests(plain)
+
+
+def columns_of(changes: Sequence[Outgoing]) -> Updates:
+    fields = ("key", "mutation_id", "remote_id", "changed", "document", "base_version")
+    return Updates(*[[getattr(one, name) for one in changes] for name in fields])
+
+
+@given(st.lists(CHANGES, min_size=1, max_size=4))
+def test_updates_as_columns_are_the_sequence_that_they_stand_for(changes: list[Outgoing]) -> None:
+    changes = [one._replace(op="update", resend=False) for one in changes]
+    updates = columns_of(changes)
+    assert (list(updates), updates, len(updates)) == (changes, changes, len(changes))
+    assert (updates[0], updates[-1], updates[1:]) == (changes[0], changes[-1], changes[1:])
+    assert isinstance(updates[1:], Updates)
 
 
 HEADERS = st.dictionaries(
@@ -259,6 +277,9 @@ def test_answers_are_judged_together_as_one_by_one(
     changes, replies = [one for one, _ in told], [one for _, one in told]
     expected = [verdict_of(change, reply, reading, statuses) for change, reply in told]
     assert repr(verdicts_of(changes, replies, reading, statuses)) == repr(expected)
+    updates = columns_of(changes)
+    expected = [verdict_of(*pair, reading, statuses) for pair in zip(updates, replies, strict=True)]
+    assert repr(verdicts_of(updates, replies, reading, statuses)) == repr(expected)
 
 
 @pytest.mark.parametrize("names", [("id", "ti-tle"), ('"', "\\")], ids=repr)

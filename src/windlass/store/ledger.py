@@ -185,11 +185,11 @@ class Ledger(Protocol):
         """Keys that were edited and are not in the queue yet, oldest edit first."""
         ...
 
-    def edits(self, resource: str, limit: int, *, skip: int = 0) -> Edits | None:
+    def edits(self, resource: str, limit: int, *, after: int = 0) -> Edits | None:
         """The journal's oldest edits, as a table; None: there are none, or they are no such table.
 
         They are one where each row is there, as is its shadow, which tells the same columns, and neither the
-        queue nor a conflict speaks of it. ``skip``: so many of its oldest entries are passed over.
+        queue nor a conflict speaks of it. ``after``: those behind the entry of this number.
         """
         ...
 

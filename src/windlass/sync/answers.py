@@ -7,6 +7,7 @@ never taken for an answer of the remote's: only a definite one settles a change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 from urllib.parse import unquote, urlsplit
 
@@ -34,6 +35,7 @@ from windlass.sync.remote import (
     Rejected,
     Stale,
     Undelivered,
+    Updates,
     Verdict,
 )
 from windlass.sync.reply import Reply, shown
@@ -51,7 +53,6 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
 _OF_CLASS: Final[Mapping[int, Meaning]] = {2: "accepted", 4: "rejected"}
 NOT_APPLIED: Final = frozenset({408, 425, 429})
 _PLAINLY: Final = frozenset({200, 204})
-_ACCEPTED = cast("Callable[[type[Accepted], Any], Accepted]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 GATEWAY: Final = frozenset({502, 503, 504})
 """Not this change but the whole server is in trouble."""
 
@@ -258,23 +259,22 @@ def verdicts_of(
 ) -> list[Verdict]:
     """``verdict_of`` of each."""
     version = reading.version
-    if type(version) is not ETag:
-        return [
-            verdict_of(change, reply, reading, statuses)
-            for change, reply in zip(changes, replies, strict=True)
-        ]
-    plain, tag = _PLAINLY.difference(statuses), version.header.lower()
-    verdicts: list[Verdict] = []
-    for change, reply in zip(changes, replies, strict=True):
-        told, remote_id = None, change.remote_id
-        if reply.status in plain and not reply.content and change.op == "update" and remote_id is not None:
-            told = reply.by_name()
-        if told is None or "content-type" in told:
-            verdicts.append(verdict_of(change, reply, reading, statuses))
-        else:
-            # What ``verdict_of`` says of nearly all answers within a batch.
-            verdicts.append(_ACCEPTED(Accepted, (None, told.get(tag) or None, remote_id)))
-    return verdicts
+    if isinstance(changes, Updates):
+        _, _, remote_ids, *_ = changes.columns
+    else:
+        remote_ids = [one.remote_id if one.op == "update" else None for one in changes]
+    if type(version) is not ETag or None in remote_ids:
+        return list(map(verdict_of, changes, replies, repeat(reading), repeat(statuses)))
+    # What ``verdict_of`` says of nearly all answers within a batch: it was taken, with an entity tag.
+    plain, header = _PLAINLY.difference(statuses), version.header
+    tags = [reply.lone(header) if reply.status in plain and not reply.content else None for reply in replies]
+    taken = map(Accepted, repeat(None), tags, remote_ids)
+    if all(tags):
+        return list(taken)
+    return [
+        verdict if tag else verdict_of(change, reply, reading, statuses)
+        for tag, verdict, change, reply in zip(tags, taken, changes, replies, strict=True)
+    ]
 
 
 def _accepted(change: Outgoing, reply: Reply, reading: Reading) -> Verdict:

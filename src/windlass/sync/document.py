@@ -29,24 +29,31 @@ def encode(document: Any, depth_max: int = 64) -> bytes:
     level: list[Any] = [document]
     depth = 0
     while level:
-        below: list[Any] = []
-        if set(map(type, level)) == {dict}:
-            below = list(chain.from_iterable(map(_VALUES, level)))
-            level = []
-        for value in level:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise InvalidDocument(f"a document to be sent holds {value!r}, which JSON cannot hold")
-            if type(value) is dict or isinstance(value, Mapping):
-                below.extend(cast("Mapping[Any, Any]", value).values())
-            elif isinstance(value, (list, tuple)):
-                below.extend(cast("list[Any]", value))
-        depth += bool(below)
+        is_deeper, level = _below(level)
+        depth += is_deeper
         if depth > depth_max:
             raise InvalidDocument(f"a document to be sent is nested deeper than {depth_max} levels")
-        level = [value for value in below if type(value) not in _PLAIN]
     try:
         return _ENCODER.encode(document)
     except UnicodeEncodeError:
         raise InvalidDocument("a document to be sent holds a lone surrogate, which is not text") from None
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidDocument(f"a document to be sent is no JSON: {error}") from None
+
+
+def _below(level: list[Any]) -> tuple[bool, list[Any]]:
+    """Whether there is another level, and what is in it that has to be looked at."""
+    if set(map(type, level)) == {dict}:
+        # Nearly all that is sent; its plain values are not even listed.
+        return any(level), [
+            one for one in chain.from_iterable(map(_VALUES, level)) if type(one) not in _PLAIN
+        ]
+    below: list[Any] = []
+    for value in level:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidDocument(f"a document to be sent holds {value!r}, which JSON cannot hold")
+        if type(value) is dict or isinstance(value, Mapping):
+            below.extend(cast("Mapping[Any, Any]", value).values())
+        elif isinstance(value, (list, tuple)):
+            below.extend(cast("list[Any]", value))
+    return bool(below), [value for value in below if type(value) not in _PLAIN]

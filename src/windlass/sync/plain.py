@@ -10,7 +10,8 @@ each change to which the remote says anything but that it took it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, compress, repeat
+from itertools import chain, compress, count
+from operator import ne
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -21,27 +22,25 @@ from windlass.sync.cycle import Cycle
 from windlass.sync.identity import mutation_ids
 from windlass.sync.mapping import Mapper
 from windlass.sync.merge import same
-from windlass.sync.remote import Accepted, Outgoing, Verdict
+from windlass.sync.remote import Accepted, Updates, Verdict
 from windlass.sync.straight import Sealed
 
 _TOLD = frozenset((str, int, type(None)))
 """Kinds of values that are told as they are."""
 _VALUES = cast("Callable[[Any], Iterable[Any]]", dict.values)  # pyright: ignore[reportUnknownMemberType]
-_OUTGOING = cast("Callable[[type[Outgoing], Any], Outgoing]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 
 
 class Plain(NamedTuple):
     """Updates that are sent together, and are sealed in one record."""
 
     edits: Edits
-    changed: Sequence[Row]
     landed: Sequence[Sequence[Any]]
     """What the remote will hold in each column once it took them."""
-    outgoing: Sequence[Outgoing]
+    outgoing: Updates
     batch: int
     sealed_at_us: int
 
-    def sealed(self, place: int) -> Sealed:
+    def sealed(self, place: int, changed: Row) -> Sealed:
         """One of them as the other ways know it."""
         edits, change = self.edits, self.outgoing[place]
         row = dict(zip(edits.columns, [column[place] for column in edits.values], strict=True))
@@ -51,7 +50,7 @@ class Plain(NamedTuple):
         return Sealed(
             Standing(change.key, row, shadow),
             Change(
-                key=change.key, op="update", data=self.changed[place], created_at_us=self.sealed_at_us,
+                key=change.key, op="update", data=changed, created_at_us=self.sealed_at_us,
                 mutation_id=change.mutation_id, base_version=change.base_version, attempts=1,
             ),
             False,
@@ -64,17 +63,19 @@ def seal_plain(
     limit: int,
     *,
     is_tired: Callable[[Sequence[Key]], bool],
-    behind: Sequence[Key] = (),
+    behind: Edits | None = None,
 ) -> Plain | None:
     """Seals the oldest edits, where all of them are plain updates; otherwise None, and nothing was done.
 
-    ``behind``: the keys of a batch that is sealed and not settled yet. None where one of them comes again.
+    ``behind``: those of a batch that is sealed and not settled yet. None where one of them comes again.
     """
     ledger, now_us = cycle.ledger, cycle.clock.wall_us()
     if cycle.parents or not cycle.mapper.tells_plainly:
         return None
-    edits = ledger.edits(cycle.name, limit, skip=len(behind))
-    if edits is None or not set(behind).isdisjoint(edits.keys) or is_tired(edits.keys):
+    edits = ledger.edits(cycle.name, limit, after=0 if behind is None else behind.span[1])
+    if edits is None or is_tired(edits.keys):
+        return None
+    if behind is not None and not set(behind.keys).isdisjoint(edits.keys):
         return None
     if (difference := changes_of(edits)) is None:
         return None
@@ -83,9 +84,10 @@ def seal_plain(
     outgoing = _outgoing(cycle, edits, changed, landed, mutations)
     if outgoing is None:
         return None
+    # Before anything else sees what changed: a remote may do with it what it likes.
     seals = Seals(edits.keys, ["update"] * len(changed), changed, mutations, edits.versions)
     batch = ledger.seal_batch(hold, edits.mark, seals)
-    return None if batch is None else Plain(edits, changed, landed, outgoing, batch, now_us)
+    return None if batch is None else Plain(edits, landed, outgoing, batch, now_us)
 
 
 def changes_of(edits: Edits) -> tuple[list[dict[str, Any]], list[Sequence[Any]]] | None:
@@ -93,12 +95,16 @@ def changes_of(edits: Edits) -> tuple[list[dict[str, Any]], list[Sequence[Any]]]
     changed: list[dict[str, Any]] = [{} for _ in edits.keys]
     landed: list[Sequence[Any]] = []
     for name, here, there in zip(edits.columns, edits.values, edits.known, strict=True):
-        if here == there and list(map(type, here)) == list(map(type, there)):
-            landed.append(there)
+        kinds = list(map(type, here))
+        if kinds == list(map(type, there)) and float not in kinds:
+            # Of one type, equal is the same.
+            for place in compress(count(), map(ne, here, there)):
+                changed[place][name] = here[place]
+            landed.append(here)
             continue
         column = list(here)
         for place, (mine, known) in enumerate(zip(here, there, strict=True)):
-            if (mine is known or (mine == known and type(mine) is type(known))) or same(mine, known):
+            if same(mine, known):
                 column[place] = known
             else:
                 changed[place][name] = mine
@@ -106,24 +112,23 @@ def changes_of(edits: Edits) -> tuple[list[dict[str, Any]], list[Sequence[Any]]]
     return (changed, landed) if all(changed) else None
 
 
-def documents_of(mapper: Mapper, rows: Sequence[Row]) -> list[dict[str, Any]] | None:
-    """``Mapper.document`` of each, of a mapper that ``tells_plainly``; None: a value is to be looked at."""
-    told = [dict(row) for row in rows]
-    if not set(map(type, chain.from_iterable(map(_VALUES, told)))) <= _TOLD:
+def documents_of(mapper: Mapper, rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]] | None:
+    """``Mapper.document`` of each, of a mapper that ``tells_plainly``: the rows themselves, where nothing in
+    them stays here. None: a value is to be looked at."""
+    if not set(map(type, chain.from_iterable(map(_VALUES, rows)))) <= _TOLD:
         return None
-    for name in mapper.unsent:
-        for document in told:
-            document.pop(name, None)
-    return told
+    if not mapper.unsent:
+        return rows
+    return [{name: value for name, value in row.items() if name not in mapper.unsent} for row in rows]
 
 
 def _outgoing(
     cycle: Cycle,
     edits: Edits,
-    changed: Sequence[Row],
+    changed: Sequence[dict[str, Any]],
     landed: Sequence[Sequence[Any]],
     mutations: Sequence[str],
-) -> list[Outgoing] | None:
+) -> Updates | None:
     """The changes as the remote needs them; None: one of them is not plain."""
     parts = whole = documents_of(cycle.mapper, changed)
     if getattr(cycle.remote, "wants_whole", True):
@@ -138,10 +143,7 @@ def _outgoing(
         remote_ids = [
             str(key) if told is None else told for told, key in zip(remote_ids, edits.keys, strict=True)
         ]
-    columns = zip(
-        edits.keys, repeat("update"), mutations, remote_ids, parts, whole, edits.versions, repeat(False)
-    )
-    return list(map(_OUTGOING, repeat(Outgoing), columns))
+    return Updates(edits.keys, mutations, remote_ids, parts, whole, edits.versions)
 
 
 def _fields(texts: Sequence[str | None]) -> list[dict[str, Any]]:
@@ -156,25 +158,26 @@ def settle_plain(
 
     Those are sealed changes of the queue afterwards.
     """
-    keys, landed = plain.edits.keys, plain.landed
-    took = [_is_plain(told, sent) for told, sent in zip(verdicts, plain.outgoing, strict=True)]
-    versions = [
-        cast("Accepted", told).version for told, plainly in zip(verdicts, took, strict=True) if plainly
-    ]
-    if not all(took):
-        keys = [key for key, plainly in zip(keys, took, strict=True) if plainly]
+    edits, landed = plain.edits, plain.landed
+    keys, versions = edits.keys, [getattr(told, "version", None) for told in verdicts]
+    _, _, remote_ids, *_ = plain.outgoing.columns
+    took = list(map(_is_plain, verdicts, remote_ids))
+    span = edits.span if all(took) else None
+    if span is None:
+        keys, versions = list(compress(keys, took)), list(compress(versions, took))
         landed = [list(compress(column, took)) for column in landed]
-    taken = Taken(keys, plain.edits.columns, landed, versions)
-    left = set(cycle.ledger.settle_batch(hold, plain.edits.mark, plain.batch, taken))
-    if not left and all(took):
+    taken = Taken(keys, edits.columns, landed, versions, span)
+    left = set(cycle.ledger.settle_batch(hold, edits.mark, plain.batch, taken))
+    if not left and span is not None:
         return []
+    changed, _ = cast("tuple[list[Row], Any]", changes_of(edits))
     return [
-        (plain.sealed(place), verdicts[place])
-        for place, key in enumerate(plain.edits.keys)
+        (plain.sealed(place, changed[place]), verdicts[place])
+        for place, key in enumerate(edits.keys)
         if key in left or not took[place]
     ]
 
 
-def _is_plain(told: Verdict, sent: Outgoing) -> bool:
+def _is_plain(told: Verdict, remote_id: str | None) -> bool:
     """It took it, and says nothing else that was not known."""
-    return type(told) is Accepted and told.document is None and told.remote_id in (None, sent.remote_id)
+    return type(told) is Accepted and told.document is None and told.remote_id in (None, remote_id)

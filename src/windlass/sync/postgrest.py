@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from windlass.sync.cursors import Timestamp, checked_parameter
 from windlass.sync.paginate import Turn
@@ -106,7 +107,7 @@ class Bulk(msgspec.Struct, frozen=True):
 
     def envelope(self, requests: Sequence[Request]) -> Request:
         headers = {**requests[0].headers, "Accept": "application/json"}
-        return requests[0]._replace(headers=headers, json=[request.json for request in requests])
+        return replace(requests[0], headers=headers, json=[request.json for request in requests])
 
     def replies(self, reply: Reply, requests: Sequence[Request]) -> list[Reply]:
         made = {text_of(row.get(self.id)): row for row in rows_of(reply, None)}

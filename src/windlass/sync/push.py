@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import msgspec
 
-from windlass.change import KEEP, Change, Effect, Key, RemoteRow, Standing
+from windlass.change import KEEP, Change, Edits, Effect, Key, RemoteRow, Standing
 from windlass.clock import monotonic
 from windlass.errors import RemoteError
 from windlass.store.ledger import Hold
@@ -144,13 +144,13 @@ class Push:
 
     def _seal_next(self, hold: Hold, under_way: Plain) -> None:
         """Seals the batch that is sent behind this one, if nothing but plain updates comes next."""
-        cycle, behind = self._cycle, under_way.edits.keys
-        if len(behind) < self._limit or self._stopping():
+        cycle, behind = self._cycle, under_way.edits
+        if len(behind.keys) < self._limit or self._stopping():
             return
         if not cycle.ledger.due(cycle.name, cycle.clock.wall_us(), 1):
             self._next_plain = self._seal_plain(hold, behind)
 
-    def _seal_plain(self, hold: Hold, behind: Sequence[Key] = ()) -> Plain | None:
+    def _seal_plain(self, hold: Hold, behind: Edits | None = None) -> Plain | None:
         plain = seal_plain(self._cycle, hold, self._limit, is_tired=self._are_tired, behind=behind)
         if plain is not None:
             self._turns.update(plain.edits.keys)

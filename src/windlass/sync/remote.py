@@ -22,11 +22,14 @@ rejected. Documents here are in *remote form*: what JSON holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, cast, overload
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from windlass.change import Key
 from windlass.errors import RemoteError
+from windlass.sync.columns import Columns
 
 
 # ── pull ───────────────────────────────────────────────────────────────────────────────────────────
@@ -51,40 +54,12 @@ class Document(NamedTuple):
     version: str | None = None
 
 
-class Documents(Sequence[Document]):
-    """Documents as columns: each is made when it is asked for, and most pages are read a column at a time."""
+class Documents(Columns[Document]):
+    """Documents as columns: most pages are read a column at a time."""
 
-    __slots__ = ("bodies", "remote_ids", "versions")
-
-    def __init__(
-        self,
-        remote_ids: Sequence[str],
-        bodies: Sequence[Mapping[str, Any] | None],
-        versions: Sequence[str | None],
-    ) -> None:
-        self.remote_ids = remote_ids
-        self.bodies = bodies
-        self.versions = versions
-
-    def __len__(self) -> int:
-        return len(self.remote_ids)
-
-    def __iter__(self) -> Iterator[Document]:
-        return map(Document, self.remote_ids, self.bodies, self.versions)
-
-    @overload
-    def __getitem__(self, index: int) -> Document: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Document]: ...
-    def __getitem__(self, index: int | slice) -> Document | list[Document]:
-        if isinstance(index, slice):
-            return list(self)[index]
-        return Document(self.remote_ids[index], self.bodies[index], self.versions[index])
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(cast("Sequence[Any]", other))
-
-    __hash__ = None  # type: ignore[assignment] - as a list
+    __slots__ = ()
+    columns: tuple[Sequence[str], Sequence[Mapping[str, Any] | None], Sequence[str | None]]
+    make = staticmethod(Document)
 
 
 class Page(NamedTuple):
@@ -129,7 +104,34 @@ class Outgoing(NamedTuple):
     """It was sent before, and nobody knows what became of it."""
 
 
-class Accepted(NamedTuple):
+def _update(
+    key: Key,
+    mutation_id: str,
+    remote_id: str | None,
+    changed: Mapping[str, Any],
+    document: Mapping[str, Any],
+    base_version: str | None,
+) -> Outgoing:
+    return Outgoing(key, "update", mutation_id, remote_id, changed, document, base_version)
+
+
+class Updates(Columns[Outgoing]):
+    """Updates that go out for the first time, as columns: most batches become requests a column at a time."""
+
+    __slots__ = ()
+    columns: tuple[
+        Sequence[Key],
+        Sequence[str],  # mutation ids
+        Sequence[str | None],  # remote ids
+        Sequence[Mapping[str, Any]],  # what changed
+        Sequence[Mapping[str, Any]],  # whole documents
+        Sequence[str | None],  # base versions
+    ]
+
+    make = staticmethod(_update)
+
+
+class Accepted(Struct, frozen=True, gc=False):
     """The remote has it. ``document`` is what it made of it, where it says so."""
 
     document: Mapping[str, Any] | None = None
@@ -137,17 +139,17 @@ class Accepted(NamedTuple):
     remote_id: str | None = None
 
 
-class Stale(NamedTuple):
+class Stale(Struct, frozen=True):
     """The remote holds a newer version. ``current`` is that one; None: it must be fetched."""
 
     current: Document | None = None
 
 
-class Gone(NamedTuple):
+class Gone(Struct, frozen=True):
     """The remote does not have it any more: what a delete wanted, and a conflict for anything else."""
 
 
-class Rejected(NamedTuple):
+class Rejected(Struct, frozen=True):
     """No resend can help: a person must look."""
 
     reason: str
@@ -155,7 +157,7 @@ class Rejected(NamedTuple):
     """The remote's own problem document, as JSON text."""
 
 
-class Faulty(NamedTuple):
+class Faulty(Struct, frozen=True):
     """The remote was reached and failed: counts as an attempt. ``applied`` None: it may have been applied."""
 
     reason: str
@@ -163,7 +165,7 @@ class Faulty(NamedTuple):
     applied: bool | None = None
 
 
-class Undelivered(NamedTuple):
+class Undelivered(Struct, frozen=True):
     """The network, or who we are, stood in the way: the error says which. Counts no attempt."""
 
     error: RemoteError

@@ -91,52 +91,44 @@ class Headers(Mapping[str, str]):
         return f"Headers({', '.join(self.by_name)})"
 
 
-class Reply:
+class Reply(msgspec.Struct, eq=False, gc=False):
     """One HTTP answer, whatever its status."""
 
-    __slots__ = ("_depth_max", "_headers", "_received_s", "content", "method", "status", "url")
-
-    def __init__(
-        self,
-        status: int,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-        content: bytes = b"",
-        url: str = "",
-        *,
-        method: str = "GET",
-        received_s: float = 0.0,
-        depth_max: int = DEPTH_MAX,
-    ) -> None:
-        self.status = status
-        self._headers = headers
-        self.content = content
-        """The body, decompressed."""
-        self.url = url
-        """Where it came from, after redirects."""
-        self.method = method
-        self._received_s = received_s
-        self._depth_max = depth_max
+    status: int
+    given: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+    """Its headers, as they came."""
+    content: bytes = b""
+    """The body, decompressed."""
+    url: str = ""
+    """Where it came from, after redirects."""
+    method: str = "GET"
+    received_s: float = 0.0
+    """By the wall clock, in seconds."""
+    depth_max: int = DEPTH_MAX
+    """The deepest nesting of the body that is read."""
+    _headers: Headers | None = None
 
     @property
     def headers(self) -> Headers:
         """What it says beside its body."""
         headers = self._headers
-        if type(headers) is not Headers:  # made when they are asked for: a batch has one for each item
-            headers = self._headers = Headers(headers)
+        if headers is None:  # made when they are asked for: a batch has one for each item
+            headers = self._headers = Headers(self.given)
         return headers
 
-    def by_name(self) -> dict[str, str]:
-        """The headers by their names in lower case."""
-        given = self._headers
-        if type(given) is dict:
-            given = cast("dict[str, str]", given)
-            told = {name.lower(): value for name, value in given.items()}
-            if len(told) == len(given):
-                return told
-        return self.headers.by_name
+    def lone(self, name: str) -> str | None:
+        """The value of this header, where it is the only one; None: look at ``headers``."""
+        given = self.given
+        if type(given) is not dict:
+            return None
+        given = cast("dict[str, str]", given)  # nothing is made of it: a batch has one for each item
+        return given.get(name) if len(given) == 1 else None
 
     def __repr__(self) -> str:
         return f"<{self.method} {shown(self.url)}: {self.status}, {len(self.content):,} bytes>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("method", self.method), ("url", shown(self.url)), ("status", self.status)]
 
     def json(self) -> Any:
         """The body as JSON.
@@ -155,8 +147,8 @@ class Reply:
         depth = 0
         while level:
             depth += 1
-            if depth > self._depth_max:
-                raise self._unreadable(f"JSON that is nested deeper than {self._depth_max} levels")
+            if depth > self.depth_max:
+                raise self._unreadable(f"JSON that is nested deeper than {self.depth_max} levels")
             lists: list[Any] = [one for one in level if type(one) is list]
             objects: list[Any] = [one for one in level if type(one) is not list] if lists else level
             if not lists and _NESTS.isdisjoint(map(type, chain.from_iterable(map(_VALUES, objects)))):
@@ -264,7 +256,7 @@ class Reply:
             return seconds
         date, now = _date_s(text), _date_s(self.headers.get("date"))
         # Two times of one clock, wherever it goes wrong; ours only where the server does not tell its own.
-        return None if date is None else max(0.0, date - (self._received_s if now is None else now))
+        return None if date is None else max(0.0, date - (self.received_s if now is None else now))
 
     def _limits(self) -> Iterator[float]:
         """The waits that the rate limit headers ask for, where nothing is left of a limit."""
@@ -287,7 +279,7 @@ class Reply:
             return self._span(text)
         now = _date_s(self.headers.get("date"))
         seconds = number / 1000 if number > _A_DATE_MS else number
-        return max(0.0, seconds - (self._received_s if now is None else now))
+        return max(0.0, seconds - (self.received_s if now is None else now))
 
 
 def shown(url: str) -> str:

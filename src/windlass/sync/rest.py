@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
+from msgspec.structs import replace
+
 from windlass.errors import BadResponse, PageTooLarge
 from windlass.sync.answers import (
     Meaning,
@@ -31,8 +33,8 @@ from windlass.sync.probing import Probe
 from windlass.sync.remote import Ask, Document, Outgoing, Page, Rejected, Stale, Verdict
 from windlass.sync.reply import Reply
 from windlass.sync.secrets import Secret
-from windlass.sync.sending import Batch, Parcel, Patience, Request, Sender, item_url
-from windlass.sync.updating import Updates, updates_of
+from windlass.sync.sending import Batch, Patience, Request, Sender, item_url
+from windlass.sync.updating import UpdateStyle, updates_of
 
 ROWS_MAX: Final = 100_000
 """Rows of one page: more are not held in memory at once."""
@@ -293,23 +295,24 @@ class RestRemote:
         """Sends them in order, and says of each what became of it."""
         judges = None if self.classify or self._is_own("verdict") else (self.reading, self.statuses)
         sender = Sender(self._send, self.verdict, self.envelope, judges)
-        if self._updates is not None and changes and (requests := self._updates.requests(changes)):
-            return sender.push(list(map(Parcel, changes, requests)))
+        if self._updates is not None and changes and (updates := self._updates.requests(changes)):
+            return sender.push(changes, updates)
         verdicts: dict[int, Verdict] = {}
-        parcels: dict[int, Parcel] = {}
+        requests: dict[int, Request] = {}
         for place, change in enumerate(changes):
             if self._is_blind(change):
                 verdicts[place] = Stale()
                 continue
             try:
-                parcels[place] = Parcel(change, self.request_of(change))
+                requests[place] = self.request_of(change)
             except BadResponse as error:
                 verdicts[place] = Rejected(str(error))
-        verdicts |= dict(zip(parcels, sender.push(list(parcels.values())), strict=True))
+        told = sender.push([changes[place] for place in requests], list(requests.values()))
+        verdicts |= dict(zip(requests, told, strict=True))
         return [verdicts[place] for place in range(len(changes))]
 
     @cached_property
-    def _updates(self) -> Updates | None:
+    def _updates(self) -> UpdateStyle | None:
         """How updates become requests without ``request_of``; None: it is asked each time."""
         own = self._is_own("request_of", "address_of", "wrapped")
         return None if own else updates_of(self, self.reading.version)
@@ -325,7 +328,7 @@ class RestRemote:
         always |= self.item_headers
         if self.operations and (operation := self.operations.get(change.op)) is not None:
             made = operation(change)
-            return made._replace(headers={**always, **made.headers})
+            return replace(made, headers={**always, **made.headers})
         if change.op not in ("insert", "update", "delete"):
             raise BadResponse(f"nothing says what request a {change.op!r} is: RestRemote(operations={{…}})")
         if change.op == "insert" and (self.create == "POST" or change.remote_id is None):

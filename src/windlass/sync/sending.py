@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from windlass.clock import monotonic
 from windlass.errors import (
@@ -35,15 +37,17 @@ from windlass.sync.answers import (
 from windlass.sync.remote import Accepted, Faulty, Outgoing, Rejected, Undelivered, Verdict
 from windlass.sync.reply import Reply, shown
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 
-class Request(NamedTuple):
+
+class Request(Struct, frozen=True, gc=False):
     """One HTTP request."""
 
     method: str
     url: str
     """Absolute."""
-    params: Mapping[str, str] = {}
-    headers: Mapping[str, str] = {}
+    params: Mapping[str, str] = _NONE
+    headers: Mapping[str, str] = _NONE
     json: Any = None
 
 
@@ -70,13 +74,6 @@ class Batch(Protocol):
             BadResponse: it cannot be read.
         """
         ...
-
-
-class Parcel(NamedTuple):
-    """A change, and the request that it became."""
-
-    change: Outgoing
-    request: Request
 
 
 class Patience:
@@ -117,84 +114,90 @@ class Sender:
         self._batch = batch
         self._stopped: RemoteError | None = None
 
-    def push(self, parcels: Sequence[Parcel]) -> list[Verdict]:
-        """A verdict for each, in their order."""
+    def push(self, changes: Sequence[Outgoing], requests: Sequence[Request]) -> list[Verdict]:
+        """A verdict for each, in their order. ``requests``: what the changes became."""
         if self._batch is None:
-            return [self._alone(parcel) for parcel in parcels]
+            return list(map(self._alone, changes, requests))
         verdicts: list[Verdict] = []
-        for kind, run in self._runs(parcels):
-            if kind is None:
-                verdicts += [self._alone(parcel) for parcel in run]
-                continue
-            for begin in range(0, len(run), self._batch.size):
-                verdicts += self._together(run[begin : begin + self._batch.size])
+        for run, is_joined in self._runs(requests):
+            if run.stop - run.start < len(requests):
+                changes_of_run, requests_of_run = changes[run], requests[run]
+            else:
+                changes_of_run, requests_of_run = changes, requests
+            told = self._together if is_joined else self._each
+            verdicts += told(changes_of_run, requests_of_run)
         return verdicts
 
-    def _runs(self, parcels: Sequence[Parcel]) -> Iterator[tuple[Hashable | None, Sequence[Parcel]]]:
-        """Neighbours of one kind, with it."""
+    def _runs(self, requests: Sequence[Request]) -> Iterator[tuple[slice, bool]]:
+        """Where neighbours of one kind are, no more than travel together, and whether they do."""
         assert self._batch is not None
-        kind = self._batch.kind
-        kinds = [kind(request) for _, request in parcels]
-        if kinds and kinds.count(kinds[0]) == len(kinds):
-            yield kinds[0], parcels
-            return
-        for one, group in groupby(zip(kinds, parcels, strict=True), key=itemgetter(0)):
-            yield one, [parcel for _, parcel in group]
+        kinds, begin = list(map(self._batch.kind, requests)), 0
+        for kind, group in groupby(kinds):
+            end = begin + len(list(group))
+            size = self._batch.size if kind is not None else len(requests)
+            for first in range(begin, end, size):
+                yield slice(first, min(first + size, end)), kind is not None
+            begin = end
 
-    def _alone(self, parcel: Parcel) -> Verdict:
+    def _each(self, changes: Sequence[Outgoing], requests: Sequence[Request]) -> list[Verdict]:
+        return list(map(self._alone, changes, requests))
+
+    def _alone(self, change: Outgoing, request: Request) -> Verdict:
         if self._stopped is not None:
             return Undelivered(self._stopped, False)
-        reply = self._sent(parcel.request)
+        reply = self._sent(request)
         if not isinstance(reply, Reply):
             return reply
-        verdict = self._judge(parcel.change, reply)
+        verdict = self._judge(change, reply)
         self._heed(reply, verdict)
         return verdict
 
-    def _together(self, parcels: Sequence[Parcel]) -> list[Verdict]:
-        if len(parcels) == 1:
-            return [self._alone(parcels[0])]
+    def _together(self, changes: Sequence[Outgoing], requests: Sequence[Request]) -> list[Verdict]:
+        if len(requests) == 1:
+            return self._each(changes, requests)
         if self._stopped is not None:
-            return [Undelivered(self._stopped, False)] * len(parcels)
+            return [Undelivered(self._stopped, False)] * len(requests)
         assert self._batch is not None
-        requests = [parcel.request for parcel in parcels]
         reply = self._sent(self._batch.envelope(requests))
         if isinstance(reply, Rejected):
-            return self._halved(parcels)
+            return self._halved(changes, requests)
         if not isinstance(reply, Reply):
-            return [reply] * len(parcels)
+            return [reply] * len(requests)
         meaning = meaning_for_push(reply, {})
         if meaning == "accepted" and not is_portal(reply):
-            return self._opened(reply, parcels)
+            return self._opened(reply, changes, requests)
         if meaning in ("throttled", "unauthorized", "faulty") or is_portal(reply):
-            verdicts = [self._judge(parcel.change, reply) for parcel in parcels]
+            verdicts = [self._judge(change, reply) for change in changes]
             self._heed(reply, verdicts[0])
             return verdicts
-        return self._halved(parcels)
+        return self._halved(changes, requests)
 
-    def _halved(self, parcels: Sequence[Parcel]) -> list[Verdict]:
+    def _halved(self, changes: Sequence[Outgoing], requests: Sequence[Request]) -> list[Verdict]:
         """Too large, or something in it is wrong: nothing was carried out."""
-        middle = len(parcels) // 2
-        return [*self._together(parcels[:middle]), *self._together(parcels[middle:])]
+        middle = len(requests) // 2
+        return [
+            *self._together(changes[:middle], requests[:middle]),
+            *self._together(changes[middle:], requests[middle:]),
+        ]
 
-    def _opened(self, envelope: Reply, parcels: Sequence[Parcel]) -> list[Verdict]:
+    def _opened(
+        self, envelope: Reply, changes: Sequence[Outgoing], requests: Sequence[Request]
+    ) -> list[Verdict]:
         assert self._batch is not None
         try:
-            replies = self._batch.replies(envelope, [request for _, request in parcels])
-            if len(replies) != len(parcels):
+            replies = self._batch.replies(envelope, requests)
+            if len(replies) != len(requests):
                 raise BadResponse(
-                    f"{answered(envelope)}, with {len(replies)} answers to {len(parcels)} changes"
+                    f"{answered(envelope)}, with {len(replies)} answers to {len(requests)} changes"
                 )
         except BadResponse as error:
-            return [Faulty(str(error), envelope.retry_after_s)] * len(parcels)
+            return [Faulty(str(error), envelope.retry_after_s)] * len(requests)
         if self._plain is not None:
-            verdicts = verdicts_of([change for change, _ in parcels], replies, *self._plain)
+            verdicts = verdicts_of(changes, replies, *self._plain)
         else:
-            verdicts = [
-                self._judge(parcel.change, reply) for parcel, reply in zip(parcels, replies, strict=True)
-            ]
-        for reply, verdict in zip(replies, verdicts, strict=True):
-            if type(verdict) is not Accepted:
+            verdicts = list(map(self._judge, changes, replies))
+        if set(map(type, verdicts)) != {Accepted}:
+            for reply, verdict in zip(replies, verdicts, strict=True):
                 self._heed(reply, verdict)
         return verdicts
 

@@ -12,6 +12,7 @@ from windlass.sync.mapping import Mapper, Unmappable
 from windlass.sync.remote import Document, Documents
 
 _INTEGERS = frozenset((int, type(None)))
+_SIMPLE = frozenset((str, int, type(None)))
 
 
 def new_rows(mapper: Mapper, documents: Sequence[Document]) -> NewRows | None:
@@ -24,8 +25,7 @@ def new_rows(mapper: Mapper, documents: Sequence[Document]) -> NewRows | None:
         return None
     if not isinstance(documents, Documents):
         documents = Documents(*zip(*documents, strict=True))
-    bodies, versions = cast("Sequence[Any]", documents.bodies), documents.versions
-    remote_ids = documents.remote_ids
+    remote_ids, bodies, versions = cast("tuple[Any, Any, Any]", documents.columns)
     if (
         set(map(type, bodies)) != {dict}
         or len(set(map(len, bodies))) > 1
@@ -39,14 +39,15 @@ def new_rows(mapper: Mapper, documents: Sequence[Document]) -> NewRows | None:
     try:
         rows = _tuples(bodies, names)
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        has_changed = False
+        has_changed, simple = False, True
         for at, (_, name, plain, take) in enumerate(taken):
             values = columns[at]
             kinds = set(map(type, values))
+            simple = simple and kinds <= _SIMPLE
             if kinds <= {plain, type(None)} or (name in mapper.integers and _are_integers(values, kinds)):
                 continue
             columns[at] = [None if value is None else take(value) for value in values]
-            has_changed = True
+            has_changed, simple = True, False
         extras = _tuples(bodies, tuple(others)) if others else ()
     except (KeyError, Unmappable):
         return None
@@ -55,7 +56,7 @@ def new_rows(mapper: Mapper, documents: Sequence[Document]) -> NewRows | None:
         return None
     if has_changed:
         rows = list(zip(*columns, strict=True))
-    return NewRows(names, rows, keys, remote_ids, versions, tuple(others), extras)
+    return NewRows(names, rows, keys, remote_ids, versions, tuple(others), extras, simple)
 
 
 def _tuples(bodies: Sequence[Mapping[str, Any]], names: tuple[str, ...]) -> list[tuple[Any, ...]]:

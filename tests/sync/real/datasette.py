@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from tests.sync.real.running import free_port, program, running
 from windlass.sync.auth import bearer
@@ -76,7 +77,7 @@ class Bulk(msgspec.Struct, frozen=True):
 
     def envelope(self, requests: Sequence[Request]) -> Request:
         rows = [row for request in requests for row in request.json["rows"]]
-        return requests[0]._replace(json={"rows": rows, "return": True})
+        return replace(requests[0], json={"rows": rows, "return": True})
 
     def replies(self, reply: Reply, requests: Sequence[Request]) -> list[Reply]:
         # They come in the order of the keys, not of the request.

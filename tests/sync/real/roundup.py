@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from tests.sync.real.running import free_port, program, run, running
 from windlass.sync.auth import basic
 from windlass.sync.cursors import Timestamp
@@ -55,7 +57,7 @@ class RoundupRemote(RestRemote):
             return made
         # An address that takes one post: whatever lies between us repeats it, it makes one row.
         ticket = self.request("POST", f"{self.collection}/@poe", json={})
-        return made._replace(url=ticket.json()["data"]["link"])
+        return replace(made, url=ticket.json()["data"]["link"])
 
 
 class Roundup(NamedTuple):

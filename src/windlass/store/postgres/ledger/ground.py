@@ -23,7 +23,7 @@ from windlass.store.postgres.ledger.describing import describe
 from windlass.store.postgres.ledger.statements import LedgerStatements
 from windlass.store.postgres.ledger.tables import UserTable, user_table
 from windlass.store.postgres.ledger.triggers import capture_of, name_of
-from windlass.store.relational.ledger.ground import ShadowRow
+from windlass.store.relational.ledger.ground import Shadows
 from windlass.store.relational.ledger.identifiers import quoted
 from windlass.store.relational.ledger.statements import SQL
 
@@ -163,7 +163,10 @@ class PostgresGround:
     def edited_since(self, connection: Any, resource: int, mark: Mark) -> set[Key]:
         return {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
 
-    def clear_journal(self, connection: Any, resource: int, keys: Sequence[Key], mark: Mark) -> None:
+    def clear_journal(
+        self, connection: Any, resource: int, keys: Sequence[Key], mark: Mark, span: object = None
+    ) -> None:
+        del span  # numbers are not given in the order of the commits
         if keys:
             told = msgspec.json.encode(list(dict.fromkeys(keys))).decode()
             connection.execute(SQL["journal_remove"], (resource, told, mark))
@@ -179,19 +182,17 @@ class PostgresGround:
     def settle(self, connection: Any) -> None:
         connection.raw.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
-    def write_shadows(self, connection: Any, rows: Sequence[ShadowRow], *, new: bool) -> None:
-        if not rows:
-            return
-        resources, keys, texts, versions, remote_ids, extras, generations = zip(*rows, strict=True)
-        told = msgspec.json.Encoder().encode_lines(keys).decode().split("\n")[:-1]
+    def write_shadows(self, connection: Any, shadows: Shadows, *, new: bool) -> None:
+        resource, generation, keys, rows, versions, remote_ids, extras = shadows
+        nothing = [None] * len(keys)
         values = (
-            resources[0],
-            generations[0],
-            told,
-            list(texts),
+            resource,
+            generation,
+            msgspec.json.Encoder().encode_lines(keys).decode().split("\n")[:-1],
+            list(rows),
             list(versions),
-            list(remote_ids),
-            list(extras),
+            list(remote_ids or nothing),
+            list(extras or nothing),
         )
         connection.execute(SQL["shadow_new" if new else "shadow_write"], values)
 

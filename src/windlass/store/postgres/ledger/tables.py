@@ -167,7 +167,7 @@ class UserTable:
         rows = _run(connection, statement, lists)
         return {row[0]: self._row(row[1:]) for row in rows}
 
-    def edited(self, connection: Any, resource: int, limit: int, skip: int) -> None:
+    def edited(self, connection: Any, resource: int, limit: int, after: int) -> None:
         """Not read so here: edits go by their standings."""
 
     def page(

@@ -14,6 +14,7 @@ from windlass.change import KEEP, Change, Effect, Key, Row, Shadow
 from windlass.store.ledger import Quarantined
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.ledger.base import Resource
+from windlass.store.relational.ledger.ground import Shadows
 from windlass.store.relational.ledger.statements import SQL
 from windlass.store.relational.ledger.values import (
     columns_of,
@@ -135,11 +136,15 @@ class Batch:
         if gone:
             self._connection.executemany(SQL["shadow_remove"], [(resource, key) for key in gone])
         if written:
-            told = [
-                (resource, key, text, shadow.version, self._other_id(key, shadow),
-                 encode_document(shadow.extra) if shadow.extra else None, generation or 0)
-                for (key, shadow), text in zip(written, encode_each(rows), strict=True)
-            ]  # fmt: skip
+            told = Shadows(
+                resource,
+                generation or 0,
+                [key for key, _ in written],
+                encode_each(rows),
+                [shadow.version for _, shadow in written],
+                [self._other_id(key, shadow) for key, shadow in written],
+                [encode_document(shadow.extra) if shadow.extra else None for _, shadow in written],
+            )
             self._ground.write_shadows(self._connection, told, new=False)
         self.mark_seen(kept)
 

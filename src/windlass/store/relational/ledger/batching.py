@@ -8,6 +8,7 @@ that was left by a push that ended early, becomes changes of the queue, sealed a
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import compress, repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,8 +24,8 @@ from windlass.store.relational.ledger.values import (
     decode_keys,
     decode_rows,
     encode_columns,
-    encode_each,
     encode_keys,
+    encode_rows,
 )
 
 
@@ -63,15 +64,15 @@ class Batching(LedgerRole):
         with self.ground.writing(full=False) as connection:
             found = self.held_by(connection, hold)
             moved = self.ground.edited_since(connection, found.id, look)
-            values = [
-                (text, version, found.id, key)
-                for key, text, version in zip(taken.keys, texts, taken.versions, strict=True)
-                if key not in moved
-            ]
-            connection.executemany(SQL["shadow_taken"], values)
-            settled: list[Key] = [value[-1] for value in values]
+            columns: Sequence[Any] = texts, taken.versions, taken.keys
+            if moved:
+                stays = [key not in moved for key in taken.keys]
+                columns = [list(compress(column, stays)) for column in columns]
+            shown, versions, settled = columns
+            connection.executemany(SQL["shadow_taken"], zip(shown, versions, repeat(found.id), settled))
             mark_seen(connection, found.id, generation_of(found), taken.keys)
-            self.ground.clear_journal(connection, found.id, settled, look)
+            span = None if moved else taken.span
+            self.ground.clear_journal(connection, found.id, settled, look, span)
             if not connection.execute(SQL["batch_done"], (batch, len(settled))).fetchall():
                 unpack(connection, found, now_us, number=batch, settled=set(settled))
         self.ground.after_write()
@@ -118,7 +119,7 @@ def _encoded(seals: Seals) -> tuple[str, ...]:
         encode_keys(seals.keys),
         told(seals.operations),
         told(seals.base_versions),
-        f"[{','.join(encode_each(seals.data))}]",
+        encode_rows(seals.data),
     )
 
 

@@ -13,17 +13,21 @@ from windlass.store.relational.ledger.values import decode_columns
 
 def edits_of(mark: Mark, table: UserTable, entries: Sequence[tuple[Any, ...]]) -> Edits | None:
     """The entries of the journal that ``UserTable.edited`` reads; None: they are no such table."""
-    if len({entry[0] for entry in entries}) < len(entries):
-        # Rows that were edited again and again stand there as often.
-        entries = list({entry[0]: entry for entry in entries}.values())
     if not entries:
         return None
-    keys, texts, versions, remote_ids, extras, *values = zip(*entries, strict=True)
-    # What the column's collation takes for the key may be another one.
-    if None in texts or keys != values[table.columns.index(table.table.key[0])]:
+    numbers, texts, versions, remote_ids, extras, *values = zip(*entries, strict=True)
+    span, place = (numbers[0], numbers[-1]), table.columns.index(table.table.key[0])
+    keys = values[place]
+    if None in texts or None in keys:
         return None
+    if len(set(keys)) < len(keys):
+        # Rows that were edited again and again stand there as often.
+        at = list(dict(zip(keys, range(len(keys)), strict=True)).values())
+        told = [[column[one] for one in at] for column in (texts, versions, remote_ids, extras, *values)]
+        texts, versions, remote_ids, extras, *values = told
+        keys = values[place]
     columns = tuple(table.columns)
     known = decode_columns(columns, f"[{','.join(texts)}]")
     if known is None:
         return None
-    return Edits(mark, columns, values, keys, known, versions, remote_ids, extras)
+    return Edits(mark, span, columns, values, keys, known, versions, remote_ids, extras)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from windlass.change import Column, Key, Row, Table
+from windlass.change import Column, Key, Row, Span, Table
 from windlass.store.ledger import Mark
 from windlass.store.relational.engine import Connection
 
-ShadowRow = tuple[int, Key, str, str | None, str | None, str | None, int]
+
+class Shadows(NamedTuple):
+    """Shadows of one resource as they are written, a column for each thing that is said of them."""
+
+    resource: int
+    generation: int
+    keys: Sequence[Key]
+    rows: Sequence[str]
+    """As JSON text."""
+    versions: Sequence[str | None]
+    remote_ids: Sequence[str | None] | None
+    """Where they are not the keys themselves; None: nowhere."""
+    extras: Sequence[str | None] | None
+    """The fields that no column takes, as JSON text; None: none of them has any."""
+
+
 """Resource, key, row (JSON), version, remote id, extra (JSON), generation."""
 
 
@@ -29,11 +44,11 @@ class UserTable(Protocol):
         ...
 
     def edited(
-        self, connection: Connection, resource: int, limit: int, skip: int
+        self, connection: Connection, resource: int, limit: int, after: int
     ) -> list[tuple[Any, ...]] | None:
-        """The journal's oldest entries, beside their rows and shadows (all NULL where there is none).
+        """The journal's oldest entries behind the number ``after``, with rows and shadows (or NULL).
 
-        Of a table whose key is one column: key, what ``shadows.sql`` reads, and the columns. None: this
+        Of a table whose key is one column: number, what ``shadows.sql`` reads, and the columns. None: this
         database does not read them so.
         """
         ...
@@ -158,8 +173,18 @@ class Ground(Protocol):
         """The keys whose edits the look of that mark did not see."""
         ...
 
-    def clear_journal(self, connection: Connection, resource: int, keys: Sequence[Key], mark: Mark) -> None:
-        """Removes the entries of those keys that the look of that mark saw."""
+    def clear_journal(
+        self,
+        connection: Connection,
+        resource: int,
+        keys: Sequence[Key],
+        mark: Mark,
+        span: Span | None = None,
+    ) -> None:
+        """Removes the entries of those keys that the look of that mark saw.
+
+        ``span``: where all of them stand that ``edited`` read, and no others of the resource.
+        """
         ...
 
     def keep_highest(self, connection: Connection) -> None:
@@ -179,6 +204,6 @@ class Ground(Protocol):
         """
         ...
 
-    def write_shadows(self, connection: Connection, rows: Sequence[ShadowRow], *, new: bool) -> None:
+    def write_shadows(self, connection: Connection, shadows: Shadows, *, new: bool) -> None:
         """Writes shadows over what is there; ``new``: one that is there refuses them all."""
         ...

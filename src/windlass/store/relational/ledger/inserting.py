@@ -6,13 +6,13 @@ row or a shadow that is there refuses its own. Only what has neither is looked f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import repeat
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from windlass.change import Key, NewRows
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.ledger.base import Resource
+from windlass.store.relational.ledger.ground import Shadows
 from windlass.store.relational.ledger.reading import is_tracked
 from windlass.store.relational.ledger.statements import SQL
 from windlass.store.relational.ledger.values import encode_keys, encode_table, key_text
@@ -22,8 +22,8 @@ class Encoded(NamedTuple):
     """What is written beside the rows, made before the lock is taken."""
 
     bodies: list[str]
-    extras: Iterable[str | None]
-    remote_ids: Iterable[str | None]
+    extras: Sequence[str | None] | None
+    remote_ids: Sequence[str | None] | None
     keys: str
 
 
@@ -34,17 +34,17 @@ def encoded(new: NewRows) -> Encoded:
         Ground.refusals: a value that JSON cannot hold.
     """
     return Encoded(
-        encode_table(new.columns, new.rows),
-        encode_table(new.others, new.extras) if new.others else repeat(None),
+        encode_table(new.columns, new.rows, simple=new.simple),
+        encode_table(new.others, new.extras) if new.others else None,
         _other_ids(new.keys, new.remote_ids),
         encode_keys(list(new.keys)),
     )
 
 
-def _other_ids(keys: Sequence[Key], remote_ids: Sequence[str]) -> Iterable[str | None]:
+def _other_ids(keys: Sequence[Key], remote_ids: Sequence[str]) -> Sequence[str | None] | None:
     """The remote's ids, where they are not the keys themselves."""
     if list(keys) == list(remote_ids):
-        return repeat(None)
+        return None
     return [
         None if remote_id in (key, key_text(key)) else remote_id
         for key, remote_id in zip(keys, remote_ids, strict=True)
@@ -61,15 +61,7 @@ def insert(connection: Connection, found: Resource, new: NewRows, told: Encoded,
         return False
     connection.execute(SQL["silence"], (found.id,))
     found.user_table.put_new(connection, new.columns, new.rows)
-    shadows = zip(
-        repeat(found.id),
-        new.keys,
-        told.bodies,
-        new.versions,
-        told.remote_ids,
-        told.extras,
-        repeat(generation),
-    )
-    found.ground.write_shadows(connection, list(shadows), new=True)
+    shadows = Shadows(found.id, generation, new.keys, told.bodies, new.versions, told.remote_ids, told.extras)
+    found.ground.write_shadows(connection, shadows, new=True)
     connection.execute(SQL["speak"], (found.id,))
     return True

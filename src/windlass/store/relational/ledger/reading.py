@@ -39,7 +39,7 @@ class Reading(LedgerRole):
                     break
             return keys[:limit]
 
-    def edits(self, resource: str, limit: int, *, skip: int = 0) -> Edits | None:
+    def edits(self, resource: str, limit: int, *, after: int = 0) -> Edits | None:
         """See the protocol."""
         with self.ground.reading() as connection:
             found = self.resource(connection, resource)
@@ -47,14 +47,15 @@ class Reading(LedgerRole):
             if not user_table.single:
                 return None
             mark, queued, disputed = connection.execute(SQL["look_mark"], {"resource": found.id}).fetchone()
-            if (rows := user_table.edited(connection, found.id, limit, skip)) is None:
+            if (rows := user_table.edited(connection, found.id, limit, after)) is None:
                 return None
-            keys: list[Key] = [row[0] for row in rows]
-            if (queued and _keys(connection, "known_busy", found.id, keys)) or (
-                disputed and _keys(connection, "known_disputed", found.id, keys)
+            if (edits := edits_of(mark, user_table, rows)) is None:
+                return None
+            if (queued and _keys(connection, "known_busy", found.id, edits.keys)) or (
+                disputed and _keys(connection, "known_disputed", found.id, edits.keys)
             ):
                 return None
-        return edits_of(mark, user_table, rows)
+        return edits
 
     def has_news(self) -> list[str]:
         """See the protocol."""

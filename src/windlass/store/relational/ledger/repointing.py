@@ -11,7 +11,7 @@ from windlass.store.relational.engine import Connection
 from windlass.store.relational.ledger.base import LedgerRole, Resource
 from windlass.store.relational.ledger.batching import stored_batches
 from windlass.store.relational.ledger.statements import SQL, chunks, keyed
-from windlass.store.relational.ledger.values import decode, decode_rows, encode, encode_each
+from windlass.store.relational.ledger.values import decode, decode_rows, encode, encode_rows
 
 log = logging.getLogger("windlass.store")
 
@@ -36,7 +36,7 @@ class Repointing(LedgerRole):
                 rows = decode_rows(batch.data)
                 if any(row.get(column) == was for row in rows):
                     told = [{**row, column: to} if row.get(column) == was else row for row in rows]
-                    text = f"[{','.join(encode_each(told))}]"
+                    text = encode_rows(told)
                     connection.execute(SQL["batch_rewrite"], (text, batch.number))
         if keys:
             self.bells.ring()

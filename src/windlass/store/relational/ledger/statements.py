@@ -54,16 +54,40 @@ def insert_of(name: str) -> Insert:
 
 
 def insert_all(connection: Connection, insert: Insert, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Inserts rows, all of one width.
+    """Inserts rows, all of one width."""
+    if rows:
+        _insert(connection, insert, list(chain.from_iterable(rows)), len(rows), "?" * len(rows[0]))
 
-    Many by one statement: what it costs beside its rows is more than they do, and while it runs other
-    threads do, too.
-    """
-    begin = 0
+
+def insert_columns(
+    connection: Connection,
+    insert: Insert,
+    columns: Sequence[Sequence[Any] | None],
+    *,
+    shared: tuple[Any, ...],
+) -> None:
+    """Inserts rows that are told as columns (None: NULL in all of them), behind what is the same in each."""
+    told = [column for column in columns if column is not None]
+    kinds = "".join("0" if column is None else "?" for column in columns)
+    values = list(chain.from_iterable(zip(*told, strict=True)))
+    _insert(connection, insert, values, len(told[0]), kinds, shared)
+
+
+def _insert(
+    connection: Connection,
+    insert: Insert,
+    values: Sequence[Any],
+    rows: int,
+    kinds: str,
+    shared: tuple[Any, ...] = (),
+) -> None:
+    """Many by one statement: what it costs beside its rows is more than they do, and while it runs other
+    threads do, too."""
+    width, begin = kinds.count("?"), 0
     for count in _TOGETHER:
-        while len(rows) - begin >= count and (count == 1 or count * len(rows[0]) <= _MARKS_MAX):
-            values = tuple(chain.from_iterable(rows[begin : begin + count]))
-            connection.execute(_with_rows(insert, len(rows[0]), count), values)
+        while rows - begin >= count and (count == 1 or len(shared) + count * width <= _MARKS_MAX):
+            part = values[begin * width : (begin + count) * width]
+            connection.execute(_with_rows(insert, len(shared), kinds, count), (*shared, *part))
             begin += count
 
 
@@ -72,8 +96,11 @@ _TOGETHER, _MARKS_MAX = (64, 8, 1), 32_766
 
 
 @lru_cache(maxsize=256)
-def _with_rows(insert: Insert, width: int, count: int) -> str:
-    return f"{insert.head}{', '.join([f'({marks(width)})'] * count)}{insert.tail}"
+def _with_rows(insert: Insert, shared: int, kinds: str, count: int) -> str:
+    """``kinds``: a letter for each column that is not shared, ``0`` for NULL."""
+    told = [f"?{number + 1}" for number in range(shared)] + ["?" if kind == "?" else "NULL" for kind in kinds]
+    row = f"({', '.join(told)})"
+    return f"{insert.head}{', '.join([row] * count)}{insert.tail}"
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, starmap
 from typing import Any, Literal, cast
@@ -20,6 +20,7 @@ _BYTES, _FLOAT = "$bytes", "$float"
 no column holds an object otherwise. With null for infinity, row and shadow would differ for ever."""
 _SIGN = '{"$'
 _ODD = frozenset((bytes, float))
+_VALUES = cast("Callable[[Any], Iterable[Any]]", dict.values)  # pyright: ignore[reportUnknownMemberType]
 _ENDLESS = frozenset((float("inf"), float("-inf")))
 
 
@@ -42,10 +43,22 @@ def encode_each(rows: Sequence[Row]) -> list[str]:
     return _ENCODER.encode_lines(told).decode().split("\n")[:-1]
 
 
-def encode_table(names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[str]:
-    """``encode`` of rows that are told as tuples, each a value for each name."""
+def encode_rows(rows: Sequence[Row]) -> str:
+    """``encode`` of each, in a JSON array."""
+    if set(map(type, rows)) <= {dict} and _ODD.isdisjoint(map(type, chain.from_iterable(map(_VALUES, rows)))):
+        return _ENCODER.encode(rows).decode()
+    return f"[{','.join(map(encode, rows))}]"
+
+
+def encode_table(
+    names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], *, simple: bool = False
+) -> list[str]:
+    """``encode`` of rows that are told as tuples, each a value for each name.
+
+    ``simple``: they are known to hold neither bytes nor floats.
+    """
     made = _struct_of(names)
-    if made is None or not _ODD.isdisjoint(map(type, chain.from_iterable(rows))):
+    if made is None or not (simple or _ODD.isdisjoint(map(type, chain.from_iterable(rows)))):
         return encode_each([dict(zip(names, row, strict=True)) for row in rows])
     return _ENCODER.encode_lines(list(starmap(made, rows))).decode().split("\n")[:-1]
 

@@ -148,23 +148,30 @@ class Writing(LedgerRole):
             found = self.held_by(connection, hold, reads=True)
             generation = found.state.generation
             if after is None:
-                _refuse_too_many(connection, found, hold.resource, max_share)
+                if not _absent(connection, found, hold.resource, max_share):
+                    return []
                 rows = connection.execute(SQL["unseen"], (found.id, generation, limit))
             else:
                 rows = connection.execute(SQL["unseen_after"], (found.id, after, generation, limit))
             return [row[0] for row in rows]
 
 
-def _refuse_too_many(connection: Connection, found: Resource, resource: str, share: float) -> None:
+def _absent(connection: Connection, found: Resource, resource: str, share: float) -> int:
+    """How many rows the remote has not told of.
+
+    Raises:
+        SweepRefused: they are more than that share of all.
+    """
     absent = connection.execute(SQL["unseen_count"], (found.id, found.state.generation)).fetchone()[0]
     if absent <= _A_HANDFUL:
-        return
+        return absent
     total = connection.execute(SQL["shadow_count"], (found.id,)).fetchone()[0]
     if absent > share * total:
         raise SweepRefused(
             f"{resource}: {absent} of {total} rows are absent from the remote, more than the allowed share "
             f"of {share:g}: nothing was deleted; if they are gone for good, allow a larger share once"
         )
+    return absent
 
 
 def _unmoved(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from windlass.change import Key
+from windlass.change import Key, Span
 from windlass.store.ledger import Mark
 from windlass.store.relational.ledger.statements import SQL, chunks, keyed
 
@@ -28,13 +28,19 @@ def edited_since(connection: sqlite3.Connection, resource: int, mark: Mark) -> s
     return {row[0] for row in connection.execute(SQL["journal_moved"], (resource, mark))}
 
 
-def clear_journal(connection: sqlite3.Connection, resource: int, keys: Sequence[Key], mark: Mark) -> None:
-    """Removes the entries of those keys up to that mark."""
+def clear_journal(
+    connection: sqlite3.Connection, resource: int, keys: Sequence[Key], mark: Mark, span: Span | None = None
+) -> None:
+    """Removes the entries of those keys up to that mark. ``span``: see ``Ground``."""
     if not keys or connection.execute(SQL["journal_has"], (resource,)).fetchone() is None:
         return
     keep_highest(connection)
-    if len(keys) >= _MANY:
+    if span is not None:
+        connection.execute(SQL["journal_remove_span"], (resource, *span))
+    elif len(keys) >= _MANY:
         _clear_oldest(connection, resource, set(keys), mark)
+    if len(keys) >= _MANY:
+        # Those that were edited several times have entries elsewhere, too.
         keys = [
             row[0]
             for chunk in chunks(keys)

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from windlass.change import Key, Table
+from windlass.change import Key, Span, Table
 from windlass.errors import ResourceBusy, StoreError
 from windlass.platform import file_lock
 from windlass.store.ledger import Mark
-from windlass.store.relational.ledger.ground import ShadowRow
-from windlass.store.relational.ledger.statements import SQL, insert_all, insert_of
+from windlass.store.relational.ledger.ground import Shadows
+from windlass.store.relational.ledger.statements import SQL, insert_columns, insert_of
 from windlass.store.sqlite.connections import LOG_LIMIT
 from windlass.store.sqlite.database import Database
 from windlass.store.sqlite.joining import check_file, joined
@@ -146,8 +146,10 @@ class SqliteGround:
     def edited_since(self, connection: Any, resource: int, mark: Mark) -> set[Key]:
         return clearing.edited_since(connection, resource, mark)
 
-    def clear_journal(self, connection: Any, resource: int, keys: Sequence[Key], mark: Mark) -> None:
-        clearing.clear_journal(connection, resource, keys, mark)
+    def clear_journal(
+        self, connection: Any, resource: int, keys: Sequence[Key], mark: Mark, span: Span | None = None
+    ) -> None:
+        clearing.clear_journal(connection, resource, keys, mark, span)
 
     def keep_highest(self, connection: Any) -> None:
         clearing.keep_highest(connection)
@@ -160,8 +162,10 @@ class SqliteGround:
     def settle(self, connection: Any) -> None:
         """Nothing to do: what is checked at the commit says so there."""
 
-    def write_shadows(self, connection: Any, rows: Sequence[ShadowRow], *, new: bool) -> None:
-        insert_all(connection, _NEW_SHADOWS if new else _SHADOWS, rows)
+    def write_shadows(self, connection: Any, shadows: Shadows, *, new: bool) -> None:
+        resource, generation, *columns = shadows
+        insert = _NEW_SHADOWS if new else _SHADOWS
+        insert_columns(connection, insert, columns, shared=(resource, generation))
 
 
 def _file_name(resource: str) -> str:

@@ -104,18 +104,20 @@ class UserTable:
                 self._texts[known] = f"SELECT {columns} FROM {self.name} WHERE {where}"  # noqa: S608 - names are quoted
         return self._texts[known]
 
-    def edited(self, connection: Connection, resource: int, limit: int, skip: int) -> list[tuple[Any, ...]]:
-        """The journal's oldest entries (behind those that are skipped), beside their rows and shadows: all
-        NULL where there is none.
+    def edited(self, connection: Connection, resource: int, limit: int, after: int) -> list[tuple[Any, ...]]:
+        """The journal's oldest entries behind the number ``after``, with rows and shadows (or NULL).
 
-        Of a table whose key is one column: key, what ``shadows.sql`` reads, and the columns.
+        Of a table whose key is one column: number, what ``shadows.sql`` reads, and the columns.
         """
-        oldest = "SELECT seq, key FROM windlass_journal WHERE +resource = ?1 ORDER BY seq LIMIT ?2 OFFSET ?3"
-        columns = f"j.key, s.row, s.version, s.remote_id, s.extra, {self._names(self.columns, 't.')}"
+        columns = f"j.seq, s.row, s.version, s.remote_id, s.extra, {self._names(self.columns, 't.')}"
         shadow = "LEFT JOIN windlass_sync_shadows AS s ON s.resource = ?1 AND s.key = j.key"
-        row = f"LEFT JOIN {self.name} AS t ON {self.key_sql('t.')} = j.key"
-        statement = f"SELECT {columns} FROM ({oldest}) AS j {shadow} {row} ORDER BY j.seq"  # noqa: S608 - names are quoted
-        values = (resource, limit, skip)
+        key = self.key_sql("t.")
+        # What the column's collation takes for the key may be another one.
+        row = f"LEFT JOIN {self.name} AS t ON {key} = j.key AND {key} = j.key COLLATE BINARY"
+        # With the plus the entries are read in their order: others' among them are few.
+        oldest = "WHERE +j.resource = ?1 AND j.seq > ?2 ORDER BY j.seq LIMIT ?3"
+        statement = f"SELECT {columns} FROM windlass_journal AS j {shadow} {row} {oldest}"  # noqa: S608 - names are quoted
+        values = (resource, after, limit)
         return _tolerant(connection, lambda: connection.execute(statement, values).fetchall())
 
     def page(

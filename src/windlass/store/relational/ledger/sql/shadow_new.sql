@@ -1,2 +1,2 @@
-INSERT INTO windlass_sync_shadows (resource, key, row, version, remote_id, extra, generation)
+INSERT INTO windlass_sync_shadows (resource, generation, key, row, version, remote_id, extra)
 VALUES :rows

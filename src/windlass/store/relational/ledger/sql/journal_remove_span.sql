@@ -1,0 +1,1 @@
+DELETE FROM windlass_journal WHERE +resource = ? AND seq BETWEEN ? AND ?
