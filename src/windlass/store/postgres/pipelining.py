@@ -30,6 +30,9 @@ class _Pipeline(psycopg.Pipeline):
 class Connection(psycopg.Connection[Any]):
     """One that the server counts idle from the moment at which it has nothing more to do for it."""
 
+    knows_enqueue: bool | None = False
+    """Its session has the statement of ``direct.py`` prepared; None: it is not to be."""
+
     @contextmanager
     def pipeline(self) -> Generator[psycopg.Pipeline]:
         with super().pipeline() as pipeline:

@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 from windlass.errors import InvalidJob
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
+from windlass.store.postgres.direct import insert_plain
 from windlass.store.postgres.faults import is_lost
 from windlass.store.postgres.joining import check_connection, identity_of, joined
 from windlass.store.postgres.statements import Statements, statements_on
@@ -141,7 +142,9 @@ class Producing(Inserting):
     ) -> int | None:
         row, more = self.row_of(job, instant, now)
         if statement is None and more == PLAIN and row[_PLAIN:] == PLAIN:
-            return statements_on(connection).run(SQL["insert_plain"], row[:_PLAIN]).fetchall()[0][0]
+            ours = statements_on(connection)
+            made = insert_plain(ours.raw, row[:_PLAIN])
+            return made or ours.run(SQL["insert_plain"], row[:_PLAIN]).fetchall()[0][0]
         return super()._put(connection, statement, job, instant, now)
 
     def keep_still(self, connection: Connection, unique: str) -> None:
