@@ -41,7 +41,7 @@ def test_nothing_is_put_behind_other_jobs_while_one_under_a_rate_finds_no_isolat
     """Isolates that always had the next job already would never be free for it."""
     placed: list[Claim] = []
     child = SimpleNamespace(
-        takes_work=True, has_unmeasured=False, backlog_us=100.0, queued=1,
+        has_room=lambda most: child.queued < most, backlog_us=100.0, queued=1,
         place=lambda claim, *_, **__: placed.append(claim),
     )  # fmt: skip
     pool = IsolatePool("nowhere:app", lambda _: Traits(), count=1)

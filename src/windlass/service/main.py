@@ -8,6 +8,7 @@ Started by the supervisor only, which it tells on the status pipe when it is rea
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import logging
 import os
@@ -192,7 +193,7 @@ def serve(target: str, folder: str, supervision: Supervision, ending: Ending) ->
     server.watch(supervision.life_fd, _orphaned)
     server.start()
     try:
-        dispatcher.run()
+        _run(dispatcher)
     finally:
         desk.close()
         server.close()
@@ -250,6 +251,14 @@ def _reason(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {told}{where}"
+
+
+def _run(dispatcher: Dispatcher) -> None:
+    # What is loaded by now stays: nobody need look through it again and again. And what a turn makes is gone
+    # with it, mostly before the collector comes by.
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+    dispatcher.run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from windlass.context import StopReason
 from windlass.store.logbook import LogChunk
 from windlass.store.protocol import Claim
 from windlass.worker.channel import TOKEN, Frames, Outbox, Result, decode_message, decode_result, frame
+from windlass.worker.estimate import AHEAD_US
 from windlass.worker.given import Given
 from windlass.worker.isolate import FAREWELL_S
 from windlass.worker.process import Process
@@ -76,10 +77,13 @@ class Child:
         """A suspect may have it to itself."""
         return self.is_idle and not (self.worn or self.deaf)
 
-    @property
-    def has_unmeasured(self) -> bool:
-        """The last sync job here is one behind which nothing may wait."""
-        return bool(self._queue) and self._queue[-1].estimate_us is None
+    def has_room(self, most: int) -> bool:
+        """May a sync job be put here, as one of so many, to start within what may be handed out ahead?"""
+        queue = self._queue
+        if len(queue) >= most or self.backlog_us >= AHEAD_US or not self.takes_work:
+            return False
+        # Behind one that was not measured nothing may wait.
+        return not queue or queue[-1].estimate_us is not None
 
     @property
     def queued(self) -> int:
@@ -228,12 +232,16 @@ class Child:
     def results(self) -> Iterator[tuple[Claim, Result]]:
         """The attempts that are over, of those that were received."""
         results, self._results = self._results, []
-        for body in results:
-            result = decode_result(body)
-            given = self._finish(result)
-            if given is not None:
-                self.done += 1
-                yield given.claim, result
+        try:
+            for body in results:
+                result = decode_result(body)
+                given = self._finish(result)
+                if given is not None:
+                    self.done += 1
+                    yield given.claim, result
+        finally:
+            # Those in between came to the head and are over by now.
+            self._mind_head()
 
     def messages(self) -> Iterator[list[Any]]:
         """What else it said."""
@@ -272,7 +280,6 @@ class Child:
         if queue and queue[0].claim.job_id == result.job_id and queue[0].claim.token == result.token:
             given = queue.popleft()
             self.backlog_us = self.backlog_us - (given.estimate_us or 0.0) if queue else 0.0
-            self._mind_head()
         else:
             given = self._async.get(result.job_id)
             if given is None or given.claim.token != result.token:

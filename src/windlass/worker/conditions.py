@@ -154,6 +154,8 @@ class Conditions:
 
     def over(self, claim: Claim) -> None:
         """That attempt has ended."""
+        if claim.constraints is None:
+            return
         self._running.pop(claim.job_id, None)
         self._told_to_stop.discard(claim.job_id)
 

@@ -127,8 +127,10 @@ class IsolatePool:
         else:
             # What is under a rate starts at once or not at all.
             rated = claim.start_by_us is not None
-            fit = (one for one in self._children if self._is_open(one) and not (rated and one.queued))
-            child = min(fit, key=lambda child: child.backlog_us, default=None)
+            child = None
+            for one in self._children:
+                if (child is None or one.backlog_us < child.backlog_us) and self._is_open(one):
+                    child = child if rated and one.queued else one
             if rated:
                 self._yields.told(came_in=child is not None)
         if child is None:
@@ -148,12 +150,7 @@ class IsolatePool:
 
     def _is_open(self, child: Child) -> bool:
         """May a sync job be put there, to start within the time that may be handed out ahead?"""
-        return (
-            child.takes_work
-            and not child.has_unmeasured
-            and child.backlog_us < AHEAD_US
-            and child.queued < (1 if self._yields else self._queue_most(child))
-        )
+        return child.has_room(1 if self._yields else self._queue_most(child))
 
     def _queue_most(self, child: Child) -> int:
         if self._recycle_after_jobs is None:

@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 from windlass.outcome import Completed, Released
@@ -31,6 +32,9 @@ from windlass.store.relational.foreign import unreadable
 from windlass.store.relational.recording import waited_us
 from windlass.store.relational.settling import Settler
 from windlass.store.relational.statements import SQL as REFERENCE
+
+_SHELF = itemgetter(8, 7, 2, 10)
+"""What tells the shelf of a row."""
 
 
 class _Limited(Exception):
@@ -252,7 +256,7 @@ def _plain_claim(row: Any, token: int) -> Claim | None:
 
 
 def _shelves(rows: Iterable[Any]) -> set[Shelf]:
-    return {Shelf(row[8], row[7], row[2], row[10] or 0) for row in rows}
+    return {Shelf(alone, queue, key, priority or 0) for alone, queue, key, priority in set(map(_SHELF, rows))}
 
 
 def _rank(row: Any) -> tuple[int, int]:
