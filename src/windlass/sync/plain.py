@@ -1,8 +1,8 @@
 """The shortest way: updates of which nothing is odd, as a table from the journal to their answers.
 
 What is said of one edit in ``straight.py`` is said here of a column: what changed, the documents, the seal,
-the new shadows. A change becomes an object for the remote alone, which is told each for itself and gives
-each its verdict. Edits go the other ways where one of them is an insert, a delete, queued or in conflict,
+the new shadows. A change becomes an object for the remote alone, if that asks for one; it gives each its
+verdict. Edits go the other ways where one of them is an insert, a delete, queued or in conflict,
 where columns or hooks tell something else than what is kept, and where rows refer to others; and so does
 each change to which the remote says anything but that it took it.
 """

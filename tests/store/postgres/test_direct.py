@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
+from enum import Enum
 from typing import Any
 
 import psycopg
@@ -17,6 +19,7 @@ from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import NewJob
 from windlass.store.relational.rows import NUL
 
+ROW = ("work", None, 0, 3, "", "", "default")
 PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE name = 'windlass_enqueue'"
 
 
@@ -97,14 +100,37 @@ def test_another_encoding_is_left_to_the_driver(postgres_store: PostgresStore) -
     assert (idle(postgres_store) is raw, raw.knows_enqueue) == (True, False)
 
 
-def test_inside_a_transaction_and_on_other_connections_a_cursor_does_it(
-    postgres_store: PostgresStore,
-) -> None:
+def test_elsewhere_a_cursor_does_it(postgres_store: PostgresStore) -> None:
     with postgres_store.transaction() as raw:
         raw.execute("SELECT 1")
-        assert insert_plain(raw, ("work", None, 0, 3, "", "", "default")) is None
+        assert insert_plain(raw, ROW) is None
     with psycopg.connect(postgres_store.database.location.conninfo, autocommit=True) as own:
-        assert insert_plain(own, ("work", None, 0, 3, "", "", "default")) is None
+        assert insert_plain(own, ROW) is None
+
+
+def test_what_a_handlers_connection_enqueues_first_is_undone_with_its_transaction(
+    postgres_store: PostgresStore,
+) -> None:
+    with closing(postgres_store.connect()) as raw:
+        assert insert_plain(raw, ROW) is None
+        [lost] = postgres_store.insert([NewJob(key="work", payload="[]")], connection=raw)
+        raw.rollback()
+        [kept] = postgres_store.insert([NewJob(key="work", payload="[]")], connection=raw)
+        raw.commit()
+    assert postgres_store.get(lost.job_id) is None
+    assert postgres_store.get(kept.job_id) is not None
+
+
+def test_a_member_of_an_enumeration_is_what_it_stands_for(postgres_store: PostgresStore) -> None:
+    class Queue(str, Enum):  # noqa: UP042 - of which str() is its name
+        MAIL = "mail"
+
+    class Urgency(int, Enum):
+        HIGH = 5
+
+    job_id = put(postgres_store, queue=Queue.MAIL, priority=Urgency.HIGH)
+    assert row(postgres_store, job_id)[1:] == (5, "mail")
+    assert idle(postgres_store).knows_enqueue is True
 
 
 def test_a_session_that_is_ended_meanwhile_leaves_its_outcome_unknown(postgres_store: PostgresStore) -> None:

@@ -29,13 +29,15 @@ def insert_plain(raw: psycopg.Connection[Any], values: Sequence[str | int | None
     """The id of a new job of these values of ``insert_plain.sql``, committed; None: nothing was done, and it
     has to go the long way.
 
+    Each statement commits by itself on that connection, and nobody else has it.
+
     Raises:
         psycopg.Error: as a cursor would.
     """
     if not isinstance(raw, Connection) or raw.prepare_threshold is None or raw.knows_enqueue is None:
-        return None  # a caller's own; or behind a pooler, where the next session knows of nothing prepared
+        return None  # behind a pooler the next session knows of nothing prepared
     pgconn = raw.pgconn
-    if pgconn.transaction_status != TransactionStatus.IDLE:
+    if not raw.autocommit or pgconn.transaction_status != TransactionStatus.IDLE:
         return None
     told = _told(values) if pgconn.parameter_status(b"client_encoding") == b"UTF8" else None
     if told is None:
@@ -58,10 +60,17 @@ def insert_plain(raw: psycopg.Connection[Any], values: Sequence[str | int | None
 def _told(values: Sequence[str | int | None]) -> list[bytes | None] | None:
     """The values as libpq takes them: text that ends at a NUL. None: one of them cannot be told so."""
     try:
-        told = [None if value is None else str(value).encode() for value in values]
+        told = [_text(value) for value in values]
     except UnicodeEncodeError:
         return None
     return None if any(value is not None and b"\0" in value for value in told) else told
+
+
+def _text(value: str | int | None) -> bytes | None:
+    # Not str(value): of an enumeration's member that may be its name.
+    if value is None:
+        return None
+    return value.encode() if isinstance(value, str) else b"%d" % value
 
 
 def _answer(raw: psycopg.Connection[Any]) -> PGresult:

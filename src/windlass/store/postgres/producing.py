@@ -63,12 +63,21 @@ class Producing(Inserting):
         self.database.refuse_nesting()
         with self.database.alone() as connection:
             try:
-                return self.insert_on(connection, jobs)
+                return self._insert_directly(connection.raw, jobs[0]) or self.insert_on(connection, jobs)
             except psycopg.Error as error:
                 # Each statement is a transaction: where it was lost, so was the news of its commit.
                 if is_lost(error):
                     raise self.database.unknown(error) from error
                 raise
+
+    def _insert_directly(self, raw: psycopg.Connection[Any], job: NewJob) -> list[Inserted]:
+        """A plain job, on a connection that nobody else has; empty where it has to go the long way."""
+        instant, now = self.moment()
+        row, more = self.row_of(job, instant, now)
+        if more != PLAIN or row[_PLAIN:] != PLAIN:
+            return []
+        made = insert_plain(raw, row[:_PLAIN])
+        return [] if made is None else [Inserted(made, True, now)]
 
     @contextmanager
     def transaction(self) -> Generator[psycopg.Connection[Any]]:
@@ -142,9 +151,7 @@ class Producing(Inserting):
     ) -> int | None:
         row, more = self.row_of(job, instant, now)
         if statement is None and more == PLAIN and row[_PLAIN:] == PLAIN:
-            ours = statements_on(connection)
-            made = insert_plain(ours.raw, row[:_PLAIN])
-            return made or ours.run(SQL["insert_plain"], row[:_PLAIN]).fetchall()[0][0]
+            return statements_on(connection).run(SQL["insert_plain"], row[:_PLAIN]).fetchall()[0][0]
         return super()._put(connection, statement, job, instant, now)
 
     def keep_still(self, connection: Connection, unique: str) -> None:

@@ -26,9 +26,6 @@ class Shadows(NamedTuple):
     """The fields that no column takes, as JSON text; None: none of them has any."""
 
 
-"""Resource, key, row (JSON), version, remote id, extra (JSON), generation."""
-
-
 class UserTable(Protocol):
     """One synced table: what is asked of it."""
 
