@@ -117,7 +117,7 @@ class Sender:
     def push(self, changes: Sequence[Outgoing], requests: Sequence[Request]) -> list[Verdict]:
         """A verdict for each, in their order. ``requests``: what the changes became."""
         if self._batch is None:
-            return list(map(self._alone, changes, requests))
+            return self._each(changes, requests)
         verdicts: list[Verdict] = []
         for run, is_joined in self._runs(requests):
             if run.stop - run.start < len(requests):
