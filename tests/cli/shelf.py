@@ -9,6 +9,7 @@ from typing import Any
 
 PROGRAM = '''
 import json
+import time
 from pathlib import Path
 
 from windlass import Windlass
@@ -29,6 +30,9 @@ class Shelf:
         return json.loads((HERE / "shelf.json").read_text())
 
     def pull(self, ask):
+        while (HERE / "slow").exists():
+            (HERE / "pulling").touch()
+            time.sleep(0.01)
         kept = sorted(self.read().items())
         start = int(ask.page or 0)
         page = [Document(one, document, str(version)) for one, (version, document) in kept[start : start + 2]]
@@ -75,6 +79,8 @@ class Shelf:
     def __init__(self, home: Path) -> None:
         self._file = home / "shelf.json"
         self._offline = home / "offline"
+        self._slow = home / "slow"
+        self._pulling = home / "pulling"
         self._file.write_text("{}")
 
     @property
@@ -96,3 +102,16 @@ class Shelf:
 
     def mend(self) -> None:
         self._offline.unlink()
+
+    def slow(self) -> None:
+        """Whoever pulls waits there."""
+        self._slow.touch()
+
+    @property
+    def is_pulled(self) -> bool:
+        """Somebody waits there."""
+        return self._pulling.exists()
+
+    def go_on(self) -> None:
+        """They wait no more."""
+        self._slow.unlink()

@@ -11,7 +11,14 @@ from rich.console import Console
 
 from tests.cli.conftest import Command
 from tests.cli.shelf import Shelf, Sql
+from tests.service.waiting import until
 from windlass.store.postgres.location import is_postgres
+
+# Nothing but the command asks for a push: there is nothing to send.
+TURNED_AWAY = """
+SELECT count(*) FROM windlass_attempts AS one JOIN background_service_jobs AS job ON job.id = one.job_id
+WHERE job.job_key = 'windlass.sync.push' AND one.outcome = 'snoozed'
+"""
 
 
 # ── see ──────────────────────────────────────────────────────────────────────────────────────────
@@ -128,6 +135,27 @@ def test_now_asks_the_service_where_one_runs(cli: Command, shell: Command, shelf
     pull = next(one for one in postponed.data if one["direction"] == "pull")
     assert (pull["outcome"], pull["reason"]) == ("postponed", "offline: the shelf is out of reach")
     assert pull["until"] is not None
+
+
+def test_now_waits_for_a_pull_of_another_process(cli: Command, shell: Command, shelf: Shelf, sql: Sql) -> None:
+    """That the service finds somebody at it is no answer: it comes back, and the rows are there."""
+    shelf.put(1, title="there")
+    shelf.slow()
+    sync_now = [sys.executable, "-m", "windlass.cli", "sync", "now", "--json"]
+    with subprocess.Popen([*sync_now, "--here"], stdout=subprocess.DEVNULL) as other:
+        until(lambda: shelf.is_pulled)
+        assert shell("start").code == 0
+        try:
+            with subprocess.Popen(sync_now, stdout=subprocess.PIPE, text=True) as asking:
+                until(lambda: sql(TURNED_AWAY)[0][0] > 2)
+                shelf.go_on()
+                assert asking.stdout is not None
+                told = json.loads(asking.stdout.read())
+        finally:
+            shell("stop")
+    assert {one["direction"]: one["outcome"] for one in told} == {"push": "completed", "pull": "completed"}
+    assert (asking.returncode, other.returncode) == (0, 0)
+    assert sql("SELECT title FROM notes") == [("there",)]
 
 
 def test_now_is_exit_code_1_with_the_reason_where_it_was_put_off(cli: Command, shelf: Shelf) -> None:
