@@ -137,7 +137,9 @@ def test_now_asks_the_service_where_one_runs(cli: Command, shell: Command, shelf
     assert pull["until"] is not None
 
 
-def test_now_waits_for_a_pull_of_another_process(cli: Command, shell: Command, shelf: Shelf, sql: Sql) -> None:
+def test_now_waits_for_a_pull_of_another_process(
+    cli: Command, shell: Command, shelf: Shelf, sql: Sql
+) -> None:
     """That the service finds somebody at it is no answer: it comes back, and the rows are there."""
     shelf.put(1, title="there")
     shelf.slow()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -155,7 +157,7 @@ def test_jobs_run_on_the_workers_and_every_outcome_comes_back(cluster: Cluster, 
 def test_a_local_cluster_or_a_client_says_where_its_scheduler_is(faulty: Windlass):
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as local:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as local:
         with DaskExecutor(local) as executor, faulty.running(executor=executor):
             [job] = ended(faulty, faulty.enqueue("innocent", {}).id)
         with Client(local, set_as_default=False) as client, DaskExecutor(client) as executor:
@@ -168,6 +170,27 @@ def test_a_local_cluster_or_a_client_says_where_its_scheduler_is(faulty: Windlas
 def test_no_scheduler_at_all_is_told_at_once():
     with pytest.raises(OSError, match=r"Timed out|connect"):
         DaskExecutor(f"tcp://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(4096)])
+def test_another_server_at_the_address_is_told_and_nothing_stays_open(answer: bytes):
+    """A connection left open complained later, when it was collected, in the midst of something else."""
+
+    def respond(server: socket.socket) -> None:
+        with server.accept()[0] as connection:
+            connection.recv(10)
+            connection.sendall(answer)
+            connection.recv(1)  # until the other side has had enough
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=respond, args=(server,))
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(OSError, match=f"what answers at {address} is no scheduler of Dask"):
+            DaskExecutor(address)
+        thread.join()
+    gc.collect()
 
 
 @pytest.mark.sqlite
@@ -223,7 +246,7 @@ def test_a_job_that_kills_its_workers_is_found_and_the_others_complete(faulty: W
     guilty = faulty.enqueue("dying", {"how": "kill -9"}, max_attempts=10)
     innocent = [faulty.enqueue("innocent", {}) for _ in range(20)]
     with (
-        LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as local,
+        LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address="127.0.0.1:0") as local,
         DaskExecutor(local) as executor,
         faulty.running(executor=executor),
     ):

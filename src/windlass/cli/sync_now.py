@@ -142,9 +142,7 @@ def _outcome(opened: Windlass, job: Job, resource: str, direction: Direction) ->
     ended = job.status is not JobStatus.PENDING
     attempts = opened.jobs.attempts(job.id)
     # An attempt's end is known to the microsecond, unlike when the job was last changed.
-    if not ended and (
-        job.run_at is None or not attempts or job.run_at - attempts[-1].finished_at <= _BUSY
-    ):
+    if not ended and (job.run_at is None or not attempts or job.run_at - attempts[-1].finished_at <= _BUSY):
         return None
     said = attempts[-1].error if attempts else job.last_error
     outcome = ("failed" if job.status is JobStatus.FAILED else "cancelled") if ended else "postponed"

@@ -118,11 +118,9 @@ class DaskExecutor(ElasticExecutor):
 
     # ── the thread that talks to the scheduler ─────────────────────────────────────────────────
     def _run(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        try:
-            self._loop.run_until_complete(self._stay_connected())
-        finally:
-            self._loop.close()
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._stay_connected())
 
     async def _stay_connected(self) -> None:
         while not self._closing:
@@ -130,7 +128,7 @@ class DaskExecutor(ElasticExecutor):
                 await self._use_connection()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next connection may be better
                 if not self._started.done():
-                    self._started.set_exception(error)
+                    self._started.set_exception(_as_unreachable(error, self._address))
                     return
                 log.warning("no scheduler of Dask at %s: %s", self._address, message_of(error))
             if not self._closing:
@@ -144,23 +142,25 @@ class DaskExecutor(ElasticExecutor):
             security=self._security,
             set_as_default=False,
         )
-        async with client:
-            try:
-                client.subscribe_topic("all", self._on_event)
-                self._client = client
+        try:
+            await client
+            client.subscribe_topic("all", self._on_event)
+            self._client = client
+            await self._look()
+            if not self._started.done():
+                self._started.set_result(None)
+            while client.status == "running" and not self._closing:
+                self._heard.clear()
+                with suppress(TimeoutError):  # nobody said anything: then it is time to look
+                    await asyncio.wait_for(self._heard.wait(), _LOOK_S)
                 await self._look()
-                if not self._started.done():
-                    self._started.set_result(None)
-                while client.status == "running" and not self._closing:
-                    self._heard.clear()
-                    with suppress(TimeoutError):  # nobody said anything: then it is time to look
-                        await asyncio.wait_for(self._heard.wait(), _LOOK_S)
-                    await self._look()
-            finally:
-                self._client = None
-                self._lose_all()
-                if client.status == "running":
-                    client.unsubscribe_topic("all")
+        finally:
+            self._client = None
+            self._lose_all()
+            if client.status == "running":
+                client.unsubscribe_topic("all")
+            # Also one that did not start: by itself it closes only after the errors that it expects.
+            await client.close()
 
     async def _look(self) -> None:
         """Learns which workers there are."""
@@ -270,6 +270,15 @@ class DaskExecutor(ElasticExecutor):
                 task.following.cancel()
             task.tell(None, Withdrawn("the scheduler is gone"))
         self._changed()
+
+
+def _as_unreachable(error: Exception, address: str) -> OSError:
+    """What another server answers can be any error, while its bytes are taken for Dask's."""
+    if isinstance(error, OSError):
+        return error
+    found = OSError(f"what answers at {address} is no scheduler of Dask: {message_of(error)}")
+    found.__cause__ = error
+    return found
 
 
 class _Worker:
