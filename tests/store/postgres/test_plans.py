@@ -41,6 +41,7 @@ HOT: dict[str, Any] = {
     "heads": (),
     "heads_beyond": BEYOND,
     "settle_many": ENDED,
+    "settle_alike": {"now_us": 1, "now": "x", "ids": "{7,8}", "attempt": 1, "token": 5, "count": 2},
     "settle_owned": (7, 1, 5),
     "claim": {"p1": 1, "p2": 2, "p3": "x", "p4": "[1, 2]"},
     "first_lane": {"p1": 0, "p2": "default", "p3": "k0"},

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from windlass import living
 from windlass.errors import StoreUnavailable
 from windlass.store.hosts import GONE_US, SILENT_US, DispatcherRow
-from windlass.store.postgres import dialect, laning, pulsing, taking
+from windlass.store.postgres import dialect, pulsing, shelves, taking
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.producing import Producing
 from windlass.store.postgres.pulsing import Pulsing
@@ -25,6 +25,7 @@ NO_FENCE = "? IS NOT NULL AND ? IS NOT NULL"
 FENCE_OF_MANY = (
     " AND job.attempts = given.attempt AND job.lease_token = given.token AND job.status || '' = 'RUNNING'"
 )
+FENCE_OF_ALIKE = "\n      AND attempts = %(attempt)s AND lease_token = %(token)s AND status || '' = 'RUNNING'"
 LOCKED = "FOR UPDATE SKIP LOCKED"
 
 
@@ -38,7 +39,7 @@ def claim_what_others_claim() -> None:
             dialect._INSTEAD[SQL[name]] = dialect.SQL[name]
     # What was respelled before is known by heart.
     dialect.respelled.cache_clear()
-    laning._CLAIM_LANE = dialect.respelled(SQL["claim_lane"]).text
+    shelves._claim_text.cache_clear()
     assert LOCKED in taking._TAKE
     taking._TAKE = taking._TAKE.replace(LOCKED, "")
 
@@ -48,9 +49,9 @@ def settle_by_id_alone() -> None:
     for name in ("settle_completed", "settle_completed_alike"):
         assert FENCE in SQL[name]
         SQL[name] = SQL[name].replace(FENCE, NO_FENCE)
-    many = dialect.SQL["settle_many"]
-    assert FENCE_OF_MANY in many
-    dialect.SQL["settle_many"] = many.replace(FENCE_OF_MANY, "")
+    for name, fence in (("settle_many", FENCE_OF_MANY), ("settle_alike", FENCE_OF_ALIKE)):
+        assert fence in dialect.SQL[name]
+        dialect.SQL[name] = dialect.SQL[name].replace(fence, "")
     owned = dialect.SQL["settle_owned"]
     assert FENCE in owned
     dialect._INSTEAD[SQL["settle_owned"]] = owned.replace(FENCE, NO_FENCE)

@@ -15,26 +15,26 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
-from windlass.outcome import Completed, Released
+from windlass.outcome import Completed
 from windlass.store.logbook import LogChunk
-from windlass.store.postgres.arrays import bigints, texts
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
+from windlass.store.postgres.ready import claims_of, shelves_of
+from windlass.store.postgres.settling import batched
 from windlass.store.postgres.shelves import Shelf
-from windlass.store.postgres.statements import Statements, statements_on, without_nul
+from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.postgres.taking import Taking, unspent
 from windlass.store.postgres.turning import Ahead, beside_others
-from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
+from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
 from windlass.store.relational import dispatching
-from windlass.store.relational.engine import Connection, Values
-from windlass.store.relational.foreign import unreadable
+from windlass.store.relational.engine import Connection
 from windlass.store.relational.recording import waited_us
 from windlass.store.relational.settling import Settler
 from windlass.store.relational.statements import SQL as REFERENCE
 
 _SHELF = itemgetter(8, 7, 2, 10)
-"""What tells the shelf of a row."""
+"""What tells the shelf of a row, as claim_lane.sql has it."""
 
 
 class _Limited(Exception):
@@ -98,7 +98,7 @@ class Dispatching(Taking, dispatching.Dispatching):
 
         if self.database.is_own and not self._was_limited:
             declined: list[Settlement] = []
-            with beside_others(self.database, request, self.claim_ahead, check, full=full) as connection:
+            with beside_others(self.database, request, self.shelves.claim, check, full=full) as connection:
                 yield connection
                 declined = connection.declined
             self._put_back(declined)
@@ -111,13 +111,14 @@ class Dispatching(Taking, dispatching.Dispatching):
         self, connection: Connection, request: ClaimRequest, moment: tuple[int, str], turn: Turn
     ) -> int | None:
         """Where it is sure what to claim, the pool places the jobs while the server marks and commits."""
-        rows = connection.surely_best() if isinstance(connection, Ahead) else []
+        best = connection.surely_best() if isinstance(connection, Ahead) else None
         token = secrets.randbits(62) + 1
-        claims = [claim for row in rows if (claim := _plain_claim(row, token)) is not None]
-        if not isinstance(connection, Ahead) or not claims or len(claims) < len(rows):
+        claims = claims_of(*best, token) if best else None
+        if not isinstance(connection, Ahead) or not best or not claims:
             return super()._claim(connection, request, moment, turn)
+        lane, rows = best
         now_us, now = moment
-        self.shelves.claimed(_shelves(rows))
+        self.shelves.claimed(shelves_of(lane, rows))
 
         def place() -> None:
             known: dict[str, int | None] = {}
@@ -126,7 +127,7 @@ class Dispatching(Taking, dispatching.Dispatching):
                     connection.declined.append(unspent(claim))
                     continue
                 turn.claimed.append(claim)
-                since = row[13]
+                since = row[-1]
                 # Jobs that came together share the text.
                 if since not in known:
                     known[since] = waited_us(now_us, since)
@@ -178,46 +179,19 @@ class Dispatching(Taking, dispatching.Dispatching):
             for settlement in settlements:
                 self.settle(connection, settler, [settlement], turn)
             return
-        groups: dict[str | None, dict[int, Settlement]] = {}
-        for one in settlements:
-            groups.setdefault(_statement(one), {})[one.job_id] = one
-        rest = list(groups.pop(None, {}).values())
-        batches = [(SQL[name], some) for name, some in groups.items() if name]
-        steps = [(text, _together(settler, list(some.values()))) for text, some in batches]
+        batches, rest = batched(settler, settlements)
+        steps = [batch.step for batch in batches]
         if isinstance(connection, Ahead):
             cursors = connection.run_ahead(steps)
         else:
             cursors = [statements_on(connection).run(*step) for step in steps]
-        for (_, some), cursor in zip(batches, cursors, strict=True):
-            # By name, not by number: a sum of counts would not say which one was stale.
-            for (job_id,) in cursor.fetchall():
-                del some[job_id]
-            if some and type(next(iter(some.values())).outcome) is Completed:
-                turn.stale.extend(some.values())
+        for batch, cursor in zip(batches, cursors, strict=True):
+            left = batch.left(cursor)
+            if left and type(left[0].outcome) is Completed:
+                turn.stale.extend(left)
             else:
-                rest.extend(some.values())
+                rest.extend(left)
         turn.stale.extend(one for one in rest if not settler.settle(one))
-
-
-def _statement(settlement: Settlement) -> str | None:
-    """The one that settles many of its kind at once, where there is one."""
-    outcome = settlement.outcome
-    if type(outcome) is Completed:
-        return "settle_many"
-    return "release_many" if type(outcome) is Released and not outcome.alone else None
-
-
-def _together(settler: Settler, some: Sequence[Settlement]) -> Values:
-    outcomes = [one.outcome for one in some]
-    values = {
-        "now_us": settler.now_us,
-        "now": settler.now,
-        "ids": bigints(one.job_id for one in some),
-        "attempts": bigints(one.attempt for one in some),
-        "tokens": bigints(one.token for one in some),
-        "results": texts(outcome.result if isinstance(outcome, Completed) else None for outcome in outcomes),
-    }
-    return without_nul(values)
 
 
 def _is_limited(connection: Statements, request: ClaimRequest | None) -> bool:
@@ -243,16 +217,6 @@ def _arrays(lanes: Mapping[Lane, int]) -> dict[str, list[Any]]:
         "keys": [lane.key for lane in lanes],
         "mosts": list(lanes.values()),
     }
-
-
-def _plain_claim(row: Any, token: int) -> Claim | None:
-    """The claim of a row that is written as ours are; None for others."""
-    _, job_id, key, payload, attempts, allowed, timeout_us, queue, alone, crashes, priority, dated, *_ = row
-    attempts = 0 if attempts is None else attempts
-    allowed = 3 if allowed is None else allowed
-    if not dated or unreadable(key, queue, payload, attempts, allowed, priority, timeout_us):
-        return None
-    return Claim(job_id, key, payload, attempts + 1, allowed, token, timeout_us, queue, bool(alone), crashes)
 
 
 def _shelves(rows: Iterable[Any]) -> set[Shelf]:

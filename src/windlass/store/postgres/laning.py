@@ -7,15 +7,14 @@ from typing import Any
 
 from windlass.clock import Clock, monotonic
 from windlass.store.postgres.database import Database
-from windlass.store.postgres.dialect import SQL, respelled
+from windlass.store.postgres.dialect import SQL
+from windlass.store.postgres.ready import widened
 from windlass.store.postgres.shelves import Shelf, Shelves
-from windlass.store.postgres.statements import Statements, Step, statements_on, together
+from windlass.store.postgres.statements import Statements, statements_on, together
 from windlass.store.protocol import Lane
 from windlass.store.relational import laning
 from windlass.store.relational.engine import Connection, Engine
-from windlass.store.relational.statements import SQL as REFERENCE
 
-_CLAIM_LANE = respelled(REFERENCE["claim_lane"]).text
 _STEPS_MOST = 4
 
 
@@ -46,15 +45,11 @@ class Laning(laning.Laning):
                 else:
                     self._look_beyond(connection)
 
-    def claim_ahead(self, lane: Lane, most: int) -> Step:
-        """The statement that locks the best jobs of a lane that needs no condition."""
-        return self.shelves.claim(lane, most) if self.shelves.crowded else (_CLAIM_LANE, (*lane[:3], most))
-
     def best_beyond(self, connection: Connection, mosts: Mapping[Lane, int]) -> list[list[Any]]:
-        """The best jobs of each of these lanes, from the floors on."""
+        """The best jobs of each of these lanes, from the floors on, as claim_lane.sql has them."""
         on = statements_on(connection)
         cursors = together(on.raw, [self.shelves.claim(*one) for one in mosts.items()], on.cursor)
-        return [cursor.fetchall() for cursor in cursors]
+        return [widened(lane, cursor.fetchall()) for lane, cursor in zip(mosts, cursors, strict=True)]
 
     def _look_whole(self, connection: Statements) -> dict[Shelf, int]:
         began = monotonic()

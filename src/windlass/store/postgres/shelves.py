@@ -158,7 +158,7 @@ class Shelves:
         return SQL["heads_beyond"], values
 
     def claim(self, lane: Lane, most: int) -> Step:
-        """Locks the best jobs of a lane, from the floors on."""
+        """Locks the best jobs of a lane that needs no condition, from the floors on."""
         with self._lock:
             floors = {shelf.priority: floor for shelf, floor in self._floors.items() if shelf.lane == lane}
         values: dict[str, Any] = {

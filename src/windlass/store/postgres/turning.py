@@ -17,6 +17,7 @@ import psycopg
 
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL, respelled
+from windlass.store.postgres.ready import widened
 from windlass.store.postgres.statements import Nothing, Row, Statements, Step, together
 from windlass.store.protocol import ClaimRequest, Lane, Settlement
 from windlass.store.relational.engine import Values
@@ -61,7 +62,7 @@ class Ahead(Statements):
         self._is_free = False
         self._found: tuple[bool, bool] | None = None
         """Does any job wait for others; does any wait in line for a unique key?"""
-        self._best: tuple[Mapping[Lane, int], list[Any]] | None = None
+        self._best: tuple[Lane, int, list[Any]] | None = None
         self._last: Step | None = None
         self.meanwhile: Callable[[], None] = _nothing
         """Called while the server marks and commits, or after."""
@@ -84,31 +85,34 @@ class Ahead(Statements):
         begin, self._begin = self._begin, []
         self._best = None
         wanted = self._wanted()
-        claim: list[Step] = [self._claim(*one) for one in wanted.items()]
+        claim: list[Step] = [self._claim(*wanted)] if wanted else []
         cursors = together(self.raw, [*begin, *steps, _ASKS, *claim], self.fresh)
         free, flows, lines = cursors[len(begin) + len(steps)].fetchall()[0]
         self._know(is_free=free)
         self._found = flows, lines
         # Who is freed by a settlement may come before these.
-        if claim and free and not (flows or lines):
-            self._best = wanted, cursors[-1].fetchall()
+        if wanted and free and not (flows or lines):
+            self._best = *wanted, cursors[-1].fetchall()
         return cursors[len(begin) : len(begin) + len(steps)]
 
-    def _wanted(self) -> dict[Lane, int]:
-        """The one lane to claim from, where it is so simple."""
+    def _wanted(self) -> tuple[Lane, int] | None:
+        """The one lane to claim from, where it is so simple, and how many."""
         request = self._request
         if request is None or request.limit <= 0:
-            return {}
+            return None
         mosts = {lane: min(cap, request.limit) for lane, cap in request.caps.items() if cap > 0}
-        return mosts if len(mosts) == 1 and all(lane.constraints is None for lane in mosts) else {}
+        simple = len(mosts) == 1 and all(lane.constraints is None for lane in mosts)
+        return next(iter(mosts.items())) if simple else None
 
-    def surely_best(self) -> list[Any]:
-        """The best jobs, where nothing stands in the way of any."""
-        return self._best[1] if self._best is not None else []
+    def surely_best(self) -> tuple[Lane, list[Any]] | None:
+        """The rows of the one lane's best jobs, as in ``ready``, where nothing stands in the way of any."""
+        return (self._best[0], self._best[2]) if self._best is not None else None
 
     def best_of(self, mosts: Mapping[Lane, int]) -> list[Any] | None:
-        """The best jobs of these lanes, where they are known."""
-        return self._best[1] if self._best is not None and self._best[0] == mosts else None
+        """The best jobs of these lanes as claim_lane.sql has them, where they are known."""
+        if self._best is None or dict(mosts) != {self._best[0]: self._best[1]}:
+            return None
+        return widened(self._best[0], self._best[2])
 
     def _know(self, *, is_free: bool) -> None:
         self._is_free = is_free

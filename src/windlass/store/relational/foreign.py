@@ -13,7 +13,7 @@ from windlass.job import JobStatus
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.statements import SQL
 
-_ATTEMPTS_MOST = 1_000_000_000
+ATTEMPTS_MOST = 1_000_000_000
 
 
 def unreadable(
@@ -32,7 +32,7 @@ def unreadable(
         return f"queue is {_shown(queue)}, expected text"
     if type(payload) is not str and payload is not None:
         return f"payload is {type(payload).__name__}, expected JSON text"
-    if type(attempts) is not int or not 0 <= attempts <= _ATTEMPTS_MOST:
+    if type(attempts) is not int or not 0 <= attempts <= ATTEMPTS_MOST:
         return f"attempts is {_shown(attempts)}, expected a number of runs"
     if type(allowed) is not int or allowed < 1:
         return f"max_attempts is {_shown(allowed)}, expected a positive number of runs"
