@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from windlass.store.postgres.dialect import SQL, respelled
-from windlass.store.postgres.shelves import CROWDED, Shelf, Shelves
+from windlass.store.postgres.shelves import CROWDED, Shelf, Shelves, Visited
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import Lane
 from windlass.store.relational.statements import SQL as REFERENCE
@@ -86,7 +86,7 @@ def test_a_claim_from_floors_goes_by_the_index_of_its_lane(full: PostgresStore) 
     shelves = Shelves()
     heads = {Shelf(0, "default", "k1", priority): 7 for priority in (3, 1)}
     for moment in (1.0, 2.0):
-        shelves.looked_whole(heads, 100_000, CROWDED + 10, 0.1, moment)
+        shelves.looked_whole(heads, 100_000, Visited(CROWDED + 10, 0), 0.1, moment)
     text, values = shelves.claim(Lane(alone=False, queue="default", key="k1"), 100)
     with full.database.read() as connection:
         plan = "\n".join(row[0] for row in connection.run(f"EXPLAIN {text}", values).fetchall())

@@ -13,7 +13,7 @@ from tests.store.conformance.steps import accept_any, add, claim, settle, settle
 from windlass.job import JobStatus
 from windlass.outcome import Completed, Released
 from windlass.store.postgres.dialect import SQL
-from windlass.store.postgres.shelves import CROWDED, Shelf, Shelves
+from windlass.store.postgres.shelves import CROWDED, CROWDED_PAGES, Shelf, Shelves, Visited
 from windlass.store.postgres.statements import Statements, Step
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import Claim, ClaimRequest, Lane, NewJob
@@ -26,7 +26,7 @@ AT_5, AT_0 = Shelf(0, "default", "work", 5), Shelf(0, "default", "work", 0)
 def crowded(now: float = 100.0, **heads: int) -> Shelves:
     shelves = Shelves()
     shelves.claimed({AT_0, AT_5})
-    shelves.looked_whole(of(heads), 1000, CROWDED + 10, 0.01, now)
+    shelves.looked_whole(of(heads), 1000, Visited(CROWDED + 10, 0), 0.01, now)
     assert shelves.crowded
     return shelves
 
@@ -49,7 +49,7 @@ def test_nothing_is_looked_for_where_nothing_was_claimed() -> None:
     assert shelves.due(100.0) is None
     shelves.claimed({AT_0})
     assert shelves.due(100.0) == "whole"
-    shelves.looked_whole({}, 1000, CROWDED, 0.001, 100.0)
+    shelves.looked_whole({}, 1000, Visited(CROWDED, 0), 0.001, 100.0)
     assert not shelves.crowded
     assert shelves.due(200.0) is None
 
@@ -77,26 +77,26 @@ def test_what_came_back_is_found_by_a_look_from_the_beginning_which_comes_the_so
     shelves = crowded(at_0=700)
     for moment in (101.0, 102.0, 103.0):
         shelves.looked_beyond(of({"at_0": 900}), 1000, moment)
-    shelves.looked_whole(of({"at_0": 900}), 1000, CROWDED + 10, 0.5, 104.0)
+    shelves.looked_whole(of({"at_0": 900}), 1000, Visited(CROWDED + 10, 0), 0.5, 104.0)
     assert shelves.due(110.0) == "move"
     shelves.came_back()
     assert (shelves.due(108.9), shelves.due(109.1)) == ("move", "whole")
-    shelves.looked_whole(of({"at_0": 3}), 1000, CROWDED + 10, 0.5, 109.1)
+    shelves.looked_whole(of({"at_0": 3}), 1000, Visited(CROWDED + 10, 0), 0.5, 109.1)
     assert floors(shelves)["at_0"] == 3
 
 
 def test_looks_from_the_beginning_take_a_hundredth_of_the_time_at_most() -> None:
     shelves = crowded()
-    shelves.looked_whole({}, 1000, CROWDED + 10, 2.0, 200.0)
+    shelves.looked_whole({}, 1000, Visited(CROWDED + 10, 0), 2.0, 200.0)
     assert shelves.due(399.0) == "move"
     assert shelves.due(400.0) == "whole"
 
 
 def test_it_ends_when_a_look_is_short_again() -> None:
     shelves = crowded(at_0=700)
-    shelves.looked_whole(of({"at_0": 700}), 1000, CROWDED // 2, 0.01, 102.0)
+    shelves.looked_whole(of({"at_0": 700}), 1000, Visited(CROWDED // 2, 0), 0.01, 102.0)
     assert shelves.crowded, "no toing and froing about one number"
-    shelves.looked_whole(of({"at_0": 700}), 1000, CROWDED // 5, 0.01, 104.0)
+    shelves.looked_whole(of({"at_0": 700}), 1000, Visited(CROWDED // 5, 0), 0.01, 104.0)
     assert not shelves.crowded
 
 
@@ -104,7 +104,7 @@ def test_a_lane_of_very_many_priorities_is_walked_whole() -> None:
     shelves = Shelves()
     heads = {Shelf(0, "default", "work", priority): 500 for priority in range(30)}
     for moment in (100.0, 101.0, 102.0):
-        shelves.looked_whole(heads, 1000, CROWDED + 100, 0.01, moment)
+        shelves.looked_whole(heads, 1000, Visited(CROWDED + 100, 0), 0.01, moment)
     assert floors(shelves) == {}
 
 
@@ -150,16 +150,18 @@ def look(store: PostgresStore, times: int = 1) -> None:
         store.look_if_due()
 
 
-def visited(store: PostgresStore, step: Step) -> tuple[list[int], int]:
-    """The ids that a claim locks, and how many index entries it visits; it is undone."""
+def visited(store: PostgresStore, step: Step) -> tuple[list[int], Visited]:
+    """The ids that a claim locks, and what it visits of the index; it is undone."""
     with store.database.read() as connection, connection.raw.transaction(force_rollback=True):
 
-        def walked() -> int:
-            return connection.run(SQL["walked"], ()).fetchall()[0][0]
+        def walked() -> tuple[int, int]:
+            [(_, entries, pages)] = connection.run(SQL["walked"], ()).fetchall()
+            return entries, pages
 
         before = walked()
         rows = connection.run(*step).fetchall()
-        return [found[1] for found in rows], walked() - before
+        after = walked()
+        return [found[0] for found in rows], Visited(after[0] - before[0], after[1] - before[1])
 
 
 def whole(lane: Lane, most: int) -> Step:
@@ -182,20 +184,46 @@ def test_idle_in_transaction_for_an_hour_leaves_claims_as_short_as_they_were(
         best, long = visited(store, whole(WORK, 50))
         found, short = visited(store, store.shelves.claim(WORK, 50))
         assert found == best
-        assert long > 2 * CROWDED, "the walk that is spared"
-        assert short <= 60
+        assert long.entries > 2 * CROWDED, "the walk that is spared"
+        assert short.entries <= 60
         # The lanes are found as quickly, and so is an empty one.
         assert store.lanes() == [WORK]
         assert len(work(store)) == 300
         look(store, 3)
         found, short = visited(store, store.shelves.claim(WORK, 50))
-        assert (found, short <= 1) == ([], True)
+        assert (found, short.entries <= 1) == ([], True)
         assert store.lanes() == []
         # And what comes is claimed at once, whatever its priority, its lane.
         ids = [add(store), add(store, priority=9), add(store, priority=-1), add(store, key="zzz"),
                add(store, key="aaa", queue="a"), add(store, key="aaa", queue="b")]  # fmt: skip
         assert {one.job_id for one in work(store)} == set(ids)
     assert {the(store, one).status for one in ids} == {JobStatus.COMPLETED}
+
+
+def test_between_two_vacuums_claims_do_not_go_through_the_pages_of_all_that_was_claimed(
+    postgres_store: PostgresStore, postgres_schema: str
+) -> None:
+    """Nobody holds them up, and yet a busy minute leaves thousands of pages until the next vacuum."""
+    store = postgres_store
+    with store.transaction() as connection:
+        schema = connection.execute("SELECT current_schema()").fetchone()[0]
+        connection.execute(b"ALTER TABLE background_service_jobs SET (autovacuum_enabled = off)")
+    fill(store, 250 * CROWDED_PAGES)
+    assert len(work(store)) == 250 * CROWDED_PAGES
+    jobs = [add(store, priority=3), *(add(store) for _ in range(49))]
+    look(store, 3)
+    assert store.shelves.crowded
+    best, long = visited(store, whole(WORK, 50))
+    found, short = visited(store, store.shelves.claim(WORK, 50))
+    assert found == best == jobs
+    assert long.entries < CROWDED, "it is not the entries"
+    assert long.pages > CROWDED_PAGES, "the walk that is spared"
+    assert short.pages < CROWDED_PAGES // 2
+    with psycopg.connect(postgres_schema, autocommit=True) as connection:
+        connection.execute(f"VACUUM {schema}.background_service_jobs".encode())
+    look(store)
+    assert not store.shelves.crowded
+    assert [one.job_id for one in work(store)] == jobs
 
 
 def test_what_comes_back_below_a_floor_is_claimed_after_the_next_look_from_the_beginning(

@@ -9,7 +9,7 @@ from windlass.clock import Clock, monotonic
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.ready import widened
-from windlass.store.postgres.shelves import Shelf, Shelves
+from windlass.store.postgres.shelves import Shelf, Shelves, Visited
 from windlass.store.postgres.statements import Statements, statements_on, together
 from windlass.store.protocol import Lane
 from windlass.store.relational import laning
@@ -58,9 +58,12 @@ class Laning(laning.Laning):
         )
         ended = monotonic()
         heads = {Shelf(*row[:4]): row[4] for row in found}
-        (walked_before, last_id), (walked, _) = before[0], after[0]
+        [(last_id, *walked_before)], [(_, *walked)] = before, after
         # The count begins anew whenever the server has added it to its statistics.
-        visited = walked - walked_before if walked >= walked_before else walked
+        began_anew = any(now < then for now, then in zip(walked, walked_before, strict=True))
+        visited = Visited(*(
+            now if began_anew else now - then for now, then in zip(walked, walked_before, strict=True)
+        ))  # fmt: skip
         self.shelves.looked_whole(heads, last_id, visited, ended - began, ended)
         return heads
 
@@ -70,7 +73,7 @@ class Laning(laning.Laning):
             walked, found = _fetched(connection, [(SQL["walked"], ()), self.shelves.heads(known)])
             heads = {Shelf(*row[:4]): row[4] for row in found}
             if heads.keys() <= known:
-                self.shelves.looked_beyond(heads, walked[0][1], monotonic())
+                self.shelves.looked_beyond(heads, walked[0][0], monotonic())
                 return heads
             # One of each gap was found: there may be more beside it.
             known |= heads.keys()

@@ -1,8 +1,8 @@
 """Where claims begin while the index is crowded with entries of jobs that are ready no more.
 
-A transaction that stays open (a dump, a forgotten session) keeps the server from dropping the index entries
-of all that was claimed since it began, and each claim would visit every one of them on its way to the first
-ready job. So where walks were seen to be long, they begin at floors. The jobs of one lane and one priority
+The index entries of what was claimed stay until the next vacuum, on pages that each claim would go through on
+its way to the first ready job. While a transaction stays open (a dump, a forgotten session) it would even
+visit every one of them. So where walks were seen to be long, they begin at floors. The jobs of one lane and one priority
 are a *shelf*, and the floor of a shelf is the first ready id that was found there a while ago. What comes
 back below its floor (a retry, or an enqueue that was committed late) is found by a look from the very
 beginning, which a hundredth of the time is spent on.
@@ -21,8 +21,11 @@ from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.statements import Step
 from windlass.store.protocol import Lane
 
-CROWDED = 2000
-"""A look that visits so many entries of jobs not ready is long; one that visits a quarter is short again."""
+CROWDED, CROWDED_PAGES = 2000, 100
+"""A look that visits so many entries of jobs not ready, or so many pages, is long; one that visits a quarter is
+short again. Entries that the server knows to be of no use are not among the visited; their pages are."""
+_PAGES_A_HEAD = 10
+"""What a look visits for each head in any case."""
 _MOVE_EVERY_S = 0.5
 """So old a floor is at least, and twice so old at most: what was committed later than this is found late."""
 _LOOK_EVERY_S = 5.0
@@ -48,6 +51,13 @@ class Shelf(NamedTuple):
     def lane(self) -> Lane:
         """Whose part it is."""
         return Lane(bool(self.alone), self.queue, self.key)
+
+
+class Visited(NamedTuple):
+    """What of an index a look went through."""
+
+    entries: int
+    pages: int
 
 
 class Shelves:
@@ -90,12 +100,14 @@ class Shelves:
         return "move" if self.crowded and now >= self._moved_at + _MOVE_EVERY_S else None
 
     def looked_whole(
-        self, heads: Mapping[Shelf, int], last_id: int, visited: int, took_s: float, now: float
+        self, heads: Mapping[Shelf, int], last_id: int, visited: Visited, took_s: float, now: float
     ) -> None:
-        """From the very beginning, these are the first ready ids; so many entries were visited on the way."""
+        """From the very beginning, these are the first ready ids; so much was visited on the way."""
         with self._lock:
-            extra = visited - len(heads)
-            was, self.crowded = self.crowded, extra > (CROWDED // 4 if self.crowded else CROWDED)
+            entries = visited.entries - len(heads)
+            pages = visited.pages - _PAGES_A_HEAD * (len(heads) + 1)
+            length = max(entries / CROWDED, pages / CROWDED_PAGES)
+            was, self.crowded = self.crowded, length > (1 / 4 if self.crowded else 1)
             self._has_claimed = False
             self._looked_at, self._took_s = now, took_s
             self._whole_at = now + max(_LEAST_REST_S if self.crowded else _LOOK_EVERY_S, _REST * took_s)

@@ -1,3 +1,4 @@
--- How many entries of the index of ready work this session has visited, those of jobs long gone among them.
-SELECT coalesce(pg_stat_get_xact_tuples_returned(to_regclass('windlass_jobs_ready')), 0),
-       (SELECT coalesce(max(id), 0) FROM background_service_jobs)
+-- How much of the index of ready work this session has visited: entries, those of jobs long gone among them, and pages.
+SELECT (SELECT coalesce(max(id), 0) FROM background_service_jobs),
+       coalesce(pg_stat_get_xact_tuples_returned(ready), 0), coalesce(pg_stat_get_xact_blocks_fetched(ready), 0)
+FROM to_regclass('windlass_jobs_ready') AS of (ready)
