@@ -30,7 +30,7 @@ from windlass.worker.upkeep import Upkeep
 
 log = logging.getLogger("windlass.worker")
 
-BATCH, SHARED_BATCH = 100, 200
+BATCH, SHARED_BATCH = 100, 400
 """Jobs a turn at most: more would hold the lock of a file for too long; the turns of a server share it."""
 LINGER_S = 0.001
 """While traffic flows, a turn waits this long for company: commits are shared, and other writers get in."""

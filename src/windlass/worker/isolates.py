@@ -27,7 +27,7 @@ OVERDUE_S = 0.01
 """A job that runs so much longer than jobs behind it may wait sends those back, for whoever is free."""
 LOOP_OVERDUE_S = 0.1
 """An event loop that starts nothing for this long is blocked: what it has not started goes back."""
-QUEUE_MOST = 400
+QUEUE_MOST = 800
 _YOUNG_DEATHS_ALLOWED = 3
 _PUSH_S = 0.001
 _SUSPECTS_COME_S = 5.0  # so long without any, and the isolate for suspects ends

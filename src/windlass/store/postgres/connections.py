@@ -27,9 +27,10 @@ from windlass.store.postgres.places import Places
 from windlass.store.postgres.statements import Statements
 from windlass.store.postgres.timing import Timing
 
-_PLANS = "enable_seqscan = off; SET {0}enable_bitmapscan = off"
+_PLANS = "enable_seqscan = off; SET {0}enable_bitmapscan = off; SET {0}jit = off"
 PLANS, LOCAL_PLANS = f"SET {_PLANS.format('')}", f"SET LOCAL {_PLANS.format('LOCAL ')}"
-"""Every statement goes by an index, also before the server has counted what is in a table that is new."""
+"""Every statement goes by an index, also before the server has counted what is in a table that is new.
+To say so makes plans look costly, and what looks costly some servers compile first, each time anew."""
 KEEP_ALIVE = (
     "SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
     "SET tcp_user_timeout = 10000"

@@ -167,6 +167,7 @@ class Database:
             (_IDLE, self._idle_ms if turn is None else self._turn_idle_ms),
             ("enable_seqscan", "off"),
             ("enable_bitmapscan", "off"),
+            ("jit", "off"),
         ]
         if not full:
             settings.append(("synchronous_commit", "off"))
