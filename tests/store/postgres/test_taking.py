@@ -8,6 +8,7 @@ from tests.store.conformance.steps import accept_any, add, claim, settle, the
 from windlass.job import JobStatus
 from windlass.outcome import Completed
 from windlass.store.postgres import dispatching
+from windlass.store.postgres.shelves import CROWDED, Shelf, Visited
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import Claim, ClaimRequest, Lane
 
@@ -60,6 +61,26 @@ def test_where_nothing_stands_in_the_way_the_best_are_taken_in_their_order(
     assert postgres_store.settle_and_claim([], request).claimed == []
 
 
+@pytest.mark.usefixtures("only_taken")
+def test_what_others_left_out_is_no_obstacle(postgres_store: PostgresStore) -> None:
+    columns = "priority, attempts, max_attempts, updated_at) VALUES ('work', NULL, NULL, NULL, NULL"
+    with postgres_store.transaction() as connection:
+        connection.execute(f"{JOB}, {columns}, '2026-01-02T03:04:05.678Z')".encode())
+    [one] = claim(postgres_store, lanes=[WORK])
+    assert (one.payload, one.attempt, one.max_attempts) == (None, 1, 3)
+
+
+@pytest.mark.usefixtures("only_taken")
+def test_it_begins_at_the_floors_where_there_are_any(postgres_store: PostgresStore) -> None:
+    ids = [add(postgres_store, priority=priority) for priority in (0, 5, 0, -1, 5, 0)]
+    shelves = postgres_store.shelves
+    heads = {Shelf(0, "default", "work", priority): ids[2] for priority in (0, 5)}
+    for moment in (1.0, 2.0):
+        shelves.looked_whole(heads, ids[-1], Visited(CROWDED + 10, 0), 1e6, moment)
+    shelves._moved_at = shelves._whole_at = float("inf")
+    assert [one.job_id for one in claim(postgres_store, lanes=[WORK])] == [ids[4], ids[2], ids[5], ids[3]]
+
+
 def test_what_was_taken_is_settled_as_ever(postgres_store: PostgresStore) -> None:
     job_id = add(postgres_store, payload='{"a":1}', max_attempts=2, timeout_us=5)
     [one] = claim(postgres_store)
@@ -85,6 +106,7 @@ def test_what_is_declined_goes_back_as_it_was(postgres_store: PostgresStore) -> 
     "obstacle",
     [
         f"{JOB}, created_at) VALUES ('work', '{{}}', '2026-01-02 03:04')",
+        f"{JOB}, created_at, updated_at) VALUES ('work', '{{}}', '2026-01-02 03:04', '2026-01-02 03:04')",
         f"{JOB}, attempts) VALUES ('work', '{{}}', -1)",
         f"{JOB}, max_attempts) VALUES ('work', '{{}}', 0)",
         "INSERT INTO windlass_queues (queue, paused) VALUES ('another', 1)",

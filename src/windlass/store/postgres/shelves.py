@@ -2,10 +2,10 @@
 
 The index entries of what was claimed stay until the next vacuum, on pages that each claim would go through on
 its way to the first ready job. While a transaction stays open (a dump, a forgotten session) it would even
-visit every one of them. So where walks were seen to be long, they begin at floors. The jobs of one lane and one priority
-are a *shelf*, and the floor of a shelf is the first ready id that was found there a while ago. What comes
-back below its floor (a retry, or an enqueue that was committed late) is found by a look from the very
-beginning, which a hundredth of the time is spent on.
+visit every one of them. So where walks were seen to be long, they begin at floors. The jobs of one lane and
+one priority are a *shelf*, and the floor of a shelf is the first ready id that was found there a while ago.
+What comes back below its floor (a retry, or an enqueue that was committed late) is found by a look from the
+very beginning, which a hundredth of the time is spent on.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from windlass.store.postgres.statements import Step
 from windlass.store.protocol import Lane
 
 CROWDED, CROWDED_PAGES = 2000, 100
-"""A look that visits so many entries of jobs not ready, or so many pages, is long; one that visits a quarter is
-short again. Entries that the server knows to be of no use are not among the visited; their pages are."""
+"""A look that visits so many entries of jobs not ready, or so many pages, is long; one of a quarter is
+short again. What the server knows to be of no use is not among the visited entries, but on visited pages."""
 _PAGES_A_HEAD = 10
 """What a look visits for each head in any case."""
 _MOVE_EVERY_S = 0.5
@@ -34,7 +34,7 @@ _REST = 100
 _SHORT_REST = 10
 """A look from the beginning rests so many times longer than it took; a shorter time after jobs came back."""
 _SHELVES_MOST = 1000
-_PRIORITIES_MOST = 20
+PRIORITIES_MOST = 20
 """A lane of more than these is walked whole."""
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
@@ -169,7 +169,7 @@ class Shelves:
         }
         return SQL["heads_beyond"], values
 
-    def claim(self, lane: Lane, most: int) -> Step:
+    def claim(self, lane: Lane, most: int) -> tuple[str, Mapping[str, Any]]:
         """Locks the best jobs of a lane that needs no condition, from the floors on."""
         with self._lock:
             floors = {shelf.priority: floor for shelf, floor in self._floors.items() if shelf.lane == lane}
@@ -179,14 +179,14 @@ class Shelves:
             "key": lane.key,
             "most": most,
         }
-        if len(floors) > _PRIORITIES_MOST:
+        if len(floors) > PRIORITIES_MOST:
             floors = {}
         for place, priority in enumerate(sorted(floors, reverse=True)):
             values |= {f"p{place}": priority, f"i{place}": floors[priority]}
         return _claim_text(len(floors)), values
 
 
-@lru_cache(maxsize=_PRIORITIES_MOST + 1)
+@lru_cache(maxsize=PRIORITIES_MOST + 1)
 def _claim_text(count: int) -> str:
     """The statement for a lane with so many known priorities: the server takes its parts in their order."""
     if not count:

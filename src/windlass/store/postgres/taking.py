@@ -8,6 +8,7 @@ the pool does not take after all goes back at once, unspent.
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -18,12 +19,11 @@ from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import is_lost
 from windlass.store.postgres.laning import Laning
-from windlass.store.postgres.shelves import Shelf
-from windlass.store.postgres.statements import together
+from windlass.store.postgres.shelves import PRIORITIES_MOST, Shelf
+from windlass.store.postgres.statements import Step, together
 from windlass.store.protocol import Claim, ClaimRequest, Lane, Settlement, Turn
 from windlass.store.relational.recording import waited_us
 
-_TAKE = SQL["take"].replace("/* is_free */", SQL["is_free"])
 _NOT_SOON_S = 2.0
 """Where something stood in the way, it will for a while."""
 
@@ -42,11 +42,9 @@ class Taking(Laning):
             return None
         now_us, now = self.now()
         token = secrets.randbits(62) + 1
-        values = {
-            "alone": int(lane.alone), "queue": lane.queue, "key": lane.key, "most": most,
-            "owner": request.owner, "token": token, "now": now,
-        }  # fmt: skip
-        found = self._taken(values)
+        best, given = self.shelves.claim(lane, most)
+        values = {**given, "owner": request.owner, "token": token, "now": now}
+        found = self._taken((_text(best), values))
         if found is None:
             self._take_again_at = monotonic() + _NOT_SOON_S
             return None
@@ -67,7 +65,7 @@ class Taking(Laning):
 
     def _only_lane(self, request: ClaimRequest) -> tuple[Lane | None, int]:
         mosts = {lane: min(cap, request.limit) for lane, cap in request.caps.items() if cap > 0}
-        if len(mosts) != 1 or request.limit <= 0 or not self.database.is_own or self.shelves.crowded:
+        if len(mosts) != 1 or request.limit <= 0 or not self.database.is_own:
             return None, 0
         if not psycopg.Pipeline.is_supported():
             # Each statement would be a transaction, and the lock would be gone with the first.
@@ -75,19 +73,25 @@ class Taking(Laning):
         [(lane, most)] = mosts.items()
         return (lane if lane.constraints is None else None), most
 
-    def _taken(self, values: dict[str, Any]) -> list[Any] | None:
+    def _taken(self, step: Step) -> list[Any] | None:
         """The rows of the jobs; None where something stands in the way."""
         database = self.database
         database.refuse_nesting()
         _, *lock = database.beginning(full=False, turn="shared")
         with database.alone() as connection:
             try:
-                rows = together(connection.raw, [*lock, (_TAKE, values)], connection.cursor)[-1].fetchall()
+                rows = together(connection.raw, [*lock, step], connection.cursor)[-1].fetchall()
             except psycopg.Error as error:
                 if is_lost(error):
                     raise database.unknown(error) from error
                 raise
         return [row[1:] for row in rows if row[1] is not None] if rows[0][0] else None
+
+
+@lru_cache(maxsize=PRIORITIES_MOST + 1)
+def _text(best: str) -> str:
+    """The statement that claims what this one locks."""
+    return SQL["take"].replace("/* is_free */", SQL["is_free"]).replace("/* best */", best)
 
 
 def unspent(claim: Claim) -> Settlement:
