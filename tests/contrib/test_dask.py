@@ -187,7 +187,7 @@ def test_another_server_at_the_address_is_told_and_nothing_stays_open(answer: by
         thread = threading.Thread(target=respond, args=(server,))
         thread.start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(OSError, match=f"what answers at {address} is no scheduler of Dask"):
+        with pytest.raises(OSError, match=f"{address} cannot be used as a scheduler of Dask"):
             DaskExecutor(address)
         thread.join()
     gc.collect()

@@ -157,10 +157,12 @@ class DaskExecutor(ElasticExecutor):
         finally:
             self._client = None
             self._lose_all()
-            if client.status == "running":
-                client.unsubscribe_topic("all")
-            # Also one that did not start: by itself it closes only after the errors that it expects.
-            await client.close()
+            try:
+                if client.status == "running":
+                    client.unsubscribe_topic("all")
+            finally:
+                # Also one that did not start: by itself it closes only after the errors that it expects.
+                await client.close()
 
     async def _look(self) -> None:
         """Learns which workers there are."""
@@ -273,10 +275,10 @@ class DaskExecutor(ElasticExecutor):
 
 
 def _as_unreachable(error: Exception, address: str) -> OSError:
-    """What another server answers can be any error, while its bytes are taken for Dask's."""
+    """Another server's answer can be any error, while its bytes are taken for Dask's."""
     if isinstance(error, OSError):
         return error
-    found = OSError(f"what answers at {address} is no scheduler of Dask: {message_of(error)}")
+    found = OSError(f"{address} cannot be used as a scheduler of Dask: {message_of(error)}")
     found.__cause__ = error
     return found
 

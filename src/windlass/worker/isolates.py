@@ -28,6 +28,7 @@ OVERDUE_S = 0.01
 LOOP_OVERDUE_S = 0.1
 """An event loop that starts nothing for this long is blocked: what it has not started goes back."""
 QUEUE_MOST = 800
+"""Jobs that one is given at most: their tokens, of four bytes each, are taken back by one read."""
 _YOUNG_DEATHS_ALLOWED = 3
 _PUSH_S = 0.001
 _SUSPECTS_COME_S = 5.0  # so long without any, and the isolate for suspects ends

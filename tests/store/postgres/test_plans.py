@@ -40,6 +40,11 @@ HOT: dict[str, Any] = {
     "shares": LANES | {"most": 100},
     "heads": (),
     "heads_beyond": BEYOND,
+    "shares_beyond": {
+        "most": 100, "places": [1], "alones": [0], "queues": ["default"], "keys": ["k1"], "mosts": [100],
+        "priorities": [3], "floors": [7], "gap_places": [1], "gap_alones": [0], "gap_queues": ["default"],
+        "gap_keys": ["k1"], "gap_mosts": [100], "below": [3], "above": [-9],
+    },
     "settle_many": ENDED,
     "settle_alike": {"now_us": 1, "now": "x", "ids": "{7,8}", "attempt": 1, "token": 5, "count": 2},
     "settle_owned": (7, 1, 5),
@@ -60,7 +65,7 @@ HOT: dict[str, Any] = {
     "next_deadline": (),
     "expired": (1, 10),
     "prune_doomed": ("COMPLETED", 100, 5, 10),
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

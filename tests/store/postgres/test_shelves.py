@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.store.conformance.steps import accept_any, add, claim, settle, settlement, the
+from tests.store.postgres_schemas import migrated
 from windlass.job import JobStatus
 from windlass.outcome import Completed, Released
 from windlass.store.postgres.dialect import SQL
@@ -92,6 +93,17 @@ def test_looks_from_the_beginning_take_a_hundredth_of_the_time_at_most() -> None
     assert shelves.due(400.0) == "whole"
 
 
+def test_a_look_that_ended_below_a_floor_does_not_tell_how_long_the_way_is() -> None:
+    shelves = crowded(at_0=700)
+    for moment in (101.0, 102.0):
+        shelves.looked_beyond(of({"at_0": 700}), 1000, moment)
+    shelves.looked_whole(of({"at_0": 3}), 1000, Visited(1, 9), 0.01, 103.0)
+    assert shelves.crowded
+    assert floors(shelves)["at_0"] == 3
+    shelves.looked_whole(of({"at_0": 700}), 1000, Visited(1, 9), 0.01, 104.0)
+    assert not shelves.crowded
+
+
 def test_it_ends_when_a_look_is_short_again() -> None:
     shelves = crowded(at_0=700)
     shelves.looked_whole(of({"at_0": 700}), 1000, Visited(CROWDED // 2, 0), 0.01, 102.0)
@@ -162,6 +174,12 @@ def visited(store: PostgresStore, step: Step) -> tuple[list[int], Visited]:
         rows = connection.run(*step).fetchall()
         after = walked()
         return [found[0] for found in rows], Visited(after[0] - before[0], after[1] - before[1])
+
+
+def shares(store: PostgresStore, step: Step) -> dict[int, int]:
+    """How many of the best jobs each lane has, by its place."""
+    with store.database.read() as connection:
+        return dict(connection.run(*step).fetchall())
 
 
 def whole(lane: Lane, most: int) -> Step:
@@ -245,6 +263,32 @@ def test_what_comes_back_below_a_floor_is_claimed_after_the_next_look_from_the_b
         assert [one.job_id for one in work(store)] == [early]
 
 
+def test_what_others_bring_back_below_a_floor_is_found_where_nobody_claims_any_more(
+    postgres_store: PostgresStore, postgres_schema: str
+) -> None:
+    """An idle dispatcher learns of it by the due times that it looks for, and not when the minute is over."""
+    store = postgres_store
+    early = add(store)
+    [held] = claim(store)
+    with pinned(postgres_schema):
+        fill(store, 2 * CROWDED)
+        work(store)
+        look(store, 3)
+        with migrated(postgres_schema, store.clock) as other:
+            assert settle(other, held, Released("shutdown"))
+        assert store.shelves.crowded
+        assert (store.lanes(), store.shelves.unsure) == ([], True)
+        promotion = store.promote()
+        assert (promotion.promoted, (promotion.next_due_us or 0) // 1_000_000) == (0, 0)
+        store.shelves._looked_at -= 10.0
+        assert store.promote().promoted == 1
+        assert store.lanes() == [WORK]
+        assert [one.job_id for one in work(store)] == [early]
+        store.shelves._looked_at -= 10.0
+        # Where nobody looks any more, an empty way is looked along at once.
+        assert (store.lanes(), store.shelves.unsure, store.promote().promoted) == ([], False, 0)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_claims_from_floors_take_what_claims_from_the_beginning_would(
     postgres_store: PostgresStore, postgres_schema: str, seed: int
@@ -275,6 +319,10 @@ def test_claims_from_floors_take_what_claims_from_the_beginning_would(
             assert set(lanes) == {Shelf(*head[:4]).lane for head in heads}
             for lane in lanes:
                 assert visited(store, store.shelves.claim(lane, 3))[0] == visited(store, whole(lane, 3))[0]
+            mosts, most = {lane: chance.randint(1, 3) for lane in lanes}, chance.randint(1, 5)
+            assert shares(store, store.shelves.shares(mosts, most)) == shares(
+                store, Shelves().shares(mosts, most)
+            )
             some = {lane: chance.randint(1, 2) for lane in lanes if chance.random() < 0.7}
             request = ClaimRequest(1, chance.randint(1, 4), some, accept_any)
             for one in store.settle_and_claim([], request).claimed:

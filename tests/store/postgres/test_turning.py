@@ -78,6 +78,7 @@ def test_what_the_pool_declines_then_goes_back_unspent(postgres_store: PostgresS
         (", created_at) VALUES ('work', '{}', '2026-01-02 03:04')", False),
         (", created_at, updated_at) VALUES ('work', '{}', '2026-01-02 03:04', '2026-01-02 03:04')", False),
         (", created_at, updated_at) VALUES ('work', '{}', 'lately', 'lately')", True),
+        (", created_at, updated_at) VALUES ('work', '{}', '', '')", True),
         (", attempts) VALUES ('work', '{}', -1)", True),
         (", max_attempts) VALUES ('work', '{}', 0)", True),
     ],

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
+from windlass.clock import monotonic
 from windlass.outcome import Completed
 from windlass.store.logbook import LogChunk
 from windlass.store.postgres.database import Database
@@ -23,7 +24,7 @@ from windlass.store.postgres.faults import again
 from windlass.store.postgres.ready import claims_of, shelves_of
 from windlass.store.postgres.settling import batched
 from windlass.store.postgres.shelves import Shelf
-from windlass.store.postgres.statements import Statements, statements_on
+from windlass.store.postgres.statements import Statements, Step, statements_on
 from windlass.store.postgres.taking import Taking, unspent
 from windlass.store.postgres.turning import Ahead, beside_others
 from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
@@ -85,7 +86,17 @@ class Dispatching(Taking, dispatching.Dispatching):
         promotion = super().promote(limit)
         if promotion.promoted:
             self.shelves.came_back()
-        return promotion
+        return self._look_below(promotion) if self.shelves.unsure else promotion
+
+    def _look_below(self, promotion: Promotion) -> Promotion:
+        """What came back below a floor is found, also where nobody claims any more and so looks for it."""
+        rest_us = int(self.shelves.rest_s(monotonic()) * 1_000_000)
+        if rest_us > 0:
+            waits_us = [us for us in (promotion.next_due_us, rest_us) if us is not None]
+            return promotion._replace(next_due_us=min(waits_us))
+        with self.database.read() as connection:
+            found = self.look_whole(connection)
+        return promotion._replace(promoted=promotion.promoted + len(found))
 
     @contextmanager
     def turn(self, request: ClaimRequest | None, *, full: bool) -> Generator[Connection]:
@@ -163,13 +174,15 @@ class Dispatching(Taking, dispatching.Dispatching):
         if not mosts:
             return []
         if self.shelves.crowded:
+            if limit is not None and len(mosts) > 1:
+                mosts = _shares(statements_on(connection), mosts, self.shelves.shares(mosts, limit))
             return self.best_beyond(connection, mosts)
         if len(mosts) == 1:
             [(lane, most)] = mosts.items()
             return [self.head(connection, lane, None, most).fetchall()]
         on = statements_on(connection)
         if limit is not None:
-            mosts = _shares(on, mosts, limit)
+            mosts = _shares(on, mosts, (SQL["shares"], {**_arrays(mosts), "most": limit}))
         return [on.run(SQL["claim_lanes"], _arrays(mosts)).fetchall()]
 
     def settle(
@@ -204,10 +217,10 @@ def _is_limited(connection: Statements, request: ClaimRequest | None) -> bool:
     return connection.run(SQL["is_limited"], values).fetchall()[0][0]
 
 
-def _shares(connection: Statements, plain: Mapping[Lane, int], limit: int) -> dict[Lane, int]:
-    lanes = list(plain)
-    rows = connection.run(SQL["shares"], {**_arrays(plain), "most": limit}).fetchall()
-    return {lanes[place - 1]: most for place, most in rows}
+def _shares(connection: Statements, mosts: Mapping[Lane, int], asked: Step) -> dict[Lane, int]:
+    """How many to lock in each lane, as this says."""
+    lanes = list(mosts)
+    return {lanes[place - 1]: most for place, most in connection.run(*asked).fetchall()}
 
 
 def _arrays(lanes: Mapping[Lane, int]) -> dict[str, list[Any]]:

@@ -31,8 +31,13 @@ class Laning(laning.Laning):
         if not self.shelves.crowded:
             return super().plain_lanes(connection)
         on = statements_on(connection)
-        due = self.shelves.due(monotonic())
-        heads = self._look_whole(on) if due == "whole" else self._look_beyond(on)
+        is_due = self.shelves.due(monotonic()) == "whole"
+        heads = {} if is_due else self._look_beyond(on)
+        if not heads:
+            if is_due or self.shelves.rest_s(monotonic()) <= 0:
+                heads = self.look_whole(on)
+            else:
+                self.shelves.unsure = True
         return list(dict.fromkeys(shelf.lane for shelf in heads))
 
     def look_if_due(self) -> None:
@@ -41,7 +46,7 @@ class Laning(laning.Laning):
         if due is not None:
             with self.database.read() as connection:
                 if due == "whole":
-                    self._look_whole(connection)
+                    self.look_whole(connection)
                 else:
                     self._look_beyond(connection)
 
@@ -51,7 +56,8 @@ class Laning(laning.Laning):
         cursors = together(on.raw, [self.shelves.claim(*one) for one in mosts.items()], on.cursor)
         return [widened(lane, cursor.fetchall()) for lane, cursor in zip(mosts, cursors, strict=True)]
 
-    def _look_whole(self, connection: Statements) -> dict[Shelf, int]:
+    def look_whole(self, connection: Statements) -> dict[Shelf, int]:
+        """The first ready id of each shelf, from the very beginning."""
         began = monotonic()
         before, found, after = _fetched(
             connection, [(SQL["walked"], ()), (SQL["heads"], ()), (SQL["walked"], ())]
@@ -78,7 +84,7 @@ class Laning(laning.Laning):
             # One of each gap was found: there may be more beside it.
             known |= heads.keys()
         # So many are new that a look at all of them is cheaper.
-        return self._look_whole(connection)
+        return self.look_whole(connection)
 
 
 def _fetched(connection: Statements, steps: Sequence[Any]) -> list[list[Any]]:

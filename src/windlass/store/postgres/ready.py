@@ -23,7 +23,7 @@ def claims_of(lane: Lane, rows: Sequence[Any], token: int) -> list[Claim] | None
     """Their claims; None where any row is written otherwise than ours, and has to be looked at first."""
     alone, queue, key, _ = lane
     claims: list[Claim] = []
-    ours = ""
+    ours: str | None = None
     for job_id, payload, attempts, allowed, timeout_us, crashes, _, dated, since in rows:
         # Jobs that came together share the text.
         if dated is None and since == ours:

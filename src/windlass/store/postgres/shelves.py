@@ -24,8 +24,8 @@ from windlass.store.protocol import Lane
 CROWDED, CROWDED_PAGES = 2000, 100
 """A look that visits so many entries of jobs not ready, or so many pages, is long; one of a quarter is
 short again. What the server knows to be of no use is not among the visited entries, but on visited pages."""
-_PAGES_A_HEAD = 10
-"""What a look visits for each head in any case."""
+_PAGES_A_HEAD = 6
+"""What a look visits for each head in any case: two ways down from the root."""
 _MOVE_EVERY_S = 0.5
 """So old a floor is at least, and twice so old at most: what was committed later than this is found late."""
 _LOOK_EVERY_S = 5.0
@@ -33,6 +33,8 @@ _LEAST_REST_S = 1.0
 _REST = 100
 _SHORT_REST = 10
 """A look from the beginning rests so many times longer than it took; a shorter time after jobs came back."""
+_IDLE_REST_S = 0.2
+"""Who found nothing from the floors on rests for no longer, where looks are quick."""
 _SHELVES_MOST = 1000
 PRIORITIES_MOST = 20
 """A lane of more than these is walked whole."""
@@ -66,6 +68,8 @@ class Shelves:
     def __init__(self) -> None:
         self.crowded = False
         """Claims begin at floors."""
+        self.unsure = False
+        """Nothing is ready from the floors on, and what is below them was not looked at since."""
         self._lock = threading.Lock()
         self._floors: dict[Shelf, int] = {}
         self._next: dict[Shelf, int] = {}
@@ -107,8 +111,10 @@ class Shelves:
             entries = visited.entries - len(heads)
             pages = visited.pages - _PAGES_A_HEAD * (len(heads) + 1)
             length = max(entries / CROWDED, pages / CROWDED_PAGES)
-            was, self.crowded = self.crowded, length > (1 / 4 if self.crowded else 1)
-            self._has_claimed = False
+            # A look that ended below a floor says nothing of what is beyond it.
+            below = any(first < self._floors.get(shelf, first) for shelf, first in heads.items())
+            was, self.crowded = self.crowded, length > (1 / 4 if self.crowded else 1) or below
+            self._has_claimed = self.unsure = False
             self._looked_at, self._took_s = now, took_s
             self._whole_at = now + max(_LEAST_REST_S if self.crowded else _LOOK_EVERY_S, _REST * took_s)
             if not (was and self.crowded):
@@ -120,6 +126,11 @@ class Shelves:
                     for floors in (self._floors, self._next):
                         if floors.get(shelf, 0) > first:
                             floors[shelf] = first
+
+    def rest_s(self, now: float) -> float:
+        """How long until whoever found nothing from the floors on may look from the beginning."""
+        soon = self._looked_at + max(_IDLE_REST_S, _SHORT_REST * self._took_s)
+        return max(min(soon, self._whole_at) - now, 0.0)
 
     def looked_beyond(self, heads: Mapping[Shelf, int], last_id: int, now: float) -> None:
         """From the floors on, these are the first ready ids."""
@@ -171,19 +182,45 @@ class Shelves:
 
     def claim(self, lane: Lane, most: int) -> tuple[str, Mapping[str, Any]]:
         """Locks the best jobs of a lane that needs no condition, from the floors on."""
-        with self._lock:
-            floors = {shelf.priority: floor for shelf, floor in self._floors.items() if shelf.lane == lane}
+        floors = self._floors_of(lane)
         values: dict[str, Any] = {
             "alone": int(lane.alone),
             "queue": lane.queue,
             "key": lane.key,
             "most": most,
         }
-        if len(floors) > PRIORITIES_MOST:
-            floors = {}
         for place, priority in enumerate(sorted(floors, reverse=True)):
             values |= {f"p{place}": priority, f"i{place}": floors[priority]}
         return _claim_text(len(floors)), values
+
+    def shares(self, mosts: Mapping[Lane, int], limit: int) -> Step:
+        """Asks how many of the best jobs each lane has, from the floors on; by the lane's place, from 1."""
+        shelves: list[tuple[int, Lane, int, int, int]] = []
+        gaps: list[tuple[int, Lane, int, int, int]] = []
+        for place, (lane, most) in enumerate(mosts.items(), 1):
+            floors = self._floors_of(lane)
+            shelves += [(place, lane, most, *one) for one in floors.items()]
+            ends = [_HIGHEST, *sorted(floors, reverse=True), _LOWEST]
+            gaps += [(place, lane, most, below, above) for below, above in pairwise(ends)]
+        values: dict[str, Any] = {
+            "most": limit,
+            "priorities": bigints(one[3] for one in shelves),
+            "floors": bigints(one[4] for one in shelves),
+            "below": bigints(one[3] for one in gaps),
+            "above": bigints(one[4] for one in gaps),
+        }
+        for prefix, some in (("", shelves), ("gap_", gaps)):
+            lanes = [(int(lane.alone), lane.queue, lane.key) for _, lane, *_ in some]
+            values |= _columns(prefix, lanes)
+            values[f"{prefix}places"] = bigints(one[0] for one in some)
+            values[f"{prefix}mosts"] = bigints(one[2] for one in some)
+        return SQL["shares_beyond"], values
+
+    def _floors_of(self, lane: Lane) -> dict[int, int]:
+        """By priority; none where they are so many that the lane is walked whole."""
+        with self._lock:
+            floors = {shelf.priority: floor for shelf, floor in self._floors.items() if shelf.lane == lane}
+        return floors if len(floors) <= PRIORITIES_MOST else {}
 
 
 @lru_cache(maxsize=PRIORITIES_MOST + 1)
