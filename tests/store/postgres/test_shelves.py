@@ -244,23 +244,30 @@ def test_between_two_vacuums_claims_do_not_go_through_the_pages_of_all_that_was_
     assert [one.job_id for one in work(store)] == jobs
 
 
-def test_what_comes_back_below_a_floor_is_claimed_after_the_next_look_from_the_beginning(
-    postgres_store: PostgresStore, postgres_schema: str
-) -> None:
-    store = postgres_store
-    early = add(store)
+@contextmanager
+def held_below_a_floor(store: PostgresStore, url: str) -> Iterator[Claim]:
+    """A job that runs, while so many have come and gone since that claims begin beyond it."""
+    add(store)
     [held] = claim(store)
-    with pinned(postgres_schema):
+    with pinned(url):
         fill(store, 2 * CROWDED)
         work(store)
         look(store, 3)
         assert store.shelves.crowded
+        yield held
+
+
+def test_what_comes_back_below_a_floor_is_claimed_after_the_next_look_from_the_beginning(
+    postgres_store: PostgresStore, postgres_schema: str
+) -> None:
+    store = postgres_store
+    with held_below_a_floor(store, postgres_schema) as held:
         assert settle(store, held, Released("shutdown"))
         assert visited(store, store.shelves.claim(WORK, 5))[0] == []
         # It was told that something came back, so this does not take a hundred times the look's time.
         assert store.shelves._whole_at < store.shelves._looked_at + 1.0
         look(store)
-        assert [one.job_id for one in work(store)] == [early]
+        assert [one.job_id for one in work(store)] == [held.job_id]
 
 
 def test_what_others_bring_back_below_a_floor_is_found_where_nobody_claims_any_more(
@@ -268,22 +275,16 @@ def test_what_others_bring_back_below_a_floor_is_found_where_nobody_claims_any_m
 ) -> None:
     """An idle dispatcher learns of it by the due times that it looks for, and not when the minute is over."""
     store = postgres_store
-    early = add(store)
-    [held] = claim(store)
-    with pinned(postgres_schema):
-        fill(store, 2 * CROWDED)
-        work(store)
-        look(store, 3)
+    with held_below_a_floor(store, postgres_schema) as held:
         with migrated(postgres_schema, store.clock) as other:
             assert settle(other, held, Released("shutdown"))
-        assert store.shelves.crowded
         assert (store.lanes(), store.shelves.unsure) == ([], True)
         promotion = store.promote()
         assert (promotion.promoted, (promotion.next_due_us or 0) // 1_000_000) == (0, 0)
         store.shelves._looked_at -= 10.0
         assert store.promote().promoted == 1
         assert store.lanes() == [WORK]
-        assert [one.job_id for one in work(store)] == [early]
+        assert [one.job_id for one in work(store)] == [held.job_id]
         store.shelves._looked_at -= 10.0
         # Where nobody looks any more, an empty way is looked along at once.
         assert (store.lanes(), store.shelves.unsure, store.promote().promoted) == ([], False, 0)
