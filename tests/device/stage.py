@@ -164,8 +164,10 @@ class Namespace:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
             assert server.stdout is not None
             server.stdout.readline()  # it says when it listens
-            yield
-            server.terminate()
+            try:
+                yield
+            finally:
+                server.terminate()
 
 
 class Looker:
