@@ -61,16 +61,14 @@ def test_a_foreign_insert_is_heard_after_the_log_was_replaced(rig: Rig):
 
 
 def test_the_bell_wakes_a_watcher_in_the_other_direction(rig: Rig):
-    """With slow polls on both sides, only rings can be this fast."""
-    rig.crew(poll_s=30.0)
+    """With slow polls on both sides, nothing but rings tells in time."""
+    rig.crew(poll_s=300.0)
     job_id = rig.enqueue("gated", name="g")
     rig.begun("g")
     rig.open("g")
-    opened = time.monotonic()
     with rig.jobs.watch(job_id) as changes:
-        changes._poll_s = 30.0
+        changes._poll_s = 300.0
         until(lambda: (job := changes.next()) and job.status == COMPLETED)
-    assert time.monotonic() - opened < 5
 
 
 def test_messages_go_both_ways(rig: Rig):
