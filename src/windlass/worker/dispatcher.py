@@ -290,7 +290,7 @@ class Dispatcher:
             elif not turn.claimed:
                 # Nothing in these lanes that may run: quiet, until someone says otherwise.
                 self._work_likely = False
-            if not turn.more:
+            if not turn.more and len(turn.claimed) < sum(request.caps.values()):
                 self._openings.forget()
         if requeued:
             # Ready only now that it is settled: the lanes were read before.

@@ -13,9 +13,10 @@ from tests.store.conformance.steps import accept_any, add, claim, settle, settle
 from tests.store.postgres_schemas import migrated
 from windlass.job import JobStatus
 from windlass.outcome import Completed, Released
+from windlass.store.postgres.bundling import Step
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.shelves import CROWDED, CROWDED_PAGES, Shelf, Shelves, Visited
-from windlass.store.postgres.statements import Statements, Step
+from windlass.store.postgres.statements import Statements
 from windlass.store.postgres.store import PostgresStore
 from windlass.store.protocol import Claim, ClaimRequest, Lane, NewJob
 

@@ -12,12 +12,13 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from windlass.errors import OutcomeUnknown, StoreError
+from windlass.store.postgres.bundling import Step
 from windlass.store.postgres.connections import LOCAL_PLANS, Connections
 from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import REFUSALS, is_lost, translate, translated
 from windlass.store.postgres.location import Location
 from windlass.store.postgres.migrate import vet
-from windlass.store.postgres.statements import Statements, Step, together
+from windlass.store.postgres.statements import Statements, together
 from windlass.store.protocol import WalState
 
 log = logging.getLogger("windlass.store")

@@ -18,13 +18,14 @@ from typing import Any
 from windlass.clock import monotonic
 from windlass.outcome import Completed
 from windlass.store.logbook import LogChunk
+from windlass.store.postgres.bundling import Step
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import again
 from windlass.store.postgres.ready import claims_of, shelves_of
 from windlass.store.postgres.settling import batched
 from windlass.store.postgres.shelves import Shelf
-from windlass.store.postgres.statements import Statements, Step, statements_on
+from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.postgres.taking import Taking, unspent
 from windlass.store.postgres.turning import Ahead, beside_others
 from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn

@@ -28,6 +28,8 @@ log = logging.getLogger("windlass.store")
 
 _BETWEEN_S = 0.02
 """Between two notices of one process: each costs the server a moment in which nobody else commits."""
+_LINGER_S = 0.1
+"""So long the thread that tells waits for more: to start one takes longer than what it has to say."""
 
 
 class Bells:
@@ -45,7 +47,8 @@ class Bells:
         self._kept: set[int] = set()
         self._token = secrets.token_hex(6)
         self._due: set[Kind] = set()
-        self._telling = False
+        self._more = threading.Condition(self._lock)
+        self._telling = self._closing = False
         self._teller: threading.Thread | None = None
 
     # ── listening ──────────────────────────────────────────────────────────────────────────────
@@ -112,12 +115,13 @@ class Bells:
         with self._lock:
             self._due |= {"work", "watch"} if kind is None else {kind}
             if self._telling:
+                self._more.notify()
                 return
             self._telling = True
         self.start_telling()
 
     def start_telling(self) -> None:
-        """On a thread of its own, which ends when there is nothing more to say."""
+        """On a thread of its own, which ends when there is nothing more to say for a while."""
         self._teller = threading.Thread(target=self._tell_on, name="windlass-ring")
         try:
             self._teller.start()
@@ -127,6 +131,9 @@ class Bells:
     def _tell_on(self) -> None:
         while self.tell_all():
             sleep(_BETWEEN_S)
+            with self._lock:
+                if not (self._due or self._closing):
+                    self._more.wait(_LINGER_S)
 
     def ring_here(self, kind: Kind | None = None) -> None:
         """Wakes the listeners of this process: those of others were told by the statement itself."""
@@ -166,7 +173,11 @@ class Bells:
             return
         teller = self._teller
         if teller is not None and teller is not threading.current_thread():
+            with self._lock:
+                self._closing = True
+                self._more.notify()
             teller.join()
+            self._closing = False
 
     def _check_process(self) -> None:
         if self._pid != os.getpid():

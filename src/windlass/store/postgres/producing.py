@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.rows import tuple_row
 
 from windlass.errors import InvalidJob
 from windlass.store.postgres.database import Database
@@ -15,6 +14,7 @@ from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.direct import insert_plain
 from windlass.store.postgres.faults import is_lost
 from windlass.store.postgres.joining import check_connection, identity_of, joined
+from windlass.store.postgres.pipelining import lent
 from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.protocol import Durability, Inserted, NewJob
 from windlass.store.relational.engine import Connection
@@ -87,11 +87,8 @@ class Producing(Inserting):
         """
         with self.database.transaction(full=True, turn=None) as connection, self.database.inside():
             raw = connection.raw
-            try:
+            with lent(raw):
                 yield raw
-            finally:
-                # The connection is the store's own: what the block set on it ends with it.
-                raw.row_factory = tuple_row
         self.database.bells.ring_here()
 
     def check_same(self, connection: Any) -> psycopg.Connection[Any]:

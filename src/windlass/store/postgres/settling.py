@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import psycopg
-
 from windlass.outcome import Completed, Released
 from windlass.store.postgres.arrays import bigints, texts
+from windlass.store.postgres.bundling import Answer, Step
 from windlass.store.postgres.dialect import SQL
-from windlass.store.postgres.statements import Step, without_nul
+from windlass.store.postgres.statements import without_nul
 from windlass.store.protocol import Settlement
 from windlass.store.relational.settling import Settler
 
@@ -25,9 +24,9 @@ class Batch(NamedTuple):
     settlements: Mapping[int, Settlement]
     step: Step
 
-    def left(self, cursor: psycopg.Cursor[Any]) -> list[Settlement]:
+    def left(self, answer: Answer) -> list[Settlement]:
         """Those that the statement did not settle. By name, not by number: a count would not say which."""
-        rows = cursor.fetchall()
+        rows = answer.fetchall()
         if self.name == "settle_alike":
             [(settled,)] = rows
             if settled is None:

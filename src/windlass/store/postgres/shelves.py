@@ -17,8 +17,8 @@ from itertools import islice, pairwise
 from typing import Any, Literal, NamedTuple
 
 from windlass.store.postgres.arrays import bigints, texts
+from windlass.store.postgres.bundling import Step
 from windlass.store.postgres.dialect import SQL
-from windlass.store.postgres.statements import Step
 from windlass.store.protocol import Lane
 
 CROWDED, CROWDED_PAGES = 2000, 100

@@ -12,6 +12,7 @@ from psycopg.adapt import AdaptersMap
 from psycopg.rows import tuple_row
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
+from windlass.store.postgres.bundling import Answer, Step, bundled
 from windlass.store.postgres.dialect import respelled
 from windlass.store.relational.engine import Values
 from windlass.store.relational.rows import NUL
@@ -83,20 +84,19 @@ class Row(Nothing):
         return iter((self._row,))
 
 
-Step = tuple[str, Values]
-"""A statement in PostgreSQL's own spelling, and its values."""
-
-
 def together(
     raw: psycopg.Connection[Any],
     steps: Sequence[Step],
     cursor: Callable[[], psycopg.Cursor[Any]],
     meanwhile: Callable[[], None] = lambda: None,
-) -> list[psycopg.Cursor[Any]]:
+) -> Sequence[Answer]:
     """Runs statements one after another in one round trip; raises what the first raises that fails.
 
     What follows the one that failed is not run. ``meanwhile`` is called while the server is at work.
     """
+    answers = bundled(raw, steps, meanwhile) if psycopg.Pipeline.is_supported() else None
+    if answers is not None:
+        return answers
     cursors: list[psycopg.Cursor[Any]] = []
     with raw.pipeline() if len(steps) > 1 and psycopg.Pipeline.is_supported() else nullcontext():
         for text, values in steps:

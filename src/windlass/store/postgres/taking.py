@@ -15,12 +15,13 @@ import psycopg
 
 from windlass.clock import monotonic
 from windlass.outcome import Released
+from windlass.store.postgres.bundling import Step
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
 from windlass.store.postgres.faults import is_lost
 from windlass.store.postgres.laning import Laning
 from windlass.store.postgres.shelves import PRIORITIES_MOST, Shelf
-from windlass.store.postgres.statements import Step, together
+from windlass.store.postgres.statements import together
 from windlass.store.protocol import Claim, ClaimRequest, Lane, Settlement, Turn
 from windlass.store.relational.recording import waited_us
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import psycopg
 
+from windlass.store.postgres.bundling import Answer, Step
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL, respelled
 from windlass.store.postgres.ready import widened
-from windlass.store.postgres.statements import Nothing, Row, Statements, Step, together
+from windlass.store.postgres.statements import Nothing, Row, Statements, together
 from windlass.store.protocol import ClaimRequest, Lane, Settlement
 from windlass.store.relational.engine import Values
 from windlass.store.relational.statements import SQL as REFERENCE
@@ -80,8 +81,8 @@ class Ahead(Statements):
         return [] if last is None else [last]
 
     # ── ahead of the questions ─────────────────────────────────────────────────────────────────
-    def run_ahead(self, steps: Sequence[Step]) -> list[psycopg.Cursor[Any]]:
-        """Settles by these statements, and asks what comes next; their cursors."""
+    def run_ahead(self, steps: Sequence[Step]) -> Sequence[Answer]:
+        """Settles by these statements, and asks what comes next; their answers."""
         begin, self._begin = self._begin, []
         self._best = None
         wanted = self._wanted()
