@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,13 +49,24 @@ def migrated(url: str, clock: ManualClock) -> Generator[PostgresStore]:
 
 
 @pytest.fixture(scope="session")
-def postgres_schemas(postgres_servers: Callable[[str], Server]) -> Iterator[Schemas]:
+def postgres_schemas_of(postgres_servers: Callable[[str], Server]) -> Iterator[Callable[[str], Schemas]]:
+    """Empty schemas on a version by its name."""
+    with ExitStack() as stack:
+
+        @cache
+        def schemas_of(version: str) -> Schemas:
+            server = postgres_servers(version)
+            return Schemas(server, stack.enter_context(server.database()))
+
+        yield schemas_of
+
+
+@pytest.fixture(scope="session")
+def postgres_schemas(postgres_schemas_of: Callable[[str], Schemas]) -> Schemas:
     """Empty schemas on the main version."""
     from tests.postgres.programs import MAIN
 
-    server = postgres_servers(MAIN)
-    with server.database() as name:
-        yield Schemas(server, name)
+    return postgres_schemas_of(MAIN)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import msgspec
@@ -11,6 +11,7 @@ import pytest
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
+from tests.postgres.programs import MAIN, NAMES
 from tests.store.conformance import StoreConformance
 from tests.store.conformance.limiting import turn, wait
 from tests.store.conformance.managing import Managing
@@ -32,6 +33,20 @@ class TestPostgresStore(StoreConformance):
     @pytest.fixture
     def store(self, postgres_store: PostgresStore) -> PostgresStore:
         return postgres_store
+
+
+class TestOnOlderServers(StoreConformance):
+    """And on those that systems still come with."""
+
+    @pytest.fixture(params=[name for name in NAMES if name != MAIN])
+    def store(
+        self,
+        request: pytest.FixtureRequest,
+        postgres_schemas_of: Callable[[str], Schemas],
+        clock: ManualClock,
+    ) -> Iterator[PostgresStore]:
+        with postgres_schemas_of(request.param).empty() as url, migrated(url, clock) as store:
+            yield store
 
 
 class TestWithoutHints(StoreConformance):

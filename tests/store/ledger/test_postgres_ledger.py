@@ -12,6 +12,7 @@ from tests.postgres.plain import Plain
 from tests.service.waiting import until
 from tests.store.ledger.conformance import LedgerConformance
 from tests.store.ledger.conformance.steps import arrival, do, installed, standing, titles
+from tests.store.postgres_schemas import Schemas
 from windlass.change import Key
 from windlass.errors import InvalidJob
 from windlass.store.ledger import Ledger
@@ -38,6 +39,20 @@ class TestPostgresLedger(LedgerConformance):
         row = {"id": "ä", "title": "'\"%s\\", "done": 2**62, "note": "\n"}
         do(ledger, arrival("ä")._replace(row=row))
         assert standing(ledger, "ä").row == row
+
+
+class TestWithoutHints(TestPostgresLedger):
+    """And without advisory locks: who holds a resource is told by a row."""
+
+    @pytest.fixture
+    def postgres_schema(self, postgres_schemas: Schemas) -> Iterator[str]:
+        with postgres_schemas.empty(windlass_hints="off") as url:
+            yield url
+
+    @pytest.fixture
+    def db(self, postgres_schema: str, postgres_store: PostgresStore) -> Iterator[Plain]:
+        with Plain.at(postgres_schema.replace("&windlass_hints=off", "")) as connection:
+            yield connection
 
 
 def test_an_edit_that_commits_after_one_with_a_higher_number_is_not_passed_over(

@@ -98,10 +98,11 @@ def test_a_row_that_others_wrote_differently_is_looked_at_before_any_is_marked(
     assert (job.hold is not None) == hold
 
 
+@pytest.mark.parametrize("code", ["raise_exception", "serialization_failure", "deadlock_detected"])
 def test_what_was_placed_for_a_commit_that_failed_is_not_claimed(
-    postgres_store: PostgresStore, postgres_schema: str
+    postgres_store: PostgresStore, postgres_schema: str, code: str
 ) -> None:
-    """Whoever placed it hears of that, and forgets it."""
+    """Whoever placed it hears of that, and forgets it, before there is another turn."""
     placed: list[int] = []
 
     def accept(claim: Claim) -> bool:
@@ -112,14 +113,17 @@ def test_what_was_placed_for_a_commit_that_failed_is_not_claimed(
     job_id = add(postgres_store)
     broken: Any = """
     CREATE FUNCTION {0}.refuse() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN IF NEW.status = 'RUNNING' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+        $$ BEGIN
+            IF NEW.status = 'RUNNING' THEN RAISE EXCEPTION 'no' USING ERRCODE = '{1}'; END IF;
+            RETURN NEW;
+        END $$;
     CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON {0}.background_service_jobs
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {0}.refuse()
     """
     with postgres_store.transaction() as connection:
         schema = connection.execute("SELECT current_schema()").fetchone()[0]
     with psycopg.connect(postgres_schema, autocommit=True) as connection:
-        connection.execute(broken.format(schema))
+        connection.execute(broken.format(schema, code))
     with pytest.raises((StoreError, psycopg.Error)):
         turn()
     assert placed == [job_id]

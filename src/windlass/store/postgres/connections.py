@@ -27,7 +27,10 @@ from windlass.store.postgres.places import Places
 from windlass.store.postgres.statements import Statements
 from windlass.store.postgres.timing import Timing
 
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Whatever the server's default: who waited for a lock has to see what was committed meanwhile."""
 _PLANS = "enable_seqscan = off; SET {0}enable_bitmapscan = off; SET {0}jit = off"
+_READ_COMMITTED = "SET default_transaction_isolation = 'read committed'"
 PLANS, LOCAL_PLANS = f"SET {_PLANS.format('')}", f"SET LOCAL {_PLANS.format('LOCAL ')}"
 """Every statement goes by an index, also before the server has counted what is in a table that is new.
 To say so makes plans look costly, and what looks costly some servers compile first, each time anew."""
@@ -151,7 +154,8 @@ class Connections:
             with translated(self.name):
                 self.timing.measure(raw)
                 if not self.learn(raw).pooled:
-                    raw.execute(f"{PLANS}; SET lock_timeout = {self.lock_timeout_ms}".encode())
+                    session = f"SET lock_timeout = {self.lock_timeout_ms}; {_READ_COMMITTED}"
+                    raw.execute(f"{PLANS}; {session}".encode())
         except BaseException:
             raw.close()
             raise

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.postgres.bundling import Step
-from windlass.store.postgres.connections import LOCAL_PLANS, Connections
+from windlass.store.postgres.connections import BEGIN, LOCAL_PLANS, Connections
 from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import REFUSALS, is_lost, translate, translated
 from windlass.store.postgres.location import Location
@@ -84,7 +84,7 @@ class Database:
                 patience = f"SET LOCAL lock_timeout = {self.connections.lock_timeout_ms}"
                 # The pooler may not notice that we are gone, and it has few sessions to give.
                 idle = f"SET LOCAL {_IDLE} = {self._turn_idle_ms}"
-                connection.raw.execute(f"BEGIN; {LOCAL_PLANS}; {patience}; {idle}".encode())
+                connection.raw.execute(f"{BEGIN}; {LOCAL_PLANS}; {patience}; {idle}".encode())
                 yield connection
             finally:
                 self.undo(connection.raw)
@@ -145,7 +145,7 @@ class Database:
 
     def begin_on(self, raw: psycopg.Connection[Any], *, full: bool, turn: Turn | None = None) -> None:
         """Begins a transaction with our limits, in one round trip."""
-        steps = ["BEGIN" if raw.autocommit else "SELECT"]
+        steps = [BEGIN if raw.autocommit else "SELECT"]
         steps += [f"SET LOCAL {name} = {value}" for name, value in self._settings(full=full, turn=turn)]
         if turn is not None:
             steps.append(self.turn(turn))
@@ -158,8 +158,8 @@ class Database:
         told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings)
         if self.location.hints:
             # A function is called when its turn has come: the lock is waited for with these settings.
-            return [("BEGIN", ()), (self._turn(turn, told), ())]
-        return [("BEGIN", ()), (f"SELECT {told}", ()), (self.turn(turn), ())]
+            return [(BEGIN, ()), (self._turn(turn, told), ())]
+        return [(BEGIN, ()), (f"SELECT {told}", ()), (self.turn(turn), ())]
 
     def _settings(self, *, full: bool, turn: Turn | None) -> list[tuple[str, object]]:
         facts = self.connections.facts

@@ -10,25 +10,26 @@ from __future__ import annotations
 import heapq
 import json
 import secrets
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
 from windlass.clock import monotonic
+from windlass.errors import StoreUnavailable
 from windlass.outcome import Completed
 from windlass.store.logbook import LogChunk
 from windlass.store.postgres.bundling import Step
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.dialect import SQL
-from windlass.store.postgres.faults import again
+from windlass.store.postgres.faults import Tangled, again
 from windlass.store.postgres.ready import claims_of, shelves_of
 from windlass.store.postgres.settling import batched
 from windlass.store.postgres.shelves import Shelf
 from windlass.store.postgres.statements import Statements, statements_on
 from windlass.store.postgres.taking import Taking, unspent
 from windlass.store.postgres.turning import Ahead, beside_others
-from windlass.store.protocol import ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
+from windlass.store.protocol import Claim, ClaimRequest, Lane, ProgressNote, Promotion, Settlement, Turn
 from windlass.store.relational import dispatching
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.recording import waited_us
@@ -41,6 +42,18 @@ _SHELF = itemgetter(8, 7, 2, 10)
 
 class _Limited(Exception):
     """Something is to be kept that all dispatchers share: the turn again, alone."""
+
+
+class _Handing:
+    """Hands jobs over to the pool, and knows whether it has."""
+
+    def __init__(self, accept: Callable[[Claim], bool]) -> None:
+        self._accept = accept
+        self.has_begun = False
+
+    def __call__(self, claim: Claim) -> bool:
+        self.has_begun = True
+        return self._accept(claim)
 
 
 class Dispatching(Taking, dispatching.Dispatching):
@@ -57,8 +70,17 @@ class Dispatching(Taking, dispatching.Dispatching):
         progress: Sequence[ProgressNote] = (),
         logs: Sequence[LogChunk] = (),
     ) -> Turn:
+        handing = None if request is None else _Handing(request.accept)
+        asked = None if request is None or handing is None else request._replace(accept=handing)
+
         def turn() -> Turn:
-            return super(Dispatching, self).settle_and_claim(settlements, request, progress, logs)
+            try:
+                return super(Dispatching, self).settle_and_claim(settlements, asked, progress, logs)
+            except Tangled as error:
+                if handing is not None and handing.has_begun:
+                    # The pool has jobs of a claim that failed: it has to forget them before there is another.
+                    raise StoreUnavailable(str(error)) from error
+                raise
 
         if request is not None:
             self.look_if_due()
