@@ -17,6 +17,7 @@ from windlass.store.hosts import GONE_US, SILENT_US, DispatcherRow
 from windlass.testing import ManualClock
 
 PATIENCE_S = 60.0
+pytestmark = pytest.mark.hintless
 
 
 class Fleet:

@@ -99,6 +99,7 @@ def test_a_killed_dispatcher_leaves_no_orphan_and_its_jobs_run_again_at_once(
     assert len(list((rig.app.state_dir / "dispatchers").glob("*.lock"))) == 1
 
 
+@pytest.mark.hintless
 def test_a_group_killed_at_once_loses_nothing(rig: Rig, processes: list[DispatcherProcess]):
     first = start(processes, rig, module="faults", isolates=2)
     ids = rig.enqueue_many("innocent", [{"name": f"{n}"} for n in range(300)])
@@ -112,6 +113,7 @@ def test_a_group_killed_at_once_loses_nothing(rig: Rig, processes: list[Dispatch
     assert {entry["name"] for entry in rig.diary("start")} == {f"{n}" for n in range(300)}
 
 
+@pytest.mark.hintless
 def test_jobs_of_a_killed_dispatcher_go_to_one_that_is_already_there(
     rig: Rig, processes: list[DispatcherProcess]
 ):
@@ -134,6 +136,7 @@ def test_an_isolate_that_holds_the_gil_dies_with_its_dispatcher(rig: Rig, proces
 
 
 # ── freezing ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.hintless
 def test_a_frozen_dispatchers_jobs_run_elsewhere_and_its_late_results_are_fenced_off(
     rig: Rig, processes: list[DispatcherProcess]
 ):
