@@ -48,8 +48,8 @@ class Plain(psycopg.Connection[Any]):
 
     @classmethod
     def at(cls, url: str) -> Self:
-        """A connection to that database."""
-        return cls.connect(url, autocommit=True, row_factory=_rows)
+        """A connection to that database; what the URL says to Windlass alone, it does not know."""
+        return cls.connect(url.replace("&windlass_hints=off", ""), autocommit=True, row_factory=_rows)
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         if isinstance(query, str):

@@ -113,6 +113,7 @@ def fail(one: Program) -> int:
 
 
 # ── what people see ────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.hintless
 def test_a_rejected_row_is_shown_with_the_servers_words_and_edit_and_retry_works(
     store: StoreServer, tmp_path: Path, database_url: str
 ):

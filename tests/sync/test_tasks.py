@@ -15,6 +15,8 @@ from windlass.sync.handle import Resource
 from windlass.sync.tasks import PULL, PUSH, SyncSource
 from windlass.testing import drain
 
+pytestmark = pytest.mark.hintless
+
 
 @pytest.fixture
 def collection() -> Collection:

@@ -49,11 +49,6 @@ class TestWithoutHints(TestPostgresLedger):
         with postgres_schemas.empty(windlass_hints="off") as url:
             yield url
 
-    @pytest.fixture
-    def db(self, postgres_schema: str, postgres_store: PostgresStore) -> Iterator[Plain]:
-        with Plain.at(postgres_schema.replace("&windlass_hints=off", "")) as connection:
-            yield connection
-
 
 def test_an_edit_that_commits_after_one_with_a_higher_number_is_not_passed_over(
     ledger: Ledger, db: Plain, postgres_schema: str
