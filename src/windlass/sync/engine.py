@@ -297,8 +297,9 @@ class Engine:
             return Pulled(fresh=True)
         told = cycle.ledger.notes(name).get("columns")
         columns = [column.name for column in cycle.table.columns]
-        # What a column that is new here would have been told long ago: everything is asked for once more.
-        anew = sweep_all or (told is not None and not set(columns) <= set(told))
+        # What a column that is new here would have been told long ago, and what one that is gone was told is
+        # kept beside the row from now on: everything is asked for once more.
+        anew = sweep_all or (told is not None and set(columns) != set(told))
         pull = Pull(cycle, report=report, stopping=stopping, anew=anew, may_sweep_all=sweep_all)
         try:
             self._refuse_early(cycle, force=force)

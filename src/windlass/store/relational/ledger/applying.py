@@ -45,6 +45,7 @@ class Batch:
         self._ground = found.ground
         self._resource = found.id
         self._user_table = found.user_table
+        self._columns_known = frozenset(found.user_table.columns)
         self._table_name = found.table_name
         self._ids = found.ids
         self._generation = generation
@@ -96,11 +97,13 @@ class Batch:
                     # Something that the remote deleted and that was never here.
                     continue
                 # Rows that are added later find the first one's key taken.
-                key = self._user_table.add(self._connection, row, None if has_added else self._taken())
+                taken = None if has_added else self._taken()
+                key = self._user_table.add(self._connection, self._known(row), taken)
                 has_added = True
             elif row is None:
                 gone.append(key)
             elif row is not KEEP:
+                row = self._known(row)
                 rows.setdefault(tuple(row), []).append(tuple(row.values()))
             done.append((key, effect))
         if gone:
@@ -108,6 +111,13 @@ class Batch:
         for columns, values in rows.items():
             self._user_table.put(self._connection, columns, values)
         return done
+
+    def _known(self, row: Row) -> Row:
+        """The row without columns that are not synced: one that was when this was worked out, or sent, is
+        nothing to be written any more, neither here nor into a shadow."""
+        if self._columns_known.issuperset(row):
+            return row
+        return {name: value for name, value in row.items() if name in self._columns_known}
 
     def _taken(self) -> int | None:
         """The highest key that is spoken of, though its row may be deleted here: SQLite would give it again,
@@ -129,7 +139,7 @@ class Batch:
                 gone.append(key)
             else:
                 written.append((key, shadow))
-                row = shadow.row
+                row = self._known(shadow.row)
                 rows.append(
                     row if effect.key is not None else _with_key(row, self._user_table.table.key, key)
                 )

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from windlass.change import KEEP, Key, Table
+from windlass.change import Key, Table
 from windlass.errors import ConfigError
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.ledger.base import LedgerRole, Resource
 from windlass.store.relational.ledger.reading import untracked
+from windlass.store.relational.ledger.reshaping import reshape
 from windlass.store.relational.ledger.statements import SQL
 from windlass.store.relational.ledger.tables import Known, differ, known_of
 from windlass.store.relational.ledger.values import decode
@@ -38,32 +39,13 @@ class Capture(LedgerRole):
             found = self.find(connection, resource)
             if found is not None and not self._outdated(connection, found, table, actual, ids):
                 return False
-        if found is not None:
-            self._complete_shadows(found, table)
+        is_news = found is not None and reshape(self.ground, resource, found, table)
         with self.ground.writing(full=True) as connection:
             changed = self._install(connection, resource, table, ids)
+        if is_news:
+            self.bells.ring()
         self.recapture(resource)
         return changed
-
-    def _complete_shadows(self, found: Resource, table: Table) -> None:
-        """A column that is new has its default also in what the remote last said: nobody has edited it.
-
-        In steps of a transaction each, before the definition is kept: what is cut off begins again.
-        """
-        before = {column.name for column in found.table.columns}
-        for column in table.columns:
-            if column.name in before or column.default is KEEP or isinstance(column.default, bytes):
-                continue
-            after = 0
-            while True:
-                with self.ground.writing(full=False) as connection:
-                    last = connection.execute(SQL["shadow_page"], (found.id, after, _PAGE)).fetchone()[0]
-                    if last is None:
-                        break
-                    path = f'$."{column.name}"'
-                    told = msgspec.json.encode(column.default).decode()
-                    connection.execute(SQL["shadow_complete"], (path, told, found.id, after, last, path))
-                    after = last
 
     def schema_version(self) -> int:
         """See the protocol."""

@@ -57,7 +57,7 @@ def insert(connection: Connection, found: Resource, new: NewRows, told: Encoded,
     Raises:
         Ground.refusals: a row or a shadow is there already, or the table refuses it.
     """
-    if is_tracked(connection, found.id, new.keys):
+    if not set(new.columns).issubset(found.user_table.columns) or is_tracked(connection, found.id, new.keys):
         return False
     connection.execute(SQL["silence"], (found.id,))
     found.user_table.put_new(connection, new.columns, new.rows)

@@ -1,0 +1,1 @@
+SELECT key, base, mine, theirs FROM windlass_sync_conflicts WHERE resource = ?
