@@ -115,7 +115,8 @@ class InvalidDocument(SyncError, ValueError):
 
 
 class SweepRefused(SyncError):
-    """So many rows are absent from a complete pull that deleting them wants a person's word."""
+    """So many rows are absent, from a complete pull or here, that deleting them on the other side wants a
+    person's word."""
 
 
 class RemoteError(SyncError):

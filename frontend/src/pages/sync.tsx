@@ -191,7 +191,7 @@ function Warnings({ data }: { data: SyncDetail }): JSX.Element {
     <>
       {row.state === "broken" && <Callout kind="danger" title="This table cannot be synced"><p>{row.reason}</p></Callout>}
       {row.sweep_refused && (
-        <Callout kind="warning" title="A complete pull lacked many rows, and nothing was deleted">
+        <Callout kind="warning" title="Many rows are absent, and nothing was deleted on the other side">
           <p>{row.sweep_refused}</p>
         </Callout>
       )}

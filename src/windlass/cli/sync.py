@@ -151,6 +151,14 @@ def now(
         bool,
         typer.Option("--sweep-all", help="Delete here what is absent there, however much; implies --here."),
     ] = False,
+    sweep_there: Annotated[
+        bool,
+        typer.Option("--sweep-there", help="Delete there what is gone here unheard; implies --here."),
+    ] = False,
+    bring_back: Annotated[
+        bool,
+        typer.Option("--bring-back", help="Put back first what is gone here unheard; implies --here."),
+    ] = False,
     db: Db = None,
     app: App = None,
     as_json: Json = False,
@@ -161,6 +169,8 @@ def now(
     """
     from windlass.cli.sync_now import Bars, ask_service, refusals, run_here
 
+    if bring_back and sweep_there:
+        raise typer.BadParameter("--bring-back and --sweep-there: it is one or the other")
     opened = open_synced(db, app)
     output = Output(as_json=as_json)
     names = [one.name for one in chosen(opened, resource)]
@@ -168,8 +178,10 @@ def now(
     outcomes = refusals(opened, names)
     names = [name for name in names if name not in {one.resource for one in outcomes}]
     bars = Bars(output.err, first)
-    if here or sweep_all or not opened.service.is_running():
-        outcomes += run_here(opened, names, bars, sweep_all=sweep_all)
+    for name in names if bring_back else ():
+        output.note(f"{name}: {opened.sync[name].bring_back():,} rows are back")
+    if here or sweep_all or sweep_there or bring_back or not opened.service.is_running():
+        outcomes += run_here(opened, names, bars, sweep_all=sweep_all, sweep_there=sweep_there)
     else:
         outcomes += ask_service(opened, names, bars)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from windlass.cli.findings import Finding, note, ok, problem, warning
 from windlass.redact import printable
+from windlass.store.ledger import LOST
 
 if TYPE_CHECKING:
     from windlass.store.sqlite.store import SqliteStore
@@ -26,7 +27,9 @@ def _of(store: SqliteStore, name: str) -> Iterator[Finding]:
         yield problem(
             check,
             printable(fault),
-            "start the program's service: it mends the capture, and finds what was changed meanwhile",
+            "say what is right: nothing is synced before"
+            if fault == ledger.notes(name).get(LOST)
+            else "start the program's service: it mends the capture, and finds what was changed meanwhile",
         )
     if counts.failed:
         yield warning(check, f"{counts.failed:,} changes were rejected", f"windlass sync dead {name}")

@@ -160,7 +160,9 @@ def _left_behind(resource: str, direction: Direction) -> Outcome:
     return Outcome(resource=resource, direction=direction, outcome="unknown", reason=reason)
 
 
-def run_here(opened: Windlass, names: Sequence[str], bars: Bars, *, sweep_all: bool) -> list[Outcome]:
+def run_here(
+    opened: Windlass, names: Sequence[str], bars: Bars, *, sweep_all: bool, sweep_there: bool
+) -> list[Outcome]:
     """Pushes and pulls in this process, one after the other."""
     engine = opened.sync.engine
     outcomes: list[Outcome] = []
@@ -175,7 +177,7 @@ def run_here(opened: Windlass, names: Sequence[str], bars: Bars, *, sweep_all: b
 
                 def work(name: str = name, direction: Direction = direction, report: Any = report) -> Any:
                     if direction == "push":
-                        return engine.push(name, report=report, force=True)
+                        return engine.push(name, report=report, force=True, sweep_all=sweep_there)
                     return engine.pull(name, report=report, force=True, sweep_all=sweep_all)
 
                 bars.begin(name, direction)

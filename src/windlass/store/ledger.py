@@ -42,6 +42,8 @@ class Hold(NamedTuple):
     fence: int
 
 
+LOST = "rows_lost"
+"""The note that holds what ``recapture`` has refused, in a sentence."""
 Mark = int | str
 """A moment of the journal, as its database tells it: for comparing there, and for nothing else."""
 
@@ -141,10 +143,11 @@ class Ledger(Protocol):
         """
         ...
 
-    def install(self, resource: str, table: Table, *, ids: str = "client") -> bool:
+    def install(self, resource: str, table: Table, *, ids: str = "client", max_share: float = 1.0) -> bool:
         """Puts the capture in place, or brings it up to date; True where anything changed.
 
-        The first time, every row that is there becomes an entry of the journal.
+        The first time, every row that is there becomes an entry of the journal. Raises ``ConfigError`` where
+        the table does not fit or its key is another one, and what ``recapture`` raises: it is in place then.
         """
         ...
 
@@ -152,8 +155,17 @@ class Ledger(Protocol):
         """What is wrong with the capture, in sentences; empty where nothing is."""
         ...
 
-    def recapture(self, resource: str) -> int:
-        """Finds rows that were changed past the triggers, and journals them; how many."""
+    def recapture(self, resource: str, *, max_share: float = 1.0) -> int:
+        """Finds rows that were changed past the triggers, and journals them; how many.
+
+        Raises:
+            SweepRefused: more than ``max_share`` of all rows (and more than a handful, or all) are
+                ``absent``. Nothing was journaled, and ``faults`` says so.
+        """
+        ...
+
+    def absent(self, resource: str) -> list[Key]:
+        """The keys of shadows whose row is gone though no deletion of it was heard."""
         ...
 
     def lift(self, resource: str) -> None:
@@ -382,6 +394,6 @@ class Ledger(Protocol):
 
 
 __all__ = [
-    "Arrivals", "Change", "Conflict", "Counts", "Hold", "Ledger", "Look", "Mark", "OriginState", "PullState",
-    "Quarantined", "Shadow",
+    "LOST", "Arrivals", "Change", "Conflict", "Counts", "Hold", "Ledger", "Look", "Mark", "OriginState",
+    "PullState", "Quarantined", "Shadow",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from windlass.errors import ConfigError, RemoteError, ResourceBusy, SyncError
 from windlass.events import ConflictWaiting, Event, SyncFailed, SyncFailing, SyncRecovered
 from windlass.store.ledger import Hold, Ledger, OriginState
 from windlass.sync.cycle import Cycle, Over, Reference
-from windlass.sync.merge import named_columns
+from windlass.sync.losses import Losses, bring_back
 from windlass.sync.origins import Origin
 from windlass.sync.pull import Pull, Pulled
 from windlass.sync.push import Push, Pushed
@@ -62,6 +62,7 @@ class Engine:
         self, ledger: Callable[[], Ledger], clock: Callable[[], Clock], tell: Callable[[], Tell]
     ) -> None:
         self.declared: dict[str, Declared] = {}
+        self.losses = Losses()
         self._ledger = ledger
         self._clock_now = clock
         self._tell = tell
@@ -159,8 +160,7 @@ class Engine:
                 declared = self.get(name)
                 ledger = self.ledger
                 table = declared.synced(ledger.describe(declared.settings.table))
-                _refuse_unknown_columns(declared, table)
-                if ledger.install(name, table, ids=declared.settings.ids):
+                if self.losses.install(ledger, declared.settings, table):
                     log.info("%s: the capture of %s is in place", name, table.name)
                 self._tables[name] = table
             return self._tables[name]
@@ -257,14 +257,17 @@ class Engine:
         report: Callable[[int, int], None] = _unreported,
         stopping: Callable[[], bool] = lambda: False,
         force: bool = False,
+        sweep_all: bool = False,
     ) -> Pushed:
         """Sends what is pending.
 
         Raises:
             Postponed: the remote is to be left alone for a while.
             ResourceBusy: another process is at it.
+            SweepRefused: so many rows are gone here that someone must say first what it means.
         """
         cycle = self.cycle(name)
+        self.losses.refuse(cycle.ledger, cycle.settings, allowed=sweep_all)
         push = Push(cycle, report=report, stopping=stopping)
         try:
             self._refuse_early(cycle, force=force)
@@ -291,8 +294,10 @@ class Engine:
         Raises:
             Postponed: the remote is to be left alone for a while.
             ResourceBusy: another process is at it.
+            SweepRefused: so many rows are gone here that someone must say first what it means.
         """
         cycle = self.cycle(name)
+        self.losses.refuse(cycle.ledger, cycle.settings)
         if not force and self._is_fresh(cycle):
             return Pulled(fresh=True)
         told = cycle.ledger.notes(name).get("columns")
@@ -312,6 +317,14 @@ class Engine:
         self._note_pulled(cycle, pull.done)
         self._went_well(cycle, None)
         return pull.done
+
+    def bring_back(self, name: str) -> int:
+        """Puts rows back that are gone here though nobody was heard to delete them; how many."""
+        cycle = self.cycle(name)
+        with self.hold_soon(name) as hold:
+            brought = bring_back(cycle, hold)
+        self.losses.refuse(cycle.ledger, cycle.settings)
+        return brought
 
     def abort(self, name: str) -> None:
         """Ends the request of a push or pull under way, from any thread, where its remote can do that."""
@@ -377,15 +390,6 @@ class Engine:
             cycle.ledger.note(cycle.name, "columns", [column.name for column in cycle.table.columns])
         if done.sweep_refused:
             log.warning("%s: %s", cycle.name, done.sweep_refused)
-
-
-def _refuse_unknown_columns(declared: Declared, table: Table) -> None:
-    known = {column.name for column in table.columns}
-    if missing := sorted(named_columns(declared.settings.on_conflict) - known):
-        raise ConfigError(
-            f"{declared.name}: on_conflict names {', '.join(missing)}, and {table.name} has no such synced "
-            f"column: it has {', '.join(sorted(known))}"
-        )
 
 
 def _subject(state: OriginState) -> str:

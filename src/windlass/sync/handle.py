@@ -232,14 +232,18 @@ class Resource:
         """Asks the service to push and to pull at once, also where it would have waited; the two jobs."""
         return self._tasks.now(self.name)
 
-    def push(self) -> Pushed:
+    def push(self, *, sweep_all: bool = False) -> Pushed:
         """Pushes here, in this thread, and says what it did.
+
+        ``sweep_all``: delete there what is gone here, however much it is, and though nobody was heard to
+        delete it.
 
         Raises:
             Postponed: the remote cannot be reached, or wants to be left alone.
             ResourceBusy: another process is at it.
+            SweepRefused: so much is gone here that someone must say first whether it is to be deleted there.
         """
-        return self._engine.push(self.name, force=True)
+        return self._engine.push(self.name, force=True, sweep_all=sweep_all)
 
     def pull(self, *, sweep_all: bool = False) -> Pulled:
         """Pulls here, in this thread, and says what it did.
@@ -249,8 +253,20 @@ class Resource:
         Raises:
             Postponed: the remote cannot be reached, or wants to be left alone.
             ResourceBusy: another process is at it.
+            SweepRefused: so much is gone here that someone must say first whether it is to be deleted there.
         """
         return self._engine.pull(self.name, force=True, sweep_all=sweep_all)
+
+    def bring_back(self) -> int:
+        """Puts rows back that are gone here though nobody was heard to delete them, as the remote last said
+        them; how many. The next pull asks for everything once more.
+
+        Raises:
+            ResourceBusy: a push or pull is under way.
+        """
+        brought = self._engine.bring_back(self.name)
+        self._store().ring()
+        return brought
 
     def pause(self) -> None:
         """Neither pushes nor pulls until ``resume``, in every process; edits are still captured."""

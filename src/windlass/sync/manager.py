@@ -105,7 +105,8 @@ class SyncManager:
 
         ``every``: pulls so often; an edit is pushed at once in any case. ``fresh_for``: a pull within this
         time after the last one sends nothing. ``sweep_share``: where more than this share of all rows is
-        absent from a complete pull, nothing is deleted before someone says so.
+        absent from a complete pull, or gone here though nobody was heard to delete it, nothing is deleted on
+        the other side before someone says so.
 
         ``live``: a URL at which the remote tells that something has changed, as server-sent events, or
         ``Live(url, kind="poll")``: each such word starts a pull. The schedule goes on beside it.
@@ -250,8 +251,24 @@ class SyncManager:
             self.engine.forget()
             for name in names:
                 self.engine.install(name)
-                self.engine.ledger.recapture(name)
+                self.engine.losses.recapture(self.engine.ledger, self.engine.get(name).settings)
             self._store().ring()
+
+    def forget(self, resource: str) -> None:
+        """Lets go of all that is known of a resource: what is pending, what its remote last said, how far the
+        pull has come. The table stays as it is; what declares it still begins anew with it.
+
+        ``resource``: one that the database knows of, declared here or not.
+
+        Raises:
+            ConfigError: it knows of none of that name.
+            ResourceBusy: a push or pull is under way.
+        """
+        ledger = self.engine.ledger
+        with ledger.hold(resource):
+            ledger.remove(resource)
+        self.engine.forget()
+        self._store().ring()
 
     def _chosen(self, resource: str | None) -> list[Resource]:
         return list(self) if resource is None else [self[resource]]

@@ -96,7 +96,7 @@ class Pull:
         self._state = ledger.state(name)
         if self._anew:
             # What is absent, and what a new column would have held, shows only where everything is told.
-            self._keep(hold, _anew(self._state))
+            self._keep(hold, from_the_start(self._state))
         self._retry_quarantined(hold)
         try:
             self._pages(hold)
@@ -132,7 +132,7 @@ class Pull:
             if self._began_anew:
                 raise
             self._began_anew = True
-            self._keep(hold, _anew(state))
+            self._keep(hold, from_the_start(state))
         except PageTooLarge:
             if ask.limit <= 1:
                 raise
@@ -358,7 +358,7 @@ def _larger(size: int | None, wanted: int) -> int | None:
     return None if size is None or size * 2 >= wanted else size * 2
 
 
-def _anew(state: PullState) -> PullState:
+def from_the_start(state: PullState) -> PullState:
     """The state before a pull of everything."""
     return PullState(generation=state.generation, pulled_at_us=state.pulled_at_us, page_size=state.page_size)
 

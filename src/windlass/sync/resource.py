@@ -14,7 +14,7 @@ from windlass.duration import Duration, to_us
 from windlass.errors import ConfigError
 from windlass.fields import checked_name
 from windlass.sync.mapping import FromRemote, Mapper, ToRemote
-from windlass.sync.merge import Policy, checked_policy
+from windlass.sync.merge import Policy, checked_policy, named_columns
 from windlass.sync.remote import Remote
 
 Ids = Literal["client", "server"]
@@ -90,7 +90,7 @@ class Declared(msgspec.Struct, frozen=True):
         """The table without the columns that are not synced.
 
         Raises:
-            ConfigError: a column is named that the table has not, or one of the key's is excluded.
+            ConfigError: a column is named that is not there, or one of the key's is excluded.
         """
         chosen = self.settings
         known = [column.name for column in table.columns]
@@ -104,7 +104,15 @@ class Declared(msgspec.Struct, frozen=True):
         wanted.update(table.key)
         kept = tuple(column for column in table.columns if column.name in wanted)
         keys = tuple(one for one in table.foreign_keys if one.column in wanted)
+        self._refuse_unknown(table.name, {one.name for one in kept})
         return msgspec.structs.replace(table, columns=kept, foreign_keys=keys)
+
+    def _refuse_unknown(self, table: str, synced: set[str]) -> None:
+        if missing := sorted(named_columns(self.settings.on_conflict) - synced):
+            raise ConfigError(
+                f"{self.name}: on_conflict names {', '.join(missing)}, and {table} has no such synced "
+                f"column: it has {', '.join(sorted(synced))}"
+            )
 
 
 def declare(

@@ -10,6 +10,7 @@ import msgspec
 
 from windlass.clock import from_us
 from windlass.job import JobStatus
+from windlass.store.ledger import LOST
 from windlass.store.protocol import JobFilter, Store
 from windlass.sync.engine import Engine
 from windlass.sync.stream import Stream
@@ -48,7 +49,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_push: datetime | None = None
     last_error: str | None = None
     sweep_refused: str | None = None
-    """So much was absent from a complete pull that a person must say whether it is deleted."""
+    """So much was absent from a complete pull, or is gone here, that a person must say whether it is
+    deleted on the other side."""
 
 
 class Statuses:
@@ -91,7 +93,7 @@ class Statuses:
             last_pull=_moment(pulled.pulled_at_us),
             last_push=_moment(notes.get("pushed_at_us")),
             last_error=notes.get("last_error"),
-            sweep_refused=notes.get("sweep_refused"),
+            sweep_refused=notes.get(LOST) or notes.get("sweep_refused"),
         )
 
     def all(self) -> list[Status]:

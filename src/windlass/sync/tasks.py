@@ -16,7 +16,7 @@ import msgspec
 from windlass.client import Client
 from windlass.clock import monotonic
 from windlass.context import Context
-from windlass.errors import ConfigError, LostHold, ResourceBusy
+from windlass.errors import ConfigError, LostHold, ResourceBusy, SweepRefused
 from windlass.handlers import Registry
 from windlass.job import Existing, Job, JobStatus
 from windlass.jobs import JobManager
@@ -164,6 +164,8 @@ def _run(ctx: Context, engine: Engine, resource: str, work: Callable[[], Any]) -
         raise Snooze(error.wait_us / 1_000_000, str(error)) from error
     except (ResourceBusy, LostHold) as error:
         raise Snooze(_BUSY_S, str(error)) from error
+    except SweepRefused as error:
+        raise Cancel(str(error)) from error
 
 
 def _refuse_paused(engine: Engine, resource: str) -> None:
@@ -283,6 +285,9 @@ class SyncSource:
             self._look_at[name] = monotonic() + _MISSING_S
             return False
         self._missing.pop(name, None)
+        if self._engine.losses.waits(self._engine.ledger, name):
+            self._look_at[name] = monotonic() + _MISSING_S
+            return False
         return True
 
 

@@ -15,6 +15,9 @@ from windlass.store.relational.engine import Bells, Connection
 from windlass.store.relational.ledger.ground import Ground, UserTable
 from windlass.store.relational.ledger.statements import SQL
 
+A_HANDFUL = 10
+"""So few absent rows are no reason to ask."""
+
 
 class Resource(NamedTuple):
     """A row of ``windlass_sync_resources``, and the database it is in."""

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from windlass.change import Key, Table
-from windlass.errors import ConfigError
+from windlass.errors import ConfigError, SweepRefused
+from windlass.store.ledger import LOST
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.ledger.base import LedgerRole, Resource
-from windlass.store.relational.ledger.reading import untracked
+from windlass.store.relational.ledger.base import A_HANDFUL, LedgerRole, Resource
+from windlass.store.relational.ledger.reading import unheard, untracked
 from windlass.store.relational.ledger.reshaping import reshape
 from windlass.store.relational.ledger.statements import SQL
 from windlass.store.relational.ledger.tables import Known, differ, known_of
@@ -31,20 +32,22 @@ class Capture(LedgerRole):
         with self.ground.reading() as connection:
             return self.ground.describe(connection, table)
 
-    def install(self, resource: str, table: Table, *, ids: str = "client") -> bool:
+    def install(self, resource: str, table: Table, *, ids: str = "client", max_share: float = 1.0) -> bool:
         """See the protocol. Where triggers were missing, or the schema has changed, ``recapture`` follows."""
         with self.ground.reading() as connection:
             actual = self.ground.describe(connection, table.name)
             _check(resource, table, actual)
             found = self.find(connection, resource)
-            if found is not None and not self._outdated(connection, found, table, actual, ids):
-                return False
+            if found is not None:
+                _refuse_other_key(resource, found.table, table)
+                if not self._outdated(connection, found, table, actual, ids):
+                    return False
         is_news = found is not None and reshape(self.ground, resource, found, table)
         with self.ground.writing(full=True) as connection:
             changed = self._install(connection, resource, table, ids)
         if is_news:
             self.bells.ring()
-        self.recapture(resource)
+        self.recapture(resource, max_share=max_share)
         return changed
 
     def schema_version(self) -> int:
@@ -111,11 +114,8 @@ class Capture(LedgerRole):
             except ConfigError as error:
                 return [str(error)]
             faults = _crooked(connection, found)
-            if actual.key != found.table.key:
-                faults.append(
-                    f"the primary key of {found.table_name!r} was {_list(found.table.key)} and is "
-                    f"{_list(actual.key)}: remove the resource and install it anew"
-                )
+            if (change := _other_key(found.table, actual)) is not None:
+                faults.append(f"{change}: it is another table, and is not synced before it is forgotten")
             known = msgspec.json.decode(found.known_columns, type=Known)
             columns = known_of(actual).columns
             if columns != known.columns:
@@ -123,7 +123,9 @@ class Capture(LedgerRole):
                     f"the columns of {found.table_name!r} were {_list(known.columns)} and are "
                     f"{_list(columns)}: install the resource again"
                 )
-            if found.captured_at is None:
+            if (lost := self._lost(connection, found)) is not None:
+                faults.append(lost)
+            elif found.captured_at is None:
                 faults.append(f"not all rows of {found.table_name!r} are known to be captured: run recapture")
             if found.user_table.has_nameless(connection):
                 faults.append(
@@ -131,19 +133,56 @@ class Capture(LedgerRole):
                 )
             return faults
 
-    def recapture(self, resource: str) -> int:
+    def recapture(self, resource: str, *, max_share: float = 1.0) -> int:
         """See the protocol. In steps of a transaction each; an edit meanwhile is heard by the triggers."""
         with self.ground.reading() as connection:
             found = self.resource(connection, resource)
             version = self.ground.schema_version(connection)
+        absent = [key for keys in self._pages(_absent_past, found) for key in keys]
+        self._refuse_loss(resource, found, absent, max_share)
         missed = sum(self._journal(found, keys, "insert") for keys in self._pages(_rows_past, found))
-        missed += sum(self._journal(found, keys, "delete") for keys in self._pages(_shadows_past, found))
+        for begin in range(0, len(absent), _PAGE):
+            with self.ground.reading() as connection:
+                keys = untracked(connection, found.id, absent[begin : begin + _PAGE])
+            missed += self._journal(found, keys, "delete")
         with self.ground.writing(full=False) as connection:
+            if self._lost(connection, found) is not None:
+                connection.execute(SQL["note"], (found.id, LOST, "null"))
             if not _crooked(connection, found):
                 connection.execute(SQL["captured"], (version, found.id))
         if missed:
             self.bells.ring()
         return missed
+
+    def absent(self, resource: str) -> list[Key]:
+        """See the protocol."""
+        with self.ground.reading() as connection:
+            found = self.resource(connection, resource)
+        return [key for keys in self._pages(_absent_past, found) for key in keys]
+
+    def _refuse_loss(self, resource: str, found: Resource, absent: Sequence[Key], share: float) -> None:
+        """Raises where so much is gone that it may be a mistake, and says so to those who look on."""
+        with self.ground.reading() as connection:
+            total = connection.execute(SQL["shadow_count"], (found.id,)).fetchone()[0]
+        count = len(absent)
+        # Of a handful some may go. All of them at once is what a table that was made anew looks like.
+        if count <= share * total or (count <= A_HANDFUL and count < total):
+            return
+        told = (
+            f"{resource}: {count} of the {total} rows that the remote is known to have are gone from "
+            f"{found.table_name!r}, and nobody was heard to delete them, as where a table was dropped and "
+            f"made anew; more than the allowed share of {share:g}: nothing is sent or brought before someone "
+            f"says what is right: windlass sync now {resource} --bring-back puts them back, --sweep-there "
+            "deletes them there, too"
+        )
+        with self.ground.writing(full=False) as connection:
+            connection.execute(SQL["note"], (found.id, LOST, msgspec.json.encode(told).decode()))
+        self.bells.ring("watch")
+        raise SweepRefused(told)
+
+    def _lost(self, connection: Connection, found: Resource) -> str | None:
+        notes = dict(connection.execute(SQL["notes"], (found.id,)).fetchall())
+        return msgspec.json.decode(notes.get(LOST, "null"), type=str | None)
 
     def _pages(self, step: _Step, found: Resource) -> Iterator[Sequence[Key]]:
         after: Sequence[Any] | None = None
@@ -199,12 +238,12 @@ def _rows_past(
     return (page[-1][1] if len(page) == _PAGE else None), untracked(connection, found.id, suspects)
 
 
-def _shadows_past(
+def _absent_past(
     connection: Connection, found: Resource, after: Sequence[Any] | None
 ) -> tuple[Sequence[Any] | None, list[Key]]:
-    """Shadows that nothing speaks of, though their row is gone."""
+    """Shadows whose row is gone though no deletion of it was heard."""
     end, suspects = found.user_table.missing(connection, found.id, after, _PAGE)
-    return end, untracked(connection, found.id, suspects)
+    return end, unheard(connection, found.id, suspects)
 
 
 def _texts(table: Table, actual: Table) -> tuple[str, str]:
@@ -228,6 +267,37 @@ def _check(resource: str, table: Table, actual: Table) -> None:
         )
     if missing := [name for name in table.key if name not in names]:
         raise ConfigError(f"{resource}: expected the key {_list(missing)} to be among the synced columns")
+
+
+def _refuse_other_key(resource: str, was: Table, now: Table) -> None:
+    """Raises where the key is another one: nothing that is known of the rows is of these rows."""
+    if (change := _other_key(was, now)) is not None:
+        raise ConfigError(
+            f"{resource}: {change}: it is another table. Give it its former key, or let go of all that is "
+            f"known of the former one by app.sync.forget({resource!r}): then this one is synced from the start"
+        )
+
+
+def _other_key(was: Table, now: Table) -> str | None:
+    """How the key has changed, in words; None: it has not."""
+    before, after = _key_of(was), _key_of(now)
+    if [(name, kind) for name, kind, _ in before] == [(name, kind) for name, kind, _ in after]:
+        return None
+    if was.key != now.key:
+        return f"the primary key of {was.name!r} was {_list(was.key)} and is {_list(now.key)}"
+    here, there = (
+        _list([f"{name} {declared}".strip() for name, _, declared in side]) for side in (before, after)
+    )
+    return f"the primary key of {was.name!r} was {here} and is {there}"
+
+
+def _key_of(table: Table) -> list[tuple[str, str, str]]:
+    """Name, kind and declared type of each of its columns. Numbers are numbers."""
+    columns = {column.name: column for column in table.columns}
+    return [
+        (one.name, "INTEGER" if one.affinity == "NUMERIC" else one.affinity, one.declared)
+        for one in (columns[name] for name in table.key)
+    ]
 
 
 def _wanted(found: Resource) -> Mapping[str, str]:

@@ -192,6 +192,14 @@ def untracked(connection: Connection, resource: int, keys: Sequence[Key]) -> lis
     return [key for key in keys if key not in tracked]
 
 
+def unheard(connection: Connection, resource: int, keys: Sequence[Key]) -> list[Key]:
+    """Of these keys: those of which no deletion was heard here."""
+    heard = _keys(connection, "known_deleted", resource, keys) | _keys(
+        connection, "known_deletes", resource, keys
+    )
+    return [key for key in keys if key not in heard]
+
+
 def is_tracked(connection: Connection, resource: int, keys: Sequence[Key]) -> bool:
     """True where the journal, the queue or a conflict speaks of one of these keys."""
     _, queued, disputed = connection.execute(SQL["look_mark"], {"resource": resource}).fetchone()

@@ -6,7 +6,7 @@ In steps of a transaction each, before the new definition is kept: what is cut o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -129,9 +129,9 @@ class _Cut:
         except msgspec.DecodeError:
             # Foreign hands write to the queue, too.
             return None
-        if not isinstance(row, dict) or self._gone.isdisjoint(row):
+        if not isinstance(row, dict) or self._gone.isdisjoint(told := cast("dict[str, Any]", row)):
             return None
-        return msgspec.json.encode(self._kept(row)).decode()
+        return msgspec.json.encode(self._kept(told)).decode()
 
     def _kept(self, row: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in row.items() if name not in self._gone}

@@ -17,7 +17,7 @@ from windlass.errors import StoreUnavailable, SweepRefused
 from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.ledger.applying import Batch, Done, Refusal
-from windlass.store.relational.ledger.base import LedgerRole, Resource, generation_of
+from windlass.store.relational.ledger.base import A_HANDFUL, LedgerRole, Resource, generation_of
 from windlass.store.relational.ledger.batching import unpack
 from windlass.store.relational.ledger.inserting import encoded, insert
 from windlass.store.relational.ledger.statements import SQL
@@ -25,8 +25,6 @@ from windlass.store.relational.ledger.values import encode_keys
 
 _ARRIVALS_KEPT = 500
 """Writes whose keys are remembered for followers."""
-_A_HANDFUL = 10
-"""So few absent rows are never a reason to ask."""
 _TRIES = 5
 """So often a write is begun again because its rows were edited meanwhile, before it is given up."""
 
@@ -163,7 +161,7 @@ def _absent(connection: Connection, found: Resource, resource: str, share: float
         SweepRefused: they are more than that share of all.
     """
     absent = connection.execute(SQL["unseen_count"], (found.id, found.state.generation)).fetchone()[0]
-    if absent <= _A_HANDFUL:
+    if absent <= A_HANDFUL:
         return absent
     total = connection.execute(SQL["shadow_count"], (found.id,)).fetchone()[0]
     if absent > share * total:

@@ -1,0 +1,1 @@
+SELECT key FROM windlass_journal WHERE resource = ? AND key IN (:keys) AND op IN ('delete', 'rename')

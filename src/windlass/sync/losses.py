@@ -1,0 +1,86 @@
+"""Rows that are gone here though nobody was heard to delete them, and too many to be taken at their word.
+
+A table that is dropped and made anew looks like one whose every row was deleted. Nothing is sent or brought
+then: a pull, too, would take what is absent for what was deleted here.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from windlass.change import Effect, Key, Standing, Table
+from windlass.errors import SweepRefused
+from windlass.store.ledger import LOST, Hold, Ledger
+from windlass.sync.cycle import Cycle
+from windlass.sync.pending import basis, effect_of
+from windlass.sync.pull import from_the_start
+from windlass.sync.resource import Settings
+
+log = logging.getLogger("windlass.sync")
+
+_TOGETHER = 500
+
+
+class Losses:
+    """The resources that wait for such a word, as far as this process knows."""
+
+    def __init__(self) -> None:
+        self._found: set[str] = set()
+
+    def install(self, ledger: Ledger, chosen: Settings, table: Table) -> bool:
+        """Installs the capture, and notices where there was a loss; True where anything changed."""
+        self._found.discard(chosen.name)
+        try:
+            return ledger.install(chosen.name, table, ids=chosen.ids, max_share=chosen.sweep_share)
+        except SweepRefused as error:
+            log.warning("%s", error)
+            self._found.add(chosen.name)
+            return True
+
+    def refuse(self, ledger: Ledger, chosen: Settings, *, allowed: bool = False) -> None:
+        """Looks again where there was a loss. ``allowed``: the rows are to be deleted there, too.
+
+        Raises:
+            SweepRefused: it is there still.
+        """
+        if chosen.name in self._found:
+            ledger.recapture(chosen.name, max_share=1.0 if allowed else chosen.sweep_share)
+            self._found.discard(chosen.name)
+
+    def recapture(self, ledger: Ledger, chosen: Settings) -> None:
+        """Looks once more for rows that were changed unheard, where there was no loss."""
+        if chosen.name not in self._found:
+            ledger.recapture(chosen.name, max_share=chosen.sweep_share)
+
+    def waits(self, ledger: Ledger, name: str) -> bool:
+        """True where it is there still, as far as anybody has looked."""
+        if name in self._found and ledger.notes(name).get(LOST) is None:
+            self._found.discard(name)
+        return name in self._found
+
+
+def bring_back(cycle: Cycle, hold: Hold) -> int:
+    """Puts them back as the remote last said them; how many. The next pull asks for everything once more.
+
+    One that the table refuses is forgotten, so that the pull brings it as it would a new one.
+    """
+    ledger, now_us = cycle.ledger, cycle.clock.wall_us()
+
+    def back(standing: Standing) -> Effect | None:
+        row = basis(standing)
+        if standing.row is not None or row is None:
+            return None
+        after = standing._replace(row=row, conflict=None)
+        return effect_of(standing, after, None, now_us)._replace(remote=True)
+
+    def forgotten(standing: Standing) -> Effect | None:
+        return None if standing.row is not None else Effect(standing.key, None, None, None, None, None)
+
+    keys, brought = ledger.absent(cycle.name), 0
+    for begin in range(0, len(keys), _TOGETHER):
+        refused: list[Key] = []
+        effects = cycle.step(hold, keys[begin : begin + _TOGETHER], back, refused=refused)
+        cycle.step(hold, refused, forgotten)
+        brought += len({effect.key for effect in effects}.difference(refused))
+    ledger.write(hold, 0, (), state=from_the_start(ledger.state(cycle.name)))
+    return brought
