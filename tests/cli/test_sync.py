@@ -10,7 +10,7 @@ import sys
 from rich.console import Console
 
 from tests.cli.conftest import Command
-from tests.cli.shelf import Shelf, Sql
+from tests.cli.shelf import TABLE, Shelf, Sql
 from tests.service.waiting import until
 from windlass.store.postgres.location import is_postgres
 
@@ -193,6 +193,27 @@ def test_most_of_a_table_is_swept_only_where_a_person_says_so(cli: Command, shel
     done = cli("sync", "now", "--sweep-all", "--json")
     assert done.code == 0, done
     assert sql("SELECT count(*) FROM notes") == [(1,)]
+
+
+def test_a_table_that_was_made_anew_is_synced_only_as_a_person_says(
+    cli: Command, shelf: Shelf, sql: Sql
+) -> None:
+    for number in (1, 2, 3):
+        shelf.put(number, title="x", done=False, stars=1)
+    cli("sync", "now")
+    before = sql("SELECT * FROM notes ORDER BY id")
+    for word, left in (("--bring-back", before), ("--sweep-there", [])):
+        sql("DROP TABLE notes")
+        sql(TABLE)
+        refused = cli("sync", "now", "--json")
+        assert refused.code == 1
+        assert {"3 of the 3 rows" in one["reason"] for one in refused.data} == {True}
+        assert "3 of the 3 rows" in cli("sync", "status", "--json").data[0]["sweep_refused"]
+        done = cli("sync", "now", word, "--json")
+        assert done.code == 0, done
+        assert sql("SELECT * FROM notes ORDER BY id") == left
+        assert len(shelf.documents) == len(left)
+    assert cli("sync", "now", "--sweep-there", "--bring-back").code == 2
 
 
 def test_the_bars_name_the_first_snapshot_and_count_its_rows() -> None:

@@ -19,11 +19,11 @@ from windlass.change import KEEP, Effect, Key, RemoteRow, Standing
 from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
 from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.sync.ahead import Ahead
-from windlass.sync.arriving import ORPHAN, arrived
+from windlass.sync.arriving import ORPHAN, apart, arrived, quarantined
 from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
 from windlass.sync.identity import new_key
 from windlass.sync.push import fields_of
-from windlass.sync.reconcile import is_new, receive, received_new
+from windlass.sync.reconcile import fold, is_new, receive, received_new
 from windlass.sync.remote import Ask, Document, Page
 from windlass.sync.tabulating import new_rows
 
@@ -201,20 +201,36 @@ class Pull:
         rows, bad = arrived(self._cycle, documents, now_us)
         for _ in range(ROUNDS):
             look, standings = self._look(rows)
-            effects = self._effects(rows, standings, after, now_us)
-            if after.enumerating and bad:
-                # What cannot be read is there all the same: it is not absent.
-                known = self._cycle.ledger.keys_of(self._cycle.name, [one.remote_id for one in bad])
-                effects += [Effect(key) for key in known.values()]
+            taken, odd = apart(self._cycle, rows, standings)
+            effects = self._effects(taken, standings, after, now_us)
+            unwritten = [*bad, *quarantined(documents, odd, now_us)]
+            if after.enumerating and unwritten:
+                # What cannot be written is there all the same: it is not absent.
+                effects += self._there(unwritten, standings, effects, now_us)
             # The state goes in with the rows it speaks of. Where a row is edited at this moment, it and its
             # page are applied again before the state: an effect that is applied twice changes nothing.
             released = [row.remote_id for row in rows]
-            moved = self._write(hold, look, effects, bad, released, after)
+            moved = self._write(hold, look, effects, unwritten, released, after)
             if not moved:
-                self._count(effects, bad)
+                self._count(effects, unwritten)
                 self.done.over += what_is_over(standings.values(), effects)
                 return
         raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
+
+    def _there(
+        self,
+        unwritten: Sequence[Quarantined],
+        standings: dict[str, Standing],
+        effects: Sequence[Effect],
+        now_us: int,
+    ) -> list[Effect]:
+        """Effects that say of the keys of these, or of those they would have, that they were told of."""
+        cycle, done = self._cycle, {effect.key for effect in effects}
+        remote_ids = [one.remote_id for one in unwritten]
+        keys = set(cycle.ledger.keys_of(cycle.name, remote_ids).values())
+        keys.update(standings[one].key for one in remote_ids if one in standings)
+        look = cycle.ledger.look(cycle.name, list(keys - done))
+        return [fold(standing, now_us) for standing in look.standings]
 
     def _insert(self, hold: Hold, documents: Sequence[Document], after: PullState) -> bool:
         """The short way of a page of nothing but new rows; False: it is none, and nothing was done."""

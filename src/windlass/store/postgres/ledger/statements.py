@@ -108,9 +108,11 @@ class LedgerStatements:
         """Runs a statement about a user's table: texts take the type of what they are put into."""
         return psycopg.Cursor(self.raw, row_factory=tuple_row).execute(sql, parameters)
 
-    def run_many(self, sql: Any, rows: Iterable[Any]) -> None:
-        """The same, for each of these."""
-        psycopg.Cursor(self.raw, row_factory=tuple_row).executemany(sql, rows)
+    def run_many(self, sql: Any, rows: Iterable[Any]) -> int:
+        """The same, for each of these; how many rows were written."""
+        cursor = psycopg.Cursor(self.raw, row_factory=tuple_row)
+        cursor.executemany(sql, rows)
+        return cursor.rowcount
 
 
 def _named(parameters: Any) -> Any:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
+from psycopg import errors
 
 from windlass.change import Column, Key, Row, Table
 from windlass.store.postgres.ledger.statements import LedgerStatements
@@ -147,6 +148,16 @@ class UserTable:
         lists = ", ".join(f"%s::{_type(column)}[]" for column in self.key_columns)
         return f"({self._names(self.table.key)}) IN (SELECT * FROM unnest({lists}))"  # noqa: S608 - names are quoted
 
+    @property
+    def _is_exactly_one(self) -> str:
+        """The same letter for letter, whatever the columns' collations say; takes the lists twice."""
+        if self.single:
+            column = self.key_columns[0]
+            return f"{self._is_one} AND {_exact(column)} = ANY(%s::{_type(column)}[])"
+        names = ", ".join(map(_exact, self.key_columns))
+        lists = ", ".join(f"%s::{_type(column)}[]" for column in self.key_columns)
+        return f"{self._is_one} AND ({names}) IN (SELECT * FROM unnest({lists}))"  # noqa: S608 - names are quoted
+
     def _names(self, columns: Iterable[str], row: str = "") -> str:
         return ", ".join(row + quoted(name) for name in columns)
 
@@ -166,6 +177,16 @@ class UserTable:
         statement = f"SELECT {self.key_sql()}, {self._select} FROM {self.name} WHERE {self._is_one}"  # noqa: S608 - names are quoted
         rows = _run(connection, statement, lists)
         return {row[0]: self._row(row[1:]) for row in rows}
+
+    def alike(self, connection: Any, key: Key) -> list[Key]:
+        """The keys of rows that the table takes for the one of that key, spelled otherwise."""
+        parts = self._parts(key)
+        return [] if parts is None else self._alike(connection, parts)
+
+    def _alike(self, connection: Any, parts: tuple[Any, ...]) -> list[Key]:
+        statement = f"SELECT {self.key_sql()} FROM {self.name} WHERE {self._is_one}"  # noqa: S608 - names are quoted
+        found = _run(connection, statement, [[part] for part in parts])
+        return [row[0] for row in found if self._parts(row[0]) != parts]
 
     def edited(self, connection: Any, resource: int, limit: int, after: int) -> None:
         """Not read so here: edits go by their standings."""
@@ -210,7 +231,8 @@ class UserTable:
     def remove(self, connection: Any, keys: Iterable[Key]) -> None:
         """Deletes the rows of those keys."""
         if lists := self._lists(keys):
-            connection.run(f"DELETE FROM {self.name} WHERE {self._is_one}", lists)  # noqa: S608 - names are quoted
+            where = self._is_exactly_one
+            connection.run(f"DELETE FROM {self.name} WHERE {where}", [*lists, *lists])  # noqa: S608 - names are quoted
 
     def put(self, connection: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
         """Writes rows of those columns, the key's among them, over what is there."""
@@ -219,9 +241,24 @@ class UserTable:
             # An upsert fails for a column that it leaves out, though the row is there and keeps its value.
             rows = [row for row in rows if not self._update(connection, columns, others, row)]
         sets = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in others)
-        action = f"DO UPDATE SET {sets}" if others else "DO NOTHING"
+        # Not over a row whose key is only to the collation the same.
+        same = " AND ".join(
+            f"{_exact(column, self.name)} = {_exact(column, 'excluded')}" for column in self.key_columns
+        )
+        action = f"DO UPDATE SET {sets} WHERE {same}" if others else "DO NOTHING"
         tail = f" ON CONFLICT ({self._names(self.table.key)}) {action}"
-        self._insert_all(connection, columns, rows, tail)
+        if self._insert_all(connection, columns, rows, tail) < len(rows):
+            self._refuse_alike(connection, columns, rows)
+
+    def _refuse_alike(
+        self, connection: Any, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Raises where a row was not written because its key is to the column another row's."""
+        at = [columns.index(name) for name in self.table.key]
+        for row in rows:
+            parts = tuple(row[place] for place in at)
+            if self._alike(connection, parts):
+                raise errors.UniqueViolation(f"a key that is the same as {parts!r} to the table is there")
 
     def put_new(self, connection: Any, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts rows, and overwrites none."""
@@ -229,13 +266,16 @@ class UserTable:
 
     def _insert_all(
         self, connection: Any, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], tail: str
-    ) -> None:
+    ) -> int:
+        """How many of them were written."""
         if not rows:
-            return
-        connection.run_many(self._insert(columns) + tail, [self._values(columns, row) for row in rows])
+            return 0
+        told = [self._values(columns, row) for row in rows]
+        written = connection.run_many(self._insert(columns) + tail, told)
         if self.table.makes_keys:
             at = columns.index(self.table.key[0])
             self._number_beyond(connection, max((row[at] for row in rows if type(row[at]) is int), default=0))
+        return written
 
     def _number_beyond(self, connection: Any, highest: int) -> None:
         """Lets the table's own numbers begin beyond those that came from elsewhere."""
@@ -266,9 +306,9 @@ class UserTable:
             return False
         sets = ", ".join(f"{quoted(name)} = {_mark(self._by_name[name])}" for name in others)
         lists = [[values[name]] for name in self.table.key]
-        statement = f"UPDATE {self.name} SET {sets} WHERE {self._is_one}"  # noqa: S608 - names are quoted
+        statement = f"UPDATE {self.name} SET {sets} WHERE {self._is_exactly_one}"  # noqa: S608 - names are quoted
         given = self._values(others, [values[name] for name in others])
-        return bool(connection.run(statement, [*given, *lists]).rowcount)
+        return bool(connection.run(statement, [*given, *lists, *lists]).rowcount)
 
     def repoint(self, connection: Any, column: str, was: Key, to: Key) -> list[Key]:
         """Gives that column the one value where it has the other; the keys of the rows."""
@@ -293,6 +333,12 @@ def _run(connection: LedgerStatements, statement: str, values: Sequence[Any]) ->
 
 def _type(column: Column) -> str:
     return {"INTEGER": "bigint"}.get(column.affinity) or ("uuid" if column.declared == "UUID" else "text")
+
+
+def _exact(column: Column, row: str = "") -> str:
+    """A key's column as it is compared letter for letter."""
+    name = f"{row}.{quoted(column.name)}" if row else quoted(column.name)
+    return f'{name} COLLATE "C"' if _type(column) == "text" else name
 
 
 def _can_be(value: Any, column: Column) -> bool:

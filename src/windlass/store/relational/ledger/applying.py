@@ -75,15 +75,27 @@ class Batch:
                 done += carried
             except self._ground.refusals as error:
                 self._connection.execute("ROLLBACK TO windlass_effect")
-                refused.append((effect.key, _refusal(effect, error, self._now_us)))
+                alike = self._alike(effect)
+                refused.append((effect.key, _refusal(effect, error, alike, self._now_us)))
                 if effect.key is not None:
-                    self.mark_seen([effect.key])
+                    # A row whose key is the same to the table is not absent: maybe it is the one.
+                    self.mark_seen([effect.key, *alike])
                     if effect.row is KEEP:
                         # An edit that cannot be queued is listed, and must not be read again for ever. One
                         # under a remote row that was refused is still to be queued.
                         done.append((effect.key, Effect(effect.key)))
             self._connection.execute("RELEASE windlass_effect")
         return done, refused
+
+    def _alike(self, effect: Effect) -> list[Key]:
+        """The keys of rows whose key is to the table the one of a row that it has refused."""
+        if effect.key is None or effect.row is KEEP or effect.row is None:
+            return []
+        try:
+            return self._user_table.alike(self._connection, effect.key)
+        except self._ground.refusals:
+            # A key that no database can hold is nobody's.
+            return []
 
     def _rows(self, effects: Sequence[Effect]) -> Done:
         done: Done = []
@@ -233,7 +245,7 @@ def _with_key(row: Row, names: tuple[str, ...], key: Key) -> Row:
     return {**row, names[0]: key}
 
 
-def _refusal(effect: Effect, error: Exception, now_us: int) -> Quarantined:
+def _refusal(effect: Effect, error: Exception, alike: Sequence[Key], now_us: int) -> Quarantined:
     shadow, row = effect.shadow, effect.row
     remote_id = None if shadow is KEEP or shadow is None else shadow.remote_id
     if remote_id is None:
@@ -242,10 +254,13 @@ def _refusal(effect: Effect, error: Exception, now_us: int) -> Quarantined:
         document = "{}" if row is KEEP or row is None else encode(row)
     except (UnicodeError, msgspec.MsgspecError, TypeError):
         document = msgspec.json.encode({"unreadable": ascii(row)}).decode()
+    reason = f"the table refuses it: {error}"
+    if alike:
+        reason = f"its key {effect.key!r} is to the table the same as {alike[0]!r}, the key of another row"
     return Quarantined(
         # A text that no database can hold is told by its escapes.
         remote_id=remote_id.encode(errors="backslashreplace").decode(),
         document=document,
-        reason=f"the table refuses it: {error}"[:1000],
+        reason=reason[:1000],
         seen_at_us=now_us,
     )

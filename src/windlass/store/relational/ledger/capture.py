@@ -274,7 +274,7 @@ def _refuse_other_key(resource: str, was: Table, now: Table) -> None:
     if (change := _other_key(was, now)) is not None:
         raise ConfigError(
             f"{resource}: {change}: it is another table. Give it its former key, or let go of all that is "
-            f"known of the former one by app.sync.forget({resource!r}): then this one is synced from the start"
+            f"known of the former one by app.sync.forget({resource!r}): then this one begins anew"
         )
 
 

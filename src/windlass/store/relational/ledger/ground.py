@@ -62,6 +62,10 @@ class UserTable(Protocol):
         """Keys of shadows without a row, beyond ``after``, and where the next page begins (None: nowhere)."""
         ...
 
+    def alike(self, connection: Connection, key: Key) -> list[Key]:
+        """The keys of rows that the table takes for the one of that key, spelled otherwise."""
+        ...
+
     def has_nameless(self, connection: Connection) -> bool:
         """True where a row has no key by which it could be named."""
         ...
@@ -72,7 +76,11 @@ class UserTable(Protocol):
         ...
 
     def put(self, connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-        """Writes rows of those columns, the key's among them, over what is there."""
+        """Writes rows of those columns, the key's among them, over what is there.
+
+        Raises:
+            Ground.refusals: among others, where the table would write one over a row that is ``alike``.
+        """
         ...
 
     def put_new(

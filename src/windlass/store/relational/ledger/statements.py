@@ -53,10 +53,11 @@ def insert_of(name: str) -> Insert:
     return Insert(*SQL[name].split(":rows"))
 
 
-def insert_all(connection: Connection, insert: Insert, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Inserts rows, all of one width."""
-    if rows:
-        _insert(connection, insert, list(chain.from_iterable(rows)), len(rows), "?" * len(rows[0]))
+def insert_all(connection: Connection, insert: Insert, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Inserts rows, all of one width; how many of them were written."""
+    if not rows:
+        return 0
+    return _insert(connection, insert, list(chain.from_iterable(rows)), len(rows), "?" * len(rows[0]))
 
 
 def insert_columns(
@@ -80,15 +81,17 @@ def _insert(
     rows: int,
     kinds: str,
     shared: tuple[Any, ...] = (),
-) -> None:
+) -> int:
     """Many by one statement: what it costs beside its rows is more than they do, and while it runs other
     threads do, too."""
-    width, begin = kinds.count("?"), 0
+    width, begin, written = kinds.count("?"), 0, 0
     for count in _TOGETHER:
         while rows - begin >= count and (count == 1 or len(shared) + count * width <= _MARKS_MAX):
             part = values[begin * width : (begin + count) * width]
-            connection.execute(_with_rows(insert, len(shared), kinds, count), (*shared, *part))
+            done = connection.execute(_with_rows(insert, len(shared), kinds, count), (*shared, *part))
+            written += done.rowcount
             begin += count
+    return written
 
 
 _TOGETHER, _MARKS_MAX = (64, 8, 1), 32_766

@@ -186,8 +186,28 @@ class UserTable:
         if self._needs_more_than(columns):
             for row in rows:
                 self._put_one(connection, columns, row)
-        else:
-            insert_all(connection, self._upsert(columns), rows)
+        elif insert_all(connection, self._upsert(columns), rows) < len(rows):
+            self._refuse_alike(connection, columns, rows)
+
+    def _refuse_alike(
+        self, connection: Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+    ) -> None:
+        """Raises where a row was not written because its key is to the column another row's."""
+        at = [columns.index(name) for name in self.table.key]
+        for row in rows:
+            parts = [row[place] for place in at]
+            if self._alike(connection, parts):
+                raise sqlite3.IntegrityError(f"a key that is the same as {parts!r} to the table is there")
+
+    def alike(self, connection: Connection, key: Key) -> list[Key]:
+        """The keys of rows that the table takes for the one of that key, spelled otherwise."""
+        return self._alike(connection, self.parts(key)) if self._names_a_row(key) else []
+
+    def _alike(self, connection: Connection, parts: Sequence[Any]) -> list[Key]:
+        where = " AND ".join(f"{quoted(name)} = ?" for name in self.table.key)
+        statement = f"SELECT {self.key_sql()} FROM {self.name} WHERE {where}"  # noqa: S608 - names are quoted
+        found = connection.execute(statement, tuple(parts)).fetchall()
+        return [key for (key,) in found if list(self.parts(key)) != list(parts)]
 
     def put_new(
         self, connection: Connection, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
@@ -251,7 +271,11 @@ class UserTable:
             key = self._names(self.table.key)
             others = [quoted(name) for name in columns if name not in self.table.key]
             sets = ", ".join(f"{name} = excluded.{name}" for name in others)
-            action = f"DO UPDATE SET {sets}" if others else "DO NOTHING"
+            # Not over a row whose key is only to the collation the same.
+            same = " AND ".join(
+                f"{name} = excluded.{name} COLLATE BINARY" for name in map(quoted, self.table.key)
+            )
+            action = f"DO UPDATE SET {sets} WHERE {same}" if others else "DO NOTHING"
             self._upserts[columns] = Insert(self._head(columns), f" ON CONFLICT ({key}) {action}")
         return self._upserts[columns]
 
