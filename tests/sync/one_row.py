@@ -257,13 +257,16 @@ class Replica:
             self.choose(resolve(self.standing, choice, self.tick(), LIMITS))
 
     def retry(self) -> None:
-        if any(
-            one is not None and one.status == "failed" for one in (self.standing.sent, self.standing.pending)
-        ):
+        if self._has_letter():
             self.carry_out(retry(self.standing, self.tick()))
 
     def revert(self) -> None:
-        self.choose(revert(self.standing, self.tick()))
+        if self._has_letter():
+            self.choose(revert(self.standing, self.tick()))
+
+    def _has_letter(self) -> bool:
+        changes = (self.standing.sent, self.standing.pending)
+        return any(one is not None and one.status == "failed" for one in changes)
 
     def choose(self, effect: Effect) -> None:
         """Carries out what its user has decided, knowing all that the remote told: as an edit made now."""

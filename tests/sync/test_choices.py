@@ -28,6 +28,8 @@ from windlass.sync.reconcile import (
     seal,
 )
 
+ARCHIVE = Change(seq=8, key=1, op="archive", captured=False, status="failed", attempts=5, error="no")
+
 
 @pytest.mark.parametrize(
     ("choice", "title", "sends"),
@@ -97,19 +99,22 @@ def test_a_discarded_change_is_kept_from_pulls_and_sent_with_the_next_edit() -> 
 def test_a_reverted_row_is_the_remotes_again() -> None:
     assert carried_out(dead(), revert(dead(), 10)) == Standing(1, TEA, Shadow(TEA, "v1", "1"))
     assert carried_out(dead(None), revert(dead(None), 10)).row == TEA
-    sent = sealed(GREEN)
+    sent = sealed(GREEN)._replace(explicit=(ARCHIVE,))
     assert change(carried_out(sent, revert(sent, 10))) == ("update", {"title": "tea"})
 
 
 def test_a_row_without_a_dead_letter_has_nothing_to_put_right() -> None:
-    for verb in (retry, discard):
-        with pytest.raises(SyncError, match="1 has no change that failed"):
-            verb(Standing(1, GREEN, Shadow(TEA, "v1")), 10)
+    unsent = Standing(1, GREEN, Shadow(TEA, "v1"))
+    new = Standing(1, GREEN, None)
+    for verb in (retry, discard, revert):
+        for standing in (unsent, new, asked(), sealed(GREEN), Standing(1, None, None)):
+            with pytest.raises(SyncError, match="1 has no change that failed"):
+                verb(standing, 10)
 
 
 def test_operations_that_failed_are_retried_or_removed() -> None:
-    one = Change(seq=8, key=1, op="archive", captured=False, status="failed", attempts=5, error="no")
-    standing = Standing(1, TEA, Shadow(TEA, "v1"), explicit=(one, replace(one, seq=9, status="pending")))
-    assert retry(standing, 10).explicit == (replace(one, status="pending", attempts=0, error=None),)
+    waits = replace(ARCHIVE, seq=9, status="pending")
+    standing = Standing(1, TEA, Shadow(TEA, "v1"), explicit=(ARCHIVE, waits))
+    assert retry(standing, 10).explicit == (replace(ARCHIVE, status="pending", attempts=0, error=None),)
     assert discard(standing, 10).ended == (8,)
     assert revert(standing, 10).ended == (8,)

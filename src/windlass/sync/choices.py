@@ -121,7 +121,11 @@ def revert(standing: Standing, now_us: int) -> Effect:
 
     A change that is being sent, or may have been applied, is not taken back by that alone: what takes it back
     there is pending afterwards.
+
+    Raises:
+        SyncError: there is no dead letter.
     """
+    _refuse_without_letter(standing)
     sent = standing.sent if standing.sent is not None and standing.sent.status == "pending" else None
     row = standing.shadow.row if standing.shadow is not None else None
     after = standing._replace(row=row, sent=sent, conflict=None)
