@@ -144,6 +144,16 @@ def test_edit_mends_a_rejected_row_and_sends_it_again(cli: Command, shelf: Shelf
 
 
 @pytest.mark.usefixtures("rejected")
+def test_an_edit_that_the_table_refuses_is_no_success(cli: Command, sql: Sql) -> None:
+    sql("CREATE UNIQUE INDEX one_title ON notes (title)")
+    answer = cli("sync", "edit", "notes", "1", "--set", "title=good")
+    assert (answer.code, answer.out) == (1, "")
+    assert "notes: the table refuses it: " in answer.err
+    assert [one["key"] for one in cli("sync", "dead", "--json").data] == [1, 2]
+    assert cli("sync", "quarantine", "notes", "--json").data == []
+
+
+@pytest.mark.usefixtures("rejected")
 def test_retry_sends_it_as_it_is(cli: Command, shelf: Shelf) -> None:
     assert cli("sync", "retry", "notes", "2", "--json").data == {"retried": [2]}
     assert [one["key"] for one in cli("sync", "dead", "--json").data] == [1]

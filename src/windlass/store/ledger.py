@@ -257,8 +257,9 @@ class Ledger(Protocol):
         quarantine: Sequence[Quarantined] = (),
         released: Sequence[str] = (),
         all_or_nothing: bool = False,
-        refused: list[Key] | None = None,
+        refused: list[Key | None] | None = None,
         batch: int | None = None,
+        strict: bool = False,
     ) -> list[Key]:
         """Carries the effects out; ``look`` is the mark of the look they were worked out from.
 
@@ -267,12 +268,15 @@ class Ledger(Protocol):
         constraint) is put in the quarantine; the others go in.
         ``released``: remote ids that leave the quarantine, before those of ``quarantine`` go in.
         ``all_or_nothing``: where a key was edited since, nothing is written: a page goes in with its cursor.
-        ``refused``: the keys whose effects could not be carried out are added to it.
+        ``refused``: the keys whose effects could not be carried out are added to it; None for a row whose key
+        the database would have made.
         ``batch``: the sealed batch that the effects settle. What is in it and was not carried out, because
         there was no effect, or the key was edited since, is a sealed change of the queue afterwards.
+        ``strict``: nothing is put in the quarantine; what a person asked for is done or is an error.
 
         Raises:
             LostHold: another holder has taken over. Nothing was written.
+            SyncError: ``strict``, and the table refuses a row. Nothing was written.
         """
         ...
 

@@ -163,7 +163,8 @@ class Resource:
         ``seen``: what the choice was made upon, of ``sides``.
 
         Raises:
-            SyncError: there is no conflict about that key, or a side is not as it was ``seen`` any more.
+            SyncError: there is no conflict about that key, a side is not as it was ``seen`` any more, or the
+                table refuses the row: then nothing is changed.
         """
 
         limits = self._engine.cycle(self.name).limits
@@ -190,7 +191,8 @@ class Resource:
         """Changes columns of a rejected row here, and sends it again.
 
         Raises:
-            SyncError: there is no dead letter for that key, or no such column.
+            SyncError: there is no dead letter for that key, or no such column, or the table refuses the row:
+                then nothing is changed.
         """
         known = {column.name for column in self._engine.cycle(self.name).table.columns}
         for name in columns:
@@ -213,7 +215,7 @@ class Resource:
         """Gives a dead letter up, and puts the row back to what the remote has.
 
         Raises:
-            SyncError: there is none for that key.
+            SyncError: there is none for that key, or the table refuses the remote's row.
         """
         self._put_right(key, lambda standing: reconcile.revert(standing, self._engine.now_us()))
 
@@ -224,7 +226,7 @@ class Resource:
     def _change(self, key: Key, work: Callable[[Standing], Effect]) -> None:
         cycle = self._engine.cycle(self.name)
         with self._engine.hold_soon(self.name) as hold:
-            cycle.step(hold, [key], work)
+            cycle.step(hold, [key], work, strict=True)
         self._store().ring()
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ Merged(row={'id': 1, 'title': 'green tea', 'done': 0})
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -331,6 +332,8 @@ def _completed(sides: _Sides, row: Row, key: Sequence[str]) -> Row:
             raise SyncError(
                 f"expected {name} to be a number, text, bytes or None, got {type(value).__name__}"
             )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SyncError(f"expected {name} to be a number that JSON knows, got {value}")
     if left := [name for name in sides.contested if name not in row and name not in sides.merged]:
         raise SyncError(f"the row leaves open what {', '.join(left)} becomes: both sides changed it")
     given = {name: int(v) if isinstance(v, bool) else v for name, v in row.items() if name not in key}

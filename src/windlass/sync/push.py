@@ -244,7 +244,7 @@ class Push:
             version = standing.shadow.version if standing.shadow else None
             return Effect(standing.key, explicit=(operations.sealed(head, uuid4().hex, version),))
 
-        refused: list[Key] = []
+        refused: list[Key | None] = []
         effects = cycle.step(hold, list(heads), work, refused=refused)
         written = {effect.key: effect for effect in effects if effect.key not in refused}
         found: list[Sealed] = []

@@ -93,7 +93,7 @@ def settle_edits(
             effect = took_idle(one.standing, one.change, answer) or _settled(cycle, one, answer)
             if effect.pending is KEEP and effect.sent is None:
                 effects.append(effect)
-    refused: list[Key] = []
+    refused: list[Key | None] = []
     moved = cycle.ledger.write(hold, sealing.mark, effects, batch=sealing.batch, refused=refused)
     left = {*moved, *refused}
     return [effect for effect in effects if effect.key not in left]

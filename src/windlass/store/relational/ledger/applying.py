@@ -254,7 +254,7 @@ def _refusal(effect: Effect, error: Exception, alike: Sequence[Key], now_us: int
         document = "{}" if row is KEEP or row is None else encode(row)
     except (UnicodeError, msgspec.MsgspecError, TypeError):
         document = msgspec.json.encode({"unreadable": ascii(row)}).decode()
-    reason = f"the table refuses it: {error}"
+    reason = refusal_of(error)
     if alike:
         reason = f"its key {effect.key!r} is to the table the same as {alike[0]!r}, the key of another row"
     return Quarantined(
@@ -264,3 +264,8 @@ def _refusal(effect: Effect, error: Exception, alike: Sequence[Key], now_us: int
         reason=reason[:1000],
         seen_at_us=now_us,
     )
+
+
+def refusal_of(error: Exception) -> str:
+    """Why a row is not in its table, in the table's words."""
+    return f"the table refuses it: {error}"[:1000]

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 
 from windlass.change import KEEP, Change, Effect, Key, NewRows
-from windlass.errors import StoreUnavailable, SweepRefused
+from windlass.errors import StoreUnavailable, SweepRefused, SyncError
 from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.ledger.applying import Batch, Done, Refusal
+from windlass.store.relational.ledger.applying import Batch, Done, Refusal, refusal_of
 from windlass.store.relational.ledger.base import A_HANDFUL, LedgerRole, Resource, generation_of
 from windlass.store.relational.ledger.batching import unpack
 from windlass.store.relational.ledger.inserting import encoded, insert
@@ -44,6 +44,7 @@ class _Order(NamedTuple):
     released: Sequence[str]
     all_or_nothing: bool
     batch: int | None
+    strict: bool
 
 
 class Writing(LedgerRole):
@@ -59,11 +60,12 @@ class Writing(LedgerRole):
         quarantine: Sequence[Quarantined] = (),
         released: Sequence[str] = (),
         all_or_nothing: bool = False,
-        refused: list[Key] | None = None,
+        refused: list[Key | None] | None = None,
         batch: int | None = None,
+        strict: bool = False,
     ) -> list[Key]:
         """See the protocol. ``state`` goes in only where nothing was skipped: it would pass what was."""
-        order = _Order(hold, look, effects, state, (*quarantine,), released, all_or_nothing, batch)
+        order = _Order(hold, look, effects, state, (*quarantine,), released, all_or_nothing, batch, strict)
         for tried in range(1, _TRIES + 1):
             try:
                 return self._once(order, refused)
@@ -73,14 +75,16 @@ class Writing(LedgerRole):
                     raise
         raise AssertionError("unreachable")
 
-    def _once(self, order: _Order, refused: list[Key] | None) -> list[Key]:
+    def _once(self, order: _Order, refused: list[Key | None] | None) -> list[Key]:
         try:
             return self._write(order, each=False)
-        except self.ground.refusals:
+        except self.ground.refusals as error:
+            if order.strict:
+                raise SyncError(f"{order.hold.resource}: {refusal_of(error)}; nothing was changed") from error
             # Everything was rolled back. Once more, so that only the one that is refused stays out.
             return self._write(order, each=True, refused=refused)
 
-    def _write(self, order: _Order, *, each: bool, refused: list[Key] | None = None) -> list[Key]:
+    def _write(self, order: _Order, *, each: bool, refused: list[Key | None] | None = None) -> list[Key]:
         now_us = self.clock.wall_us()
         look, state = order.look, order.state
         with self.ground.writing(full=_must_last(order.effects)) as connection:
@@ -115,7 +119,7 @@ class Writing(LedgerRole):
             if state is not None and not skipped:
                 _set_state(connection, found.id, state)
         if refused is not None:
-            refused += [key for key, _ in refusals if key is not None]
+            refused += [key for key, _ in refusals]
         self._after(arrived=bool(arrived))
         return skipped
 
