@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -179,6 +180,47 @@ def test_a_row_that_the_table_refuses_is_quarantined_and_the_others_go_in(
     ada.pull()
     assert set(ada.rows()) == {"1", "2"}
     assert ada.cycle.ledger.quarantined("tasks") == []
+
+
+@pytest.mark.parametrize("rows", [3, 40], ids=["a few", "a page of new rows"])
+@pytest.mark.parametrize("declaration", [{}, {"ids": "server"}], ids=["client ids", "made keys"])
+def test_a_pull_counts_a_row_that_the_table_refuses_as_quarantined_and_not_as_written(
+    replica: Make, rows: int, declaration: dict[str, Any]
+) -> None:
+    """Each pull of a remote that always tells everything tries them again, and says so again."""
+    bare, key = Collection(tombstones=False), "TEXT PRIMARY KEY" if not declaration else "INTEGER PRIMARY KEY"
+    ada = replica(
+        collection=bare,
+        schema=f"CREATE TABLE tasks (id {key}, title TEXT NOT NULL CHECK (title <> 'bad'))",
+        **declaration,
+    )
+    for number in range(1, rows + 1):
+        bare.put(f"{number}", title="bad" if number == 1 else None if number == 2 else "tea")
+    first = ada.pull()
+    assert (first.received, first.written, first.quarantined) == (rows, rows - 2, 2)
+    bare.put("3", title="milk")
+    again = ada.pull()
+    assert (again.received, again.written, again.quarantined) == (rows, 1, 2)
+    assert ada.cycle.ledger.counts("tasks").quarantined == 2
+
+
+def test_a_deletion_that_the_table_refuses_is_not_counted_as_one(replica: Make) -> None:
+    bare = Collection(tombstones=False)
+    ada = replica(collection=bare)
+    bare.put("1", title="tea")
+    bare.put("2", title="milk")
+    ada.pull()
+    ada.db.execute("CREATE TABLE cups (task TEXT NOT NULL REFERENCES tasks (id))")
+    ada.do("INSERT INTO cups VALUES ('1')")
+    if isinstance(ada.db, sqlite3.Connection):
+        # Whose foreign keys count only for who asks for it.
+        kept = "BEFORE DELETE ON tasks WHEN old.id = '1' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        ada.do(f"CREATE TRIGGER kept {kept}")
+    for number in (1, 2):
+        bare.delete(f"{number}")
+    done = ada.pull()
+    assert (done.deleted, done.quarantined) == (1, 1)
+    assert set(ada.rows()) == {"1"}
 
 
 # ── conflicts ──────────────────────────────────────────────────────────────────────────────────────

@@ -68,11 +68,14 @@ class Cycle(NamedTuple):
         work: Callable[[Standing], Effect | None],
         *,
         over: list[Over] | None = None,
+        refused: list[Key | None] | None = None,
         **more: Any,
     ) -> list[Effect]:
-        """Looks, works out, writes; again for each key that was edited meanwhile. The effects carried out.
+        """Looks, works out, writes; again for each key that was edited meanwhile. The effects, but for those
+        of keys that were.
 
-        What a person was told of and is over with them is added to ``over``.
+        What a person was told of and is over with them is added to ``over``; keys whose effects could not be
+        carried out to ``refused``.
 
         Raises:
             SyncError: the rows are edited faster than they can be read.
@@ -84,10 +87,14 @@ class Cycle(NamedTuple):
                 return done
             look = self.ledger.look(self.name, todo)
             effects = [effect for standing in look.standings if (effect := work(standing)) is not None]
-            moved = set(self.ledger.write(hold, look.mark, effects, **more))
+            left: list[Key | None] = []
+            moved = set(self.ledger.write(hold, look.mark, effects, refused=left, **more))
             done += [effect for effect in effects if effect.key not in moved]
             if over is not None:
-                over += [one for one in what_is_over(look.standings, effects) if one.key not in moved]
+                stayed = {*moved, *left}
+                over += [one for one in what_is_over(look.standings, effects) if one.key not in stayed]
+            if refused is not None:
+                refused += left
             todo = [key for key in todo if key in moved]
         raise SyncError(f"{self.name}: {len(todo)} rows are edited faster than they can be read")
 

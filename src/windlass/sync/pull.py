@@ -10,6 +10,7 @@ A pull under way is a ``PullState``: it can end after any page and goes on from 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -210,10 +211,11 @@ class Pull:
             # The state goes in with the rows it speaks of. Where a row is edited at this moment, it and its
             # page are applied again before the state: an effect that is applied twice changes nothing.
             released = [row.remote_id for row in rows]
-            moved = self._write(hold, look, effects, unwritten, released, after)
+            refused: list[Key | None] = []
+            moved = self._write(hold, look, effects, unwritten, released, after, refused)
             if not moved:
-                self._count(effects, unwritten)
-                self.done.over += what_is_over(standings.values(), effects)
+                done = self._count(effects, unwritten, refused)
+                self.done.over += what_is_over(standings.values(), done)
                 return
         raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
 
@@ -252,11 +254,12 @@ class Pull:
         bad: Sequence[Quarantined],
         released: Sequence[str],
         after: PullState,
+        refused: list[Key | None],
     ) -> list[Key]:
-        ledger = self._cycle.ledger
-        moved = ledger.write(
-            hold, look, effects, state=after, quarantine=bad, released=released, all_or_nothing=True
-        )
+        moved = self._cycle.ledger.write(
+            hold, look, effects, state=after, quarantine=bad, released=released, all_or_nothing=True,
+            refused=refused,
+        )  # fmt: skip
         if not moved:
             self._state = after
         return moved
@@ -326,8 +329,11 @@ class Pull:
         try:
             after: Key | None = None
             while keys := cycle.ledger.sweep(hold, max_share=share, after=after):
-                effects = cycle.step(hold, keys, absent, over=self.done.over, state=self._state)
-                self._count(effects, ())
+                refused: list[Key | None] = []
+                effects = cycle.step(
+                    hold, keys, absent, over=self.done.over, state=self._state, refused=refused
+                )
+                self._count(effects, (), refused)
                 after = keys[-1]
         except SweepRefused as error:
             self.done.sweep_refused = str(error)
@@ -358,8 +364,13 @@ class Pull:
         self._cycle.ledger.write(hold, 0, (), state=state)
         self._state = state
 
-    def _count(self, effects: Sequence[Effect], bad: Sequence[Quarantined]) -> None:
-        self.done.quarantined += len(bad)
+    def _count(
+        self, effects: Sequence[Effect], bad: Sequence[Quarantined], refused: Sequence[Key | None]
+    ) -> Sequence[Effect]:
+        """Counts what became of a page; ``refused``: keys of rows that the table did not take. The others."""
+        self.done.quarantined += len(bad) + len(refused)
+        if refused:
+            effects = _without(effects, refused)
         for effect in effects:
             if effect.row is None:
                 self.done.deleted += 1
@@ -367,6 +378,18 @@ class Pull:
                 self.done.written += 1
             if effect.conflict is not KEEP and effect.conflict is not None and effect.key is not None:
                 self.done.asked.append((effect.key, fields_of(effect)))
+        return effects
+
+
+def _without(effects: Sequence[Effect], refused: Sequence[Key | None]) -> list[Effect]:
+    # Of rows whose keys the database makes any so many will do: each of them is a new row.
+    left, kept = Counter(refused), list[Effect]()
+    for effect in effects:
+        if left[effect.key]:
+            left[effect.key] -= 1
+        else:
+            kept.append(effect)
+    return kept
 
 
 def _larger(size: int | None, wanted: int) -> int | None:
