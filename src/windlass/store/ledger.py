@@ -91,7 +91,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     oldest_us: int | None = None
     """Wall time of the oldest one's making."""
     held: int = 0
-    """Of these: waiting for a parent or for a conflict to be resolved."""
+    """Of these: waiting for a parent, for a person's answer, or for a change of their row that failed."""
     failed: int = 0
     conflicts: int = 0
     quarantined: int = 0

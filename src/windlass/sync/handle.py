@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from windlass.change import KEEP, Change, Effect, Key, Standing, Table
@@ -78,8 +78,11 @@ class Resource:
             if not (change.captured and change.mutation_id is None and change.key in edited)
         ]
         found += [change for change in edited.values() if change is not None and change.status == "pending"]
-        origin = self._engine.known_origin(self.name)
-        return [pending_of(self.name, change, now_us, origin) for change in found[:limit]]
+        origin, failed = self._engine.known_origin(self.name), self._failed(found[:limit])
+        return [
+            pending_of(self.name, change, now_us, origin, failed=failed.get(change.key))
+            for change in found[:limit]
+        ]
 
     def conflicts(self, limit: int = 50) -> list[OpenConflict]:
         """Conflicts that wait for a person, oldest first."""
@@ -149,6 +152,17 @@ class Resource:
             pending = reconcile.fold(standing, now_us).pending
             found[standing.key] = standing.pending if pending is KEEP else pending
         return found
+
+    def _failed(self, found: Sequence[Change]) -> dict[Key, Change]:
+        """Of the rows of these changes, the oldest change that failed: those behind it wait for it."""
+        keys = list(dict.fromkeys(change.key for change in found))
+        failed: dict[Key, Change] = {}
+        for standing in self._engine.ledger.look(self.name, keys).standings if keys else ():
+            changes = (standing.sent, standing.pending, *standing.explicit)
+            letters = [one for one in changes if one is not None and one.status == "failed"]
+            if letters:
+                failed[standing.key] = min(letters, key=lambda one: one.seq)
+        return failed
 
     # ── put right ──────────────────────────────────────────────────────────────────────────────
     def resolve(

@@ -20,6 +20,7 @@ from windlass.store.protocol import Store
 from windlass.sync.engine import Engine, Tell
 from windlass.sync.handle import Resource
 from windlass.sync.merge import Policy
+from windlass.sync.operations import checked_data, checked_key
 from windlass.sync.remote import Remote
 from windlass.sync.resource import FIRST_RETRY, Declared, FromRemote, Ids, Live, ToRemote, declare
 from windlass.sync.returning import Returning
@@ -218,6 +219,7 @@ class SyncManager:
 
         Raises:
             ConfigError: no resource has that table.
+            InvalidPayload: its data or its key is nothing that could be sent; the message says where.
         """
         names = [one.name for one in self.engine.declared.values() if one.settings.table == operation.table]
         if not names:
@@ -227,8 +229,8 @@ class SyncManager:
         if connection is None:
             self.engine.install(names[0])
         made = self.engine.ledger.enqueue(
-            op=operation.type, table=operation.table, local_id=operation.local_id,
-            data=operation.data, connection=connection,
+            op=operation.type, table=operation.table, local_id=checked_key(operation.local_id),
+            data=checked_data(operation.data), connection=connection,
         )  # fmt: skip
         if connection is None:
             self._store().ring()

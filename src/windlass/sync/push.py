@@ -363,7 +363,7 @@ class Push:
         assert effect.key is not None
         if isinstance(answer, Took):
             self.done.accepted += 1
-        if isinstance(answer, Met):
+        if isinstance(answer, Met) and not (effect.explicit and answer.theirs.row is None):
             self.done.conflicts += 1
         failed = [effect.pending, effect.sent, *effect.explicit]
         for change in failed:

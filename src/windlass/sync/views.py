@@ -10,6 +10,7 @@ import msgspec
 from windlass.change import Change, Conflict, Key
 from windlass.clock import iso
 from windlass.store.ledger import OriginState
+from windlass.sync.pending import DISCARDED
 from windlass.sync.waiting import sentence
 
 
@@ -66,12 +67,27 @@ class OpenConflict(msgspec.Struct, frozen=True, kw_only=True):
         return {name: values for name, values in found.items() if values[1] != values[2]}
 
 
-def pending_of(resource: str, change: Change, now_us: int, origin: OriginState | None) -> PendingChange:
-    """The change with the reason why it still waits; ``origin`` is its remote's, as far as it is known."""
+def pending_of(
+    resource: str,
+    change: Change,
+    now_us: int,
+    origin: OriginState | None,
+    *,
+    failed: Change | None = None,
+) -> PendingChange:
+    """The change with the reason why it still waits; ``origin`` is its remote's, as far as it is known.
+
+    ``failed``: the oldest change of its row that failed.
+    """
     if change.mutation_id is not None:
         why = "was sent, and its answer has not been seen"
     elif change.hold is not None:
         why = sentence(change.hold)
+    elif failed is not None and (failed.seq < change.seq or not change.seq):
+        is_given_up = failed.hold == DISCARDED
+        why = "waits for an earlier change of its row, which " + (
+            "was given up: retry or revert that" if is_given_up else "failed: retry, discard or revert that"
+        )
     elif change.due_at_us > now_us:
         why = f"is sent again at {iso(change.due_at_us)}" + (f": {change.error}" if change.error else "")
     elif origin is not None and origin.state != "ok":

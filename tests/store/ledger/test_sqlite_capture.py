@@ -265,6 +265,7 @@ USES = {
         "INDEX windlass_queue_ready (resource=? AND <expr>=?)",
         "COVERING INDEX windlass_queue_held (resource=?)",
         "COVERING INDEX windlass_queue_failed (resource=?)",
+        "SEARCH later USING INDEX windlass_queue_lane (resource=? AND key=? AND seq>?)",
         "COVERING INDEX windlass_journal_by_key (resource=?)",
         "windlass_queue_lane (resource=? AND key=?)",
     ],

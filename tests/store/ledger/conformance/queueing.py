@@ -190,6 +190,18 @@ class Queueing:
         assert (counts.rows, counts.pending, counts.sealed, counts.held, counts.failed) == (2, 4, 1, 1, 1)
         assert counts.oldest_us == 4_000_000
 
+    def test_what_is_behind_a_change_that_failed_counts_as_held(self, ledger: Ledger, db: Any) -> None:
+        installed(ledger, db)
+        queued(ledger, "a")
+        for _ in range(4):
+            ledger.enqueue(op="ping", table="tasks", local_id="b", data=None)
+        first, second, third, _ = standing(ledger, "b").explicit
+        failed = (msgspec.structs.replace(one, status="failed") for one in (first, third))
+        do(ledger, Effect("b", explicit=(*failed, msgspec.structs.replace(second, hold="conflict"))))
+        counts = ledger.counts("tasks")
+        assert (counts.pending, counts.held, counts.failed) == (3, 2, 2)
+        assert due(ledger) == ["a"]
+
     def test_changes_are_listed_by_resource_and_status(self, ledger: Ledger, db: Any) -> None:
         installed(ledger, db)
         installed(ledger, db, create="CREATE TABLE other (id TEXT PRIMARY KEY, title TEXT)", table="other")

@@ -32,14 +32,15 @@ class Surveying(LedgerRole):
         with self.ground.reading() as connection:
             found = self.resource(connection, resource)
             row = connection.execute(SQL["counts"], {"resource": found.id}).fetchone()
-        rows, ready, sealed, held, failed, conflicts, quarantined, journaled, oldest, batched, sealed_at = row
+        (rows, ready, sealed, held, failed, conflicts, quarantined, journaled, oldest, batched, sealed_at,
+         behind) = row  # fmt: skip
         since = [us for us in (us_of(oldest), sealed_at) if us]
         return Counts(
             rows=rows,
             pending=ready + held + journaled,
             sealed=sealed + batched,
             oldest_us=min(since, default=None),
-            held=held,
+            held=held + behind,
             failed=failed,
             conflicts=conflicts,
             quarantined=quarantined,

@@ -17,7 +17,7 @@ from windlass.store.relational.rows import moment
 _ENCODER, _DECODER = msgspec.json.Encoder(), msgspec.json.Decoder()
 _BYTES, _FLOAT = "$bytes", "$float"
 """JSON has no bytes and no infinity: ``{"$bytes": base64}`` and ``{"$float": "inf"}`` stand for them, since
-no column holds an object otherwise. With null for infinity, row and shadow would differ for ever."""
+no column holds such an object otherwise. With null for infinity, row and shadow would differ for ever."""
 _SIGN = '{"$'
 _ODD = frozenset((bytes, float))
 _VALUES = cast("Callable[[Any], Iterable[Any]]", dict.values)  # pyright: ignore[reportUnknownMemberType]
@@ -150,8 +150,11 @@ def _wrap(value: Any) -> Any:
 def _unwrap(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    told = cast("dict[str, str]", value)
-    return float(told[_FLOAT]) if _FLOAT in told else b64decode(told[_BYTES])
+    told = cast("dict[str, Any]", value)
+    if len(told) == 1 and _FLOAT in told:
+        return float(told[_FLOAT])
+    # Any other is an object, which an operation may hold.
+    return b64decode(told[_BYTES]) if len(told) == 1 and _BYTES in told else told
 
 
 # ── keys ───────────────────────────────────────────────────────────────────────────────────────────

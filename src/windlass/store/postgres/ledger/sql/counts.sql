@@ -15,4 +15,11 @@ SELECT
     (SELECT created_at FROM sync_queue WHERE resource = :resource AND status = 'pending'
      ORDER BY seq LIMIT 1),
     (SELECT coalesce(sum(size), 0)::bigint FROM windlass_sync_batches WHERE resource = :resource),
-    (SELECT min(sealed_at) FROM windlass_sync_batches WHERE resource = :resource)
+    (SELECT min(sealed_at) FROM windlass_sync_batches WHERE resource = :resource),
+    -- Behind a change of their row that failed: of those there are few, as a rule none.
+    (SELECT count(DISTINCT later.seq)
+     FROM sync_queue AS failed
+     JOIN sync_queue AS later
+         ON later.resource = :resource AND later.key = failed.key AND later.seq > failed.seq
+             AND later.status = 'pending' AND later.hold IS NULL
+     WHERE failed.resource = :resource AND failed.status = 'failed')

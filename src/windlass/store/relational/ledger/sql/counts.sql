@@ -28,4 +28,10 @@ SELECT
                  WHERE resource = :resource AND status = 'pending' AND hold IS NOT NULL
                  ORDER BY seq LIMIT 1)))),
     (SELECT ifnull(sum(size), 0) FROM windlass_sync_batches WHERE resource = :resource),
-    (SELECT min(sealed_at) FROM windlass_sync_batches WHERE resource = :resource)
+    (SELECT min(sealed_at) FROM windlass_sync_batches WHERE resource = :resource),
+    -- Behind a change of their row that failed: of those there are few, as a rule none.
+    (SELECT count(DISTINCT later.seq)
+     FROM sync_queue AS failed CROSS JOIN sync_queue AS later
+     WHERE failed.resource = :resource AND failed.status = 'failed'
+         AND later.resource = :resource AND later.key = failed.key AND later.seq > failed.seq
+         AND later.status = 'pending' AND later.hold IS NULL)
