@@ -125,6 +125,22 @@ def _as_it_is(text: str) -> str:
     return text
 
 
+def in_our_words(
+    mapper: Mapper, rows: Sequence[RemoteRow], standings: Mapping[str, Standing]
+) -> Sequence[RemoteRow]:
+    """The rows with JSON spelled as it is here, where it means the same; ``standings`` by remote id."""
+    if not mapper.json:
+        return rows
+    found: list[RemoteRow] = []
+    for row in rows:
+        if (standing := standings.get(row.remote_id)) is not None:
+            shadow, sent = standing.shadow, standing.sent
+            known = None if shadow is None else shadow.row
+            row = mapper.in_words_of(row, known, None if sent is None else sent.data, standing.row)
+        found.append(row)
+    return found
+
+
 def _at_once(mapper: Mapper, documents: Sequence[Document], *, keyed: bool) -> dict[str, RemoteRow] | None:
     """``_one_by_one`` for a page of which nothing is odd: each row is told once, fits, and has its key.
 

@@ -44,7 +44,7 @@ def _accepted(cycle: Cycle, one: Sealed, verdict: Accepted) -> Answer:
         return Took(None, verdict.version, remote_id)
     told = Document(remote_id or _remote_id(one), verdict.document, verdict.version)
     try:
-        row = _local(cycle, cycle.mapper.row(told))
+        row = _local(cycle, one, cycle.mapper.row(told), landed=True)
     except Unmappable:
         # It was accepted, whatever came back: the next pull shows, and quarantines, what it made of it.
         return Took(None, verdict.version, remote_id)
@@ -55,7 +55,7 @@ def _met(cycle: Cycle, one: Sealed, current: Document | None) -> Answer:
     try:
         if current is None:
             current = cycle.remote.fetch(_remote_id(one))
-        return Met(_local(cycle, cycle.mapper.row(current)))
+        return Met(_local(cycle, one, cycle.mapper.row(current), landed=False))
     except Unmappable as error:
         return Refused(f"the remote holds a newer version, which cannot be read here: {error}")
     except RemoteError:
@@ -65,7 +65,13 @@ def _met(cycle: Cycle, one: Sealed, current: Document | None) -> Answer:
         )
 
 
-def _local(cycle: Cycle, row: RemoteRow) -> RemoteRow:
+def _local(cycle: Cycle, one: Sealed, row: RemoteRow, *, landed: bool) -> RemoteRow:
+    """``landed``: the remote has the change, so that what it tells is that, first of all."""
+    if cycle.mapper.json:
+        shadow, data = one.standing.shadow, one.change.data
+        there = None if shadow is None else shadow.row
+        sides = (data, there) if landed else (there, data)
+        row = cycle.mapper.in_words_of(row, *sides, one.standing.row)
     if row.row is None or not cycle.parents:
         return row
     changed = dict(row.row)

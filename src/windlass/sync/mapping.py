@@ -8,8 +8,6 @@ keeps 5 does not start an echo.
 
 from __future__ import annotations
 
-import base64
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
@@ -17,14 +15,21 @@ from typing import Any, cast
 import msgspec
 
 from windlass.change import KEEP, Column, Key, RemoteRow, Row, Table
-from windlass.errors import ConfigError, SyncError
+from windlass.errors import ConfigError
 from windlass.redact import message_of
-from windlass.spelling import spelling_of
-from windlass.sync.kept import LARGEST, as_kept, kept_by, spelled
+from windlass.sync.converting import (
+    Unmappable,
+    giver,
+    is_binary,
+    is_json,
+    keeps_integers,
+    kept_as_it_is,
+    means_the_same,
+    taker,
+    told_as_it_is,
+)
+from windlass.sync.kept import as_kept, kept_by, spelled
 from windlass.sync.remote import Document
-
-_KINDS = (str, int, float, bool, bytes)
-_BOOLEANS = frozenset({"BOOL", "BOOLEAN"})
 
 ToRemote = Callable[[dict[str, Any]], Mapping[str, Any]]
 FromRemote = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -32,10 +37,6 @@ FromRemote = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 Taken = tuple[str, str, "type | None", Callable[[Any], Any]]
 """Field, column, the type whose values are kept as they are, and what becomes of others."""
-
-
-class Unmappable(SyncError):
-    """A document that cannot become a row, or a row that cannot become a document."""
 
 
 class Mapper:
@@ -76,22 +77,22 @@ class Mapper:
         """The key's column, where it is one."""
         sent = [one for one in table.columns if ids == "client" or one.name not in table.key]
         self._sent = [
-            (column.name, self._fields[column.name], _told_as_it_is(column), _giver(column))
-            for column in sent
+            (column.name, self._fields[column.name], told_as_it_is(column), giver(column)) for column in sent
         ]
         self.tells_plainly = to_remote is None and not rename and all(plain for *_, plain, _ in self._sent)
         """Each field has its column's name, and texts and integers are told as they are."""
         self.unsent = tuple(name for name in table.key if ids != "client")
         """Columns that are no part of a document."""
         self._taken: list[Taken] = [
-            (self._fields[column.name], column.name, _kept_as_it_is(column), _taker(column))
-            for column in sent
+            (self._fields[column.name], column.name, kept_as_it_is(column), taker(column)) for column in sent
         ]
         self._defaults = {
             one.name: as_kept(one.default, one.affinity) for one in sent if one.default is not KEEP
         }
-        self.integers = frozenset(one.name for one in sent if _keeps_integers(one))
+        self.integers = frozenset(one.name for one in sent if keeps_integers(one))
         """Columns that keep an integer as it is, if it is not too large for SQLite."""
+        self.json = tuple(one.name for one in sent if is_json(one))
+        """Columns whose texts may be spelled in several ways and mean the same; see ``in_words_of``."""
         self.is_plain = model is None and from_remote is None and not rename
         """Documents are taken as they come, and each field has its column's name."""
         self.shape = lru_cache(maxsize=64)(self._shape_of)
@@ -168,6 +169,22 @@ class Mapper:
         if row.row is None or len(row.row) == len(self.table.columns):
             return row
         return row._replace(row={**self._defaults, **row.row})
+
+    def in_words_of(self, told: RemoteRow, *known: Row | None) -> RemoteRow:
+        """The row with its JSON spelled as the first of the known rows that means the same: what a program
+        wrote stays as it wrote it, though the remote would write it otherwise."""
+        if told.row is None:
+            return told
+        own: dict[str, Any] = {}
+        for name in self.json:
+            if name not in told.row:
+                continue
+            value = told.row[name]
+            for row in known:
+                if row is not None and name in row and means_the_same(row[name], value):
+                    own[name] = row[name]
+                    break
+        return told._replace(row={**told.row, **own}) if own else told
 
     def key(self, row: RemoteRow) -> Key:
         """The local key of a remote row, where the two are one.
@@ -280,119 +297,3 @@ def join_key(parts: list[Any]) -> Key:
 def split_key(key: Key, columns: int) -> list[Any]:
     """The values of the key's columns."""
     return [key] if columns == 1 else msgspec.json.decode(cast("str", key))
-
-
-def is_binary(column: Column) -> bool:
-    """True where a column is declared for bytes: they are sent as base64."""
-    return "BLOB" in column.declared or "BINARY" in column.declared or column.declared == "BYTEA"
-
-
-def is_boolean(column: Column) -> bool:
-    """True where a column's 0 and 1 are sent as false and true."""
-    return column.declared in _BOOLEANS
-
-
-def _told_as_it_is(column: Column) -> frozenset[type]:
-    """The types whose values need no look before they are told."""
-    odd = is_binary(column) or is_boolean(column) or column.declared.startswith("JSON")
-    return frozenset() if odd else frozenset((str, int))
-
-
-def _giver(column: Column) -> Callable[[Any], Any]:
-    """How a kept value is told to a remote."""
-    name = column.name
-    if is_binary(column):
-        return lambda value: _write_base64(name, value)
-    if is_boolean(column):
-        return lambda value: bool(value) if value in (0, 1) else _tellable(name, value)
-    if column.declared.startswith("JSON"):
-        return lambda value: _read_json(_tellable(name, value))
-    return lambda value: _tellable(name, value)
-
-
-def _kept_as_it_is(column: Column) -> type | None:
-    """The type whose values need no look, where there is one: most of them, by far."""
-    if is_binary(column) or column.declared.startswith("JSON") or column.affinity not in ("TEXT", "BLOB"):
-        return None
-    return str if spelling_of(column) is None else None
-
-
-def _keeps_integers(column: Column) -> bool:
-    return column.affinity == "INTEGER" and not is_binary(column) and not column.declared.startswith("JSON")
-
-
-def _taker(column: Column) -> Callable[[Any], Any]:
-    """How a remote's value becomes one to keep."""
-    name, affinity, declared = column.name, column.affinity, column.declared
-    if declared.startswith("JSON"):
-        return lambda value: as_kept(_write_json(name, value), affinity)
-
-    spell = spelling_of(column)
-
-    def take(value: Any) -> Any:
-        kind = type(value)  # pyright: ignore[reportUnknownVariableType]
-        if spell is not None and kind is str:
-            return spell(value)
-        if kind is int and affinity == "INTEGER" and -LARGEST <= value < LARGEST:
-            return value
-        if kind is str and affinity in ("TEXT", "BLOB"):
-            return value
-        if kind in (dict, list):
-            raise Unmappable(
-                f"{name} is {declared or 'without a type'}, and the remote sent {kind.__name__}: declare the "
-                "column JSON, or give from_remote= to take it apart"
-            )
-        if kind not in _KINDS:
-            raise Unmappable(
-                f"{name}: expected what SQLite keeps, got {kind.__name__}: make text or a number of it"
-            )
-        if kind is int and affinity != "TEXT" and not -LARGEST <= value < LARGEST:
-            raise Unmappable(f"{name}: {value} is larger than SQLite's integers: send it as text")
-        kept = as_kept(value, affinity)
-        if type(kept) is float and math.isinf(kept):
-            raise Unmappable(f"{name}: {value!r:.80} is larger than any number: make the column TEXT")
-        return kept
-
-    if is_binary(column):
-        return lambda value: _read_base64(name, value) if type(value) is str else take(value)
-    return take
-
-
-def _tellable(name: str, value: Any) -> Any:
-    # As base64 it would come back as text, and replace the bytes.
-    if type(value) is bytes:
-        raise Unmappable(
-            f"{name} holds bytes, and JSON has none: declare the column BLOB, then base64 is sent"
-        )
-    if type(value) is float and math.isinf(value):
-        raise Unmappable(f"{name} holds {value}, and JSON knows no infinity")
-    return value
-
-
-def _read_json(value: Any) -> Any:
-    try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, TypeError):
-        # What the program keeps there is no JSON: then it is sent as it is.
-        return value
-
-
-def _write_json(name: str, value: Any) -> str:
-    try:
-        return msgspec.json.encode(value, order="sorted").decode()
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Unmappable(f"{name} is JSON, and what was given for it is not: {error}") from error
-
-
-def _read_base64(name: str, text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise Unmappable(f"{name} is bytes, and the remote sent text that is not base64") from error
-
-
-def _write_base64(name: str, value: Any) -> Any:
-    # Text would come back as bytes, and replace the text.
-    if isinstance(value, str):
-        raise Unmappable(f"{name} is declared for bytes and holds text: declare the column TEXT")
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else _tellable(name, value)

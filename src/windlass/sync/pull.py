@@ -20,7 +20,7 @@ from windlass.change import KEEP, Effect, Key, RemoteRow, Standing
 from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
 from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.sync.ahead import Ahead
-from windlass.sync.arriving import ORPHAN, apart, arrived, quarantined
+from windlass.sync.arriving import ORPHAN, apart, arrived, in_our_words, quarantined
 from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
 from windlass.sync.identity import new_key
 from windlass.sync.push import fields_of
@@ -292,7 +292,7 @@ class Pull:
             completed = self._cycle.mapper.completed
             return [received_new(standings[row.remote_id].key, completed(row)) for row in rows]
         effects: list[Effect] = []
-        for row in rows:
+        for row in in_our_words(self._cycle.mapper, rows, standings):
             effect = self._effect(standings.get(row.remote_id), row, now_us)
             if not _is_nothing(effect) or (after.enumerating and effect.key is not None):
                 effects.append(effect)

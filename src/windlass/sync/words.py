@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from windlass.errors import ConfigError
+from windlass.sync.converting import is_binary, is_boolean, is_json
 from windlass.sync.kept import kept_by
-from windlass.sync.mapping import is_binary, is_boolean, join_key
+from windlass.sync.mapping import join_key
 
 if TYPE_CHECKING:
     from windlass.change import Column, Key, Table
@@ -102,7 +103,7 @@ def read_value(column: Column, text: str) -> Any:
             raise ConfigError(f"expected base64 for {column.name}, which is {column.declared}") from None
     if is_boolean(column) and text.lower() in ("true", "false"):
         return int(text.lower() == "true")
-    if column.declared.startswith("JSON"):
+    if is_json(column):
         try:
             msgspec.json.decode(text)
         except msgspec.DecodeError as error:
