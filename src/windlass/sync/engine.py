@@ -259,7 +259,7 @@ class Engine:
         force: bool = False,
         sweep_all: bool = False,
     ) -> Pushed:
-        """Sends what is pending.
+        """Sends what is pending; nothing where the resource is only pulled.
 
         Raises:
             Postponed: the remote is to be left alone for a while.
@@ -267,6 +267,8 @@ class Engine:
             SweepRefused: so many rows are gone here that someone must say first what it means.
         """
         cycle = self.cycle(name)
+        if cycle.settings.direction == "pull":
+            return Pushed()
         self.losses.refuse(cycle.ledger, cycle.settings, allowed=sweep_all)
         push = Push(cycle, report=report, stopping=stopping)
         try:
@@ -291,12 +293,16 @@ class Engine:
     ) -> Pulled:
         """Brings what is new at the remote, unless what is here is fresh enough and nothing forces it.
 
+        Nothing where the resource is only pushed.
+
         Raises:
             Postponed: the remote is to be left alone for a while.
             ResourceBusy: another process is at it.
             SweepRefused: so many rows are gone here that someone must say first what it means.
         """
         cycle = self.cycle(name)
+        if cycle.settings.direction == "push":
+            return Pulled()
         self.losses.refuse(cycle.ledger, cycle.settings)
         if not force and self._is_fresh(cycle):
             return Pulled(fresh=True)

@@ -79,8 +79,9 @@ class Resource:
         ]
         found += [change for change in edited.values() if change is not None and change.status == "pending"]
         origin, failed = self._engine.known_origin(self.name), self._failed(found[:limit])
+        stays = self.settings.direction == "pull"
         return [
-            pending_of(self.name, change, now_us, origin, failed=failed.get(change.key))
+            pending_of(self.name, change, now_us, origin, failed=failed.get(change.key), stays=stays)
             for change in found[:limit]
         ]
 
@@ -249,7 +250,7 @@ class Resource:
         return self._tasks.now(self.name)
 
     def push(self, *, sweep_all: bool = False) -> Pushed:
-        """Pushes here, in this thread, and says what it did.
+        """Pushes here, in this thread, and says what it did: nothing, with ``direction="pull"``.
 
         ``sweep_all``: delete there what is gone here, however much it is, and though nobody was heard to
         delete it.
@@ -262,7 +263,7 @@ class Resource:
         return self._engine.push(self.name, force=True, sweep_all=sweep_all)
 
     def pull(self, *, sweep_all: bool = False) -> Pulled:
-        """Pulls here, in this thread, and says what it did.
+        """Pulls here, in this thread, and says what it did: nothing, with ``direction="push"``.
 
         ``sweep_all``: delete what is absent, however much it is.
 

@@ -74,13 +74,16 @@ def pending_of(
     origin: OriginState | None,
     *,
     failed: Change | None = None,
+    stays: bool = False,
 ) -> PendingChange:
     """The change with the reason why it still waits; ``origin`` is its remote's, as far as it is known.
 
-    ``failed``: the oldest change of its row that failed.
+    ``failed``: the oldest change of its row that failed. ``stays``: its resource is only pulled.
     """
     if change.mutation_id is not None:
         why = "was sent, and its answer has not been seen"
+    elif stays:
+        why = 'stays here: its resource has direction="pull"'
     elif change.hold is not None:
         why = sentence(change.hold)
     elif failed is not None and (failed.seq < change.seq or not change.seq):
