@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         RegistrationError,
         RemoteError,
         RemoteFault,
+        RequestRefused,
         ResourceBusy,
         ServiceError,
         StaleAttempt,
@@ -71,9 +72,9 @@ if TYPE_CHECKING:
     from windlass.notify.webhook import WebhookChannel
     from windlass.outcome import Cancel, PermanentError, Retry, Snooze
     from windlass.store.flows import Tally
-    from windlass.sync.engine import Postponed
     from windlass.sync.merge import latest, merge
     from windlass.sync.rest import RestRemote
+    from windlass.sync.telling import Postponed
     from windlass.sync.views import SyncOperation
     from windlass.worker.hooks import FailedAttempt
 
@@ -114,6 +115,7 @@ __all__ = [
     "RegistrationError",
     "RemoteError",
     "RemoteFault",
+    "RequestRefused",
     "ResourceBusy",
     "RestRemote",
     "Results",
@@ -181,11 +183,12 @@ _HOMES = {
     "OutcomeUnknown": "errors",
     "PageTooLarge": "errors",
     "PermanentError": "outcome",
-    "Postponed": "sync.engine",
+    "Postponed": "sync.telling",
     "Progress": "job",
     "RegistrationError": "errors",
     "RemoteError": "errors",
     "RemoteFault": "errors",
+    "RequestRefused": "errors",
     "ResourceBusy": "errors",
     "RestRemote": "sync.rest",
     "Results": "context",

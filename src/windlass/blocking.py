@@ -13,6 +13,9 @@ from windlass.job import Job
 from windlass.store.hosts import DispatcherRow
 from windlass.store.protocol import Lane, Store
 
+NOT_LOOKED = "the device has not been looked at yet"
+"""What is said for a moment, until a service has."""
+
 
 class _Reading(NamedTuple):
     owner: DispatcherRow
@@ -26,7 +29,7 @@ class _Reading(NamedTuple):
     @property
     def told(self) -> str:
         if self.blocked is None:
-            return "the device has not been looked at yet"
+            return NOT_LOOKED
         since = (
             f" (since {from_us(self.since_us):%Y-%m-%d %H:%M:%S} UTC)" if self.since_us is not None else ""
         )

@@ -25,6 +25,7 @@ WindlassError
 │       ├── Throttled        … because it wants to be asked later
 │       ├── Unauthorized     … because it does not know us, or not enough
 │       ├── RemoteFault      … because it failed
+│       │   └── RequestRefused … at this request alone: its other collections may be well
 │       ├── CursorExpired    … because it cannot go on from our cursor: everything is pulled anew
 │       ├── PageTooLarge     … because the page or its window is: a smaller one is asked for
 │       └── BadResponse      … with something that cannot be read, or may not be followed
@@ -148,6 +149,13 @@ class Unauthorized(RemoteError):
 
 class RemoteFault(RemoteError):
     """The remote was reached and failed."""
+
+
+class RequestRefused(RemoteFault):
+    """The remote refuses this request, such as by a 404: its other collections may be well.
+
+    Only what was asked is left alone for a while, where a ``RemoteFault`` stops all that speak to the server.
+    """
 
 
 class CursorExpired(RemoteError):

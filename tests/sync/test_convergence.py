@@ -15,8 +15,8 @@ import pytest
 
 from tests.sync.replicas import Collection, Replica
 from windlass.errors import StoreError
-from windlass.sync.engine import Postponed
 from windlass.sync.merge import latest, merge
+from windlass.sync.telling import Postponed
 
 FAULTS = ("lost", "unanswered", "500", "429")
 POLICIES: dict[str, Any] = {

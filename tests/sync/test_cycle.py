@@ -9,7 +9,7 @@ import pytest
 from tests.sync.replicas import Collection, Make, equal
 from windlass.errors import Unauthorized
 from windlass.events import SyncFailed, SyncFailing, SyncRecovered
-from windlass.sync.engine import Postponed
+from windlass.sync.telling import Postponed
 
 
 # ── the plain way ──────────────────────────────────────────────────────────────────────────────────

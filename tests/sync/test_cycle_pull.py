@@ -10,8 +10,8 @@ import pytest
 from tests.sync.replicas import Collection, Make, equal, settled
 from windlass.errors import CursorExpired
 from windlass.events import ConflictWaiting
-from windlass.sync.engine import Postponed
 from windlass.sync.merge import merge
+from windlass.sync.telling import Postponed
 
 
 # ── L: what a pull promises ────────────────────────────────────────────────────────────────────────

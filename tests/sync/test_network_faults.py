@@ -15,7 +15,7 @@ from tests.sync.servers.proxy import Fault, Proxy
 from windlass.change import KEEP
 from windlass.demo.server.store import StoreServer
 from windlass.sync.auth import bearer
-from windlass.sync.engine import Postponed
+from windlass.sync.telling import Postponed
 
 MINUTE_US = 60_000_000
 

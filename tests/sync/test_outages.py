@@ -24,8 +24,8 @@ from windlass.demo.server.store import StoreServer
 from windlass.events import SyncFailed, SyncFailing, SyncRecovered
 from windlass.store.postgres.location import is_postgres
 from windlass.sync.auth import bearer
-from windlass.sync.engine import Postponed
 from windlass.sync.secrets import env
+from windlass.sync.telling import Postponed
 from windlass.testing import drain
 
 CANARY = "tok-canary-5f3a9c"

@@ -20,8 +20,8 @@ from windlass.demo.server.serving import Asked, message
 from windlass.demo.server.store import StoreServer
 from windlass.errors import ResourceBusy
 from windlass.sync.cursors import Serial, Timestamp
-from windlass.sync.engine import Postponed
 from windlass.sync.paginate import OnePage
+from windlass.sync.telling import Postponed
 
 
 @pytest.fixture

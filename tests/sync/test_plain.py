@@ -17,7 +17,6 @@ from tests.sync.test_mapping import NOTES
 from windlass import Windlass
 from windlass.change import Column, Edits, Row, Table
 from windlass.errors import Offline, StoreUnavailable
-from windlass.sync.engine import Postponed
 from windlass.sync.exchange import work_meanwhile
 from windlass.sync.mapping import Mapper, Unmappable
 from windlass.sync.pending import difference
@@ -35,6 +34,7 @@ from windlass.sync.remote import (
     Undelivered,
     Verdict,
 )
+from windlass.sync.telling import Postponed
 from windlass.testing import ManualClock
 
 pytestmark = pytest.mark.sqlite

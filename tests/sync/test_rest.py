@@ -17,6 +17,7 @@ from windlass.errors import (
     PageTooLarge,
     RemoteError,
     RemoteFault,
+    RequestRefused,
     Throttled,
     Unauthorized,
 )
@@ -234,11 +235,13 @@ def test_a_304_that_nobody_asked_for_is_no_answer(remote: RestRemote, server: Sc
         (EVERYTHING, 403, Unauthorized),
         (EVERYTHING, 429, Throttled),
         (EVERYTHING, 413, PageTooLarge),
-        (EVERYTHING, 410, RemoteFault),
+        (EVERYTHING, 410, RequestRefused),
         (EVERYTHING._replace(cursor='"1"'), 410, CursorExpired),
         (EVERYTHING._replace(cursor='"1"'), 400, CursorExpired),
-        (EVERYTHING, 400, RemoteFault),
-        (EVERYTHING, 404, RemoteFault),
+        (EVERYTHING, 400, RequestRefused),
+        (EVERYTHING, 404, RequestRefused),
+        (EVERYTHING, 408, RemoteFault),
+        (EVERYTHING, 425, RemoteFault),
         (EVERYTHING, 500, RemoteFault),
         (EVERYTHING, 504, PageTooLarge),
     ],
@@ -253,7 +256,7 @@ def test_a_refusal_of_a_page_says_what_is_to_be_done(
         remote.pull(ask)
 
     assert type(caught.value) is error
-    if error in (Throttled, RemoteFault):
+    if error in (Throttled, RemoteFault, RequestRefused):
         assert caught.value.after_s == 7
 
 

@@ -18,7 +18,8 @@ import { DeadLetters } from "./sync-dead.tsx";
 
 const MARKS: Record<string, Mark> = {
   idle: "completed", pushing: "running", pulling: "running", paused: "held", offline: "waiting",
-  throttled: "retrying", unauthorized: "warning", failing: "failed", broken: "failed",
+  throttled: "retrying", unauthorized: "warning", failing: "failed", blocked: "waiting",
+  broken: "failed",
 };
 const TABS = ["pending", "conflicts", "dead", "quarantine"] as const;
 type Tab = (typeof TABS)[number];

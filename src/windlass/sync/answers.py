@@ -21,6 +21,7 @@ from windlass.errors import (
     PageTooLarge,
     RemoteError,
     RemoteFault,
+    RequestRefused,
     Throttled,
     Unauthorized,
 )
@@ -112,8 +113,10 @@ def error_of_pull(reply: Reply, statuses: Mapping[int, Meaning], *, resumed: boo
             return Throttled(text, after_s=after_s)
         case "unauthorized":
             return Unauthorized(text)
-        case _:
+        case _ if reply.status // 100 == 5 or reply.status in NOT_APPLIED:
             return RemoteFault(text, after_s=after_s)
+        case _:
+            return RequestRefused(text, after_s=after_s)
 
 
 def answered(reply: Reply) -> str:

@@ -50,6 +50,8 @@ class Cycle(NamedTuple):
     parents: tuple[Reference, ...] = ()
     children: tuple[Reference, ...] = ()
     """Columns of other resources that refer to this one: ``resource`` is the child's name."""
+    lacks: str | None = None
+    """Why a table that this one refers to cannot be synced: then nothing is sent that would need it."""
 
     @property
     def name(self) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from windlass.change import Key, Table
-from windlass.clock import Clock, from_us, monotonic, sleep
-from windlass.duration import describe
-from windlass.errors import ConfigError, RemoteError, ResourceBusy, SyncError
-from windlass.events import ConflictWaiting, Event, SyncFailed, SyncFailing, SyncRecovered
+from windlass.change import Table
+from windlass.clock import Clock, monotonic, sleep
+from windlass.errors import ConfigError, RemoteError, ResourceBusy
 from windlass.store.ledger import Hold, Ledger, OriginState
-from windlass.sync.cycle import Cycle, Over, Reference
+from windlass.sync.cycle import Cycle, Reference
 from windlass.sync.losses import Losses, bring_back
 from windlass.sync.origins import Origin
 from windlass.sync.pull import Pull, Pulled
 from windlass.sync.push import Push, Pushed
 from windlass.sync.resource import Declared
+from windlass.sync.telling import Postponed, Tell, Telling
+from windlass.sync.ways import Direction, Trouble, trouble_of
 
 if TYPE_CHECKING:
     from windlass.sync.live import Pokes
@@ -27,28 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("windlass.sync")
 
 _SOON_S, _NAP_S = 10.0, 0.05
-FAILING_AFTER_US = 900_000_000
-"""An outage is told to people when it has lasted this long."""
-
-
-class Tell(Protocol):
-    """Brings events to people; see ``notify``."""
-
-    def tell(self, event: Event, *, subject: str) -> bool:
-        """Tells it, unless its subject was told already and has not been cleared since."""
-        ...
-
-    def clear(self, subject: str, event: Event | None = None) -> bool:
-        """The subject is over; ``event`` says so, where it had been told."""
-        ...
-
-
-class Postponed(SyncError):
-    """Nothing can be done now: the job comes back after ``wait_us``. Counts no attempt."""
-
-    def __init__(self, message: str, wait_us: int) -> None:
-        super().__init__(message)
-        self.wait_us = wait_us
+_LACKING_US = 5_000_000
+"""A table that others refer to is looked for again."""
 
 
 def _unreported(done: int, total: int | None) -> None:
@@ -65,7 +45,7 @@ class Engine:
         self.losses = Losses()
         self._ledger = ledger
         self._clock_now = clock
-        self._tell = tell
+        self._telling = Telling(clock, tell)
         self._cycles: dict[str, Cycle] = {}
         self._tables: dict[str, Table] = {}
         self._remotes: dict[str, Any] = {}
@@ -165,6 +145,14 @@ class Engine:
                 self._tables[name] = table
             return self._tables[name]
 
+    def problem(self, name: str) -> ConfigError | None:
+        """Why the table of a resource cannot be synced as it is; None: it can."""
+        try:
+            self.install(name)
+        except ConfigError as error:
+            return error
+        return None
+
     def cycle(self, name: str) -> Cycle:
         """A resource with all it needs.
 
@@ -191,6 +179,7 @@ class Engine:
         if name not in self._remotes:
             self._remotes[name] = declared.make_remote()
         remote = self._remotes[name]
+        children, parents = self._referrers(table), self._references(table)
         return Cycle(
             settings=declared.settings,
             table=table,
@@ -199,8 +188,9 @@ class Engine:
             ledger=ledger,
             origin=Origin(remote.origin, ledger, self._clock),
             clock=self._clock,
-            parents=self._references(table),
-            children=self._referrers(table),
+            parents=parents,
+            children=children,
+            lacks=self._lacking(parents),
         )
 
     def _references(self, table: Table) -> tuple[Reference, ...]:
@@ -214,11 +204,20 @@ class Engine:
     def _referrers(self, table: Table) -> tuple[Reference, ...]:
         found: list[Reference] = []
         for name in self.declared:
+            if self.problem(name) is not None:
+                # Nothing of it is known, and it says so itself; the others go on without it.
+                continue
             child = self.install(name)
             found += [
                 Reference(key.column, name, False) for key in child.foreign_keys if key.table == table.name
             ]
         return tuple(found)
+
+    def _lacking(self, parents: Iterable[Reference]) -> str | None:
+        for parent in parents:
+            if (problem := self.problem(parent.resource)) is not None:
+                return f"it refers to {parent.resource}, which cannot be synced: {problem}"
+        return None
 
     def related(self, name: str) -> set[str]:
         """The resources whose rows may have waited for this one's."""
@@ -245,9 +244,25 @@ class Engine:
         return pokes
 
     def known_origin(self, name: str) -> OriginState | None:
-        """What is known of the server of a resource, without making its remote; None: it never failed us."""
-        origin = self.ledger.notes(name).get("origin")
+        """What is known of the server of a resource, without making its remote; None: nothing is.
+
+        Whoever of those that speak to it has found it so. Of a remote that a function makes it is known in
+        the process that made it, and in others once the resource had to wait for its server.
+        """
+        remote = self._remotes.get(name) or self.get(name).remote
+        origin = self.ledger.notes(name).get("origin") if remote is None else remote.origin
         return self.ledger.origin(origin) if isinstance(origin, str) else None
+
+    def trouble(self, name: str, direction: Direction) -> Trouble | None:
+        """What is wrong with the pull or the push of a resource alone; None: nothing."""
+        return trouble_of(self.ledger.notes(name), direction)
+
+    def forgive(self, name: str) -> None:
+        """Somebody wants it tried at once, whatever was said or went wrong before."""
+        cycle = self.cycle(name)
+        cycle.origin.forgive()
+        for direction in ("push", "pull"):
+            self._telling.way(cycle, direction).forgive()
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────
     def push(
@@ -272,14 +287,14 @@ class Engine:
         self.losses.refuse(cycle.ledger, cycle.settings, allowed=sweep_all)
         push = Push(cycle, report=report, stopping=stopping)
         try:
-            self._refuse_early(cycle, force=force)
+            self._refuse_early(cycle, "push", force=force)
             with cycle.ledger.hold(name) as hold:
                 push.run(hold)
         except RemoteError as error:
-            raise self._failed(cycle, error, stopping=stopping()) from error
+            raise self._telling.failed(cycle, "push", error, stopping=stopping()) from error
         finally:
-            self._tell_pushed(name, push.done)
-        self._went_well(cycle, "pushed_at_us")
+            self._telling.pushed(name, push.done)
+        self._telling.went_well(cycle, "push")
         return push.done
 
     def pull(
@@ -313,15 +328,15 @@ class Engine:
         anew = sweep_all or (told is not None and set(columns) != set(told))
         pull = Pull(cycle, report=report, stopping=stopping, anew=anew, may_sweep_all=sweep_all)
         try:
-            self._refuse_early(cycle, force=force)
+            self._refuse_early(cycle, "pull", force=force)
             with cycle.ledger.hold(name) as hold:
                 pull.run(hold)
         except RemoteError as error:
-            raise self._failed(cycle, error, stopping=stopping()) from error
+            raise self._telling.failed(cycle, "pull", error, stopping=stopping()) from error
         finally:
-            self._tell_conflicts(name, pull.done.asked, pull.done.over)
-        self._note_pulled(cycle, pull.done)
-        self._went_well(cycle, None)
+            self._telling.conflicts(name, pull.done.asked, pull.done.over)
+        self._telling.pulled(cycle, pull.done)
+        self._telling.went_well(cycle, "pull")
         return pull.done
 
     def bring_back(self, name: str) -> int:
@@ -337,12 +352,14 @@ class Engine:
         if (abort := getattr(self._remotes.get(name), "abort", None)) is not None:
             abort()
 
-    def _refuse_early(self, cycle: Cycle, *, force: bool) -> None:
+    def _refuse_early(self, cycle: Cycle, direction: Direction, *, force: bool) -> None:
+        if cycle.lacks is not None:
+            raise Postponed(cycle.lacks, _LACKING_US)
         if force:
             cycle.origin.forgive()
-        elif wait_us := cycle.origin.wait_us():
-            state = cycle.origin.state()
-            raise Postponed(f"{state.origin} is {state.state}: {state.reason}", wait_us)
+            self._telling.way(cycle, direction).forgive()
+        elif (waits := self._telling.waits(cycle, direction)) is not None:
+            raise waits
 
     def _is_fresh(self, cycle: Cycle) -> bool:
         state, chosen = cycle.ledger.state(cycle.name), cycle.settings
@@ -352,51 +369,3 @@ class Engine:
         if chosen.obey_max_age:
             fresh_for_us = max(fresh_for_us, int(cycle.ledger.notes(cycle.name).get("max_age_us") or 0))
         return 0 <= self._clock.wall_us() - state.pulled_at_us < fresh_for_us
-
-    # ── what people hear of it ─────────────────────────────────────────────────────────────────
-    def _failed(self, cycle: Cycle, error: RemoteError, *, stopping: bool) -> Postponed:
-        if stopping:
-            # We have ended it, or would have: that says nothing about the server.
-            return Postponed(f"it was to stop: {error}", 0)
-        wait_us = cycle.origin.failed(error)
-        state = cycle.origin.state()
-        cycle.ledger.note(cycle.name, "last_error", f"{type(error).__name__}: {error}")
-        cycle.ledger.note(cycle.name, "origin", state.origin)
-        lasts_us = self._clock.wall_us() - state.since_us
-        if lasts_us >= FAILING_AFTER_US or state.state == "unauthorized":
-            event = SyncFailing(cycle.name, state.origin, f"{state.state}: {error}", from_us(state.since_us))
-            self._tell().tell(event, subject=_subject(state))
-        log.info("%s: %s; again in %s", cycle.name, error, describe(wait_us))
-        return Postponed(f"{state.state}: {error}", wait_us)
-
-    def _went_well(self, cycle: Cycle, noted: str | None) -> None:
-        state = cycle.origin.state()
-        recovered = SyncRecovered(cycle.name, state.origin)
-        self._tell().clear(_subject(state), recovered)
-        cycle.ledger.note(cycle.name, "last_error", None)
-        if noted is not None:
-            cycle.ledger.note(cycle.name, noted, self._clock.wall_us())
-
-    def _tell_pushed(self, name: str, done: Pushed) -> None:
-        for key, reason in done.rejected:
-            self._tell().tell(SyncFailed(name, key, reason), subject=f"dead:{name}:{key}")
-        self._tell_conflicts(name, done.asked, done.over)
-
-    def _tell_conflicts(self, name: str, asked: list[tuple[Key, tuple[str, ...]]], over: list[Over]) -> None:
-        for kind, key in over:
-            self._tell().clear(f"{kind}:{name}:{key}")
-        for key, fields in asked:
-            self._tell().tell(ConflictWaiting(name, key, fields), subject=f"conflict:{name}:{key}")
-
-    def _note_pulled(self, cycle: Cycle, done: Pulled) -> None:
-        if done.max_age_s is not None:
-            cycle.ledger.note(cycle.name, "max_age_us", int(done.max_age_s * 1_000_000))
-        cycle.ledger.note(cycle.name, "sweep_refused", done.sweep_refused)
-        if done.ended:
-            cycle.ledger.note(cycle.name, "columns", [column.name for column in cycle.table.columns])
-        if done.sweep_refused:
-            log.warning("%s: %s", cycle.name, done.sweep_refused)
-
-
-def _subject(state: OriginState) -> str:
-    return f"origin:{state.origin}"

@@ -11,15 +11,23 @@ from windlass.job import Job
 from windlass.store.ledger import Quarantined
 from windlass.store.protocol import Store
 from windlass.sync import reconcile
-from windlass.sync.engine import Engine, Tell
+from windlass.sync.engine import Engine
 from windlass.sync.pull import Pulled
 from windlass.sync.push import Pushed
 from windlass.sync.resource import Settings
 from windlass.sync.sides import Sides, sides_of
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
-from windlass.sync.tasks import Tasks
-from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, dead_letter_of, pending_of
+from windlass.sync.tasks import PUSH, Tasks
+from windlass.sync.telling import Tell
+from windlass.sync.views import (
+    DeadLetter,
+    OpenConflict,
+    PendingChange,
+    Waiting,
+    dead_letter_of,
+    pending_of,
+)
 
 
 class Resource:
@@ -78,10 +86,18 @@ class Resource:
             if not (change.captured and change.mutation_id is None and change.key in edited)
         ]
         found += [change for change in edited.values() if change is not None and change.status == "pending"]
-        origin, failed = self._engine.known_origin(self.name), self._failed(found[:limit])
-        stays = self.settings.direction == "pull"
+        if not found:
+            return []
+        waiting = Waiting(
+            paused=self._engine.ledger.is_paused(self.name),
+            origin=self._engine.known_origin(self.name),
+            trouble=self._engine.trouble(self.name, "push"),
+            kept_from=self._engine.cycle(self.name).lacks or self._tasks.kept_from(self.name, PUSH),
+            stays=self.settings.direction == "pull",
+        )
+        failed = self._failed(found[:limit])
         return [
-            pending_of(self.name, change, now_us, origin, failed=failed.get(change.key), stays=stays)
+            pending_of(self.name, change, now_us, waiting, failed=failed.get(change.key))
             for change in found[:limit]
         ]
 

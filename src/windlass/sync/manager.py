@@ -17,7 +17,7 @@ from windlass.handlers import Registry
 from windlass.job import Job
 from windlass.jobs import JobManager
 from windlass.store.protocol import Store
-from windlass.sync.engine import Engine, Tell
+from windlass.sync.engine import Engine
 from windlass.sync.handle import Resource
 from windlass.sync.merge import Policy
 from windlass.sync.operations import checked_data, checked_key
@@ -27,6 +27,7 @@ from windlass.sync.returning import Returning
 from windlass.sync.status import Status, Statuses
 from windlass.sync.stream import Stream
 from windlass.sync.tasks import PULL, SyncSource, Tasks
+from windlass.sync.telling import Tell
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange, SyncOperation
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class SyncManager:
         self._open_device = open_device
         self.engine = Engine(lambda: store().ledger, clock, tell)
         self._tasks = Tasks(self.engine, client, jobs, store)
-        self._statuses = Statuses(self.engine, store)
+        self._statuses = Statuses(self.engine, store, self._tasks)
         self._resources: dict[str, Resource] = {}
 
     # ── declare ────────────────────────────────────────────────────────────────────────────────
@@ -167,14 +168,16 @@ class SyncManager:
         here does so when it is first used.
 
         Raises:
-            ConfigError: a table is missing or cannot be synced.
+            ConfigError: a table is missing or cannot be synced; the others are captured.
         """
-        for name in self._resources:
-            self.engine.install(name)
+        problems = [self.engine.problem(name) for name in self._resources]
+        for problem in problems:
+            if problem is not None:
+                raise problem
 
     # ── see ────────────────────────────────────────────────────────────────────────────────────
     def status(self) -> list[Status]:
-        """How every resource stands, by name."""
+        """How every resource stands, by name; one whose table cannot be synced is ``broken``."""
         return self._statuses.all()
 
     def undeclared(self) -> list[str]:
@@ -185,17 +188,22 @@ class SyncManager:
         """Each status as it is now, then each that changes; close it at the end."""
         return self._statuses.watch(resource, self._poll_s())
 
+    def broken(self) -> dict[str, str]:
+        """Resources whose table is missing or cannot be synced, each with the reason; the others go on."""
+        found = {name: self.engine.problem(name) for name in sorted(self._resources)}
+        return {name: str(problem) for name, problem in found.items() if problem is not None}
+
     def pending(self, limit: int = 50) -> list[PendingChange]:
         """Changes that are not at a remote yet, oldest first within each resource, with the reason."""
-        return [one for resource in self for one in resource.pending(limit)]
+        return [one for resource in self._there() for one in resource.pending(limit)]
 
     def conflicts(self, limit: int = 50) -> list[OpenConflict]:
         """Conflicts that wait for a person."""
-        return [one for resource in self for one in resource.conflicts(limit)]
+        return [one for resource in self._there() for one in resource.conflicts(limit)]
 
     def dead(self, limit: int = 50) -> list[DeadLetter]:
         """Changes that a remote rejected, or that failed too often."""
-        return [one for resource in self for one in resource.dead(limit)]
+        return [one for resource in self._there() for one in resource.dead(limit)]
 
     # ── do ─────────────────────────────────────────────────────────────────────────────────────
     def now(self, resource: str | None = None) -> list[Job]:
@@ -203,9 +211,15 @@ class SyncManager:
         return [job for one in self._chosen(resource) for job in one.now()]
 
     def pause(self, resource: str | None = None) -> None:
-        """Neither pushes nor pulls until ``resume``, in every process; edits are still captured."""
+        """Neither pushes nor pulls until ``resume``, in every process; edits are still captured.
+
+        Raises:
+            ConfigError: a table cannot be synced, and so it cannot be paused; the others are.
+        """
         for one in self._chosen(resource):
             one.pause()
+        if resource is None and (broken := self.broken()):
+            raise ConfigError("; ".join(broken.values()))
 
     def resume(self, resource: str | None = None) -> None:
         """Goes on, and asks the remotes at once."""
@@ -273,4 +287,8 @@ class SyncManager:
         self._store().ring()
 
     def _chosen(self, resource: str | None) -> list[Resource]:
-        return list(self) if resource is None else [self[resource]]
+        return self._there() if resource is None else [self[resource]]
+
+    def _there(self) -> list[Resource]:
+        """All but those whose table cannot be synced, as ``status`` and ``broken`` say."""
+        return [one for one in self if self.engine.problem(one.name) is None]

@@ -1,7 +1,8 @@
 """What a server said about when to come back: kept per origin, for all processes, and kept to by all.
 
 While an origin is offline, throttled, refusing us or failing again and again, nothing is sent to it. The wait
-grows with jitter, so that many clients which lost one server do not come back together.
+grows with jitter, so that many clients which lost one server do not come back together. What is wrong with
+one collection alone is no concern of the others: that is kept in ``ways.py``.
 """
 
 from __future__ import annotations
@@ -38,11 +39,7 @@ class Origin:
 
     def wait_us(self) -> int:
         """How long nothing may be sent to it; 0: it may be now."""
-        state = self.state()
-        if state.until_us is None:
-            return 0
-        # A wall clock that was set back must not lengthen the wait beyond what was ever meant.
-        return min(max(state.until_us - self._clock.wall_us(), 0), _LONGEST_US)
+        return wait_us_until(self.state().until_us, self._clock)
 
     def answered(self) -> OriginState | None:
         """It answered as hoped; the state it was in before, where that was another one."""
@@ -61,24 +58,20 @@ class Origin:
         same = before.state == state
         failures = before.failures + 1 if same else 1
         if state == "unauthorized":
-            wait_us = _UNAUTHORIZED_US
-        elif error.after_s is not None:
-            # A little more than was asked for, and not the same for everyone.
-            wait_us = int(error.after_s * 1_000_000 * random.uniform(1.0, 1.1))
+            until_us = now_us + _UNAUTHORIZED_US
         else:
-            wait_us = backoff.delay_us(failures, chance=random.random())
-        wait_us = min(wait_us, _LONGEST_US)
+            until_us = until_us_of(error, backoff.delay_us(failures, chance=random.random()), now_us)
         self._known = OriginState(
             origin=self.name,
             state=state,
             reason=str(error),
             since_us=before.since_us if same else now_us,
-            until_us=now_us + wait_us,
+            until_us=until_us,
             failures=failures,
             reached_us=before.reached_us if state == "offline" else now_us,
         )
         self._ledger.set_origin(self._known)
-        return wait_us
+        return until_us - now_us
 
     def forgive(self) -> None:
         """Somebody says that it is to be asked at once."""
@@ -94,6 +87,22 @@ class Origin:
                     reached_us=before.reached_us,
                 )
             )
+
+
+def wait_us_until(until_us: int | None, clock: Clock) -> int:
+    """How long it is until then; 0 where that is over, or no time was set."""
+    if until_us is None:
+        return 0
+    # A wall clock that was set back must not lengthen the wait beyond what was ever meant.
+    return min(max(until_us - clock.wall_us(), 0), _LONGEST_US)
+
+
+def until_us_of(error: RemoteError, wait_us: int, now_us: int) -> int:
+    """The wall time before which nothing is asked again: what the error says, otherwise ``wait_us`` on."""
+    if error.after_s is not None:
+        # A little more than was asked for, and not the same for everyone.
+        wait_us = int(error.after_s * 1_000_000 * random.uniform(1.0, 1.1))
+    return now_us + min(wait_us, _LONGEST_US)
 
 
 def _state_of(error: RemoteError) -> str:

@@ -68,6 +68,8 @@ class Declared(msgspec.Struct, frozen=True):
     settings: Settings
     make_remote: Callable[[], Remote]
     """Called in the process that syncs, once."""
+    remote: Remote | None = None
+    """What it was declared with; None: a function, of which nothing is known before it is called."""
 
     @property
     def name(self) -> str:
@@ -183,14 +185,14 @@ def declare(
         live=Live(live) if isinstance(live, str) else live,
         constraints=constraints,
     )
-    return Declared(chosen, _maker(remote))
+    return _declared(chosen, remote)
 
 
-def _maker(remote: Any) -> Callable[[], Remote]:
+def _declared(chosen: Settings, remote: Any) -> Declared:
     if callable(getattr(remote, "pull", None)) and callable(getattr(remote, "push", None)):
-        return lambda: remote
+        return Declared(chosen, lambda: remote, remote)
     if callable(remote):
-        return cast("Callable[[], Remote]", remote)
+        return Declared(chosen, cast("Callable[[], Remote]", remote))
     raise ConfigError(
         "expected remote to be a RestRemote, another object with pull() and push(), or a function that "
         f"makes one, got {remote!r:.80}"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from windlass.clock import from_us
+from windlass.errors import ConfigError
 from windlass.job import JobStatus
-from windlass.store.ledger import LOST
+from windlass.store.ledger import LOST, OriginState
 from windlass.store.protocol import JobFilter, Store
 from windlass.sync.engine import Engine
+from windlass.sync.origins import wait_us_until
 from windlass.sync.stream import Stream
-from windlass.sync.tasks import PULL, PUSH, QUEUE
+from windlass.sync.tasks import PULL, PUSH, QUEUE, Tasks
+from windlass.sync.ways import trouble_of
 
 _TOGETHER = 200
 
@@ -24,12 +27,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     resource: str
     state: str
-    """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized`` or
-    ``failing``."""
+    """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized``,
+    ``failing``; ``blocked`` where its jobs may not start, ``broken`` where its table cannot be synced."""
     reason: str | None = None
-    """The remote's, where the state is its doing."""
+    """What the remote said, or what else the state comes from."""
     since: datetime | None = None
-    """Since when, likewise."""
+    """Since when, where the state is the remote's doing."""
     until: datetime | None = None
     """When it is asked again, where that waits."""
     rows: int = 0
@@ -56,9 +59,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Statuses:
     """Reads them."""
 
-    def __init__(self, engine: Engine, store: Callable[[], Store]) -> None:
+    def __init__(self, engine: Engine, store: Callable[[], Store], tasks: Tasks) -> None:
         self._engine = engine
         self._store = store
+        self._tasks = tasks
 
     def read(self, name: str) -> Status:
         """The resource as it stands now.
@@ -69,19 +73,21 @@ class Statuses:
         cycle = self._engine.cycle(name)
         ledger, now_us = cycle.ledger, self._engine.now_us()
         counts, notes, pulled = ledger.counts(name), ledger.notes(name), ledger.state(name)
-        origin = cycle.origin.state()
-        waits = cycle.origin.wait_us() > 0
-        state = self._running().get(name, "idle")
+        fault = _fault_of(cycle.origin.state(), notes)
+        state, reason = self._running().get(name, "idle"), None if fault is None else fault.reason
         if ledger.is_paused(name):
             state = "paused"
-        elif state == "idle" and origin.state != "ok":
-            state = origin.state
+        elif state == "idle" and fault is not None:
+            state = fault.state
+        elif state == "idle" and (blocked := cycle.lacks or self._tasks.kept_from(name, PUSH, PULL)):
+            state, reason = "blocked", blocked
+        waits = fault is not None and wait_us_until(fault.until_us, cycle.clock) > 0
         return Status(
             resource=name,
             state=state,
-            reason=origin.reason if origin.state != "ok" else None,
-            since=_moment(origin.since_us) if origin.state != "ok" else None,
-            until=_moment(origin.until_us) if waits else None,
+            reason=reason,
+            since=None if fault is None else _moment(fault.since_us),
+            until=_moment(fault.until_us) if fault is not None and waits else None,
             rows=counts.rows,
             pending=counts.pending,
             held=counts.held,
@@ -97,8 +103,14 @@ class Statuses:
         )
 
     def all(self) -> list[Status]:
-        """Every declared resource, by name."""
-        return [self.read(name) for name in sorted(self._engine.declared)]
+        """Every declared resource, by name; where a table cannot be synced, the reason is in the status."""
+        return [self._read_or_say(name) for name in sorted(self._engine.declared)]
+
+    def _read_or_say(self, name: str) -> Status:
+        try:
+            return self.read(name)
+        except ConfigError as error:
+            return Status(resource=name, state="broken", reason=str(error))
 
     def watch(self, name: str | None, poll_s: float) -> Stream[Status]:
         """Each status as it is, then each that changed; without end, but for its closing."""
@@ -120,6 +132,23 @@ class Statuses:
             if isinstance(resource, str) and job.key in (PUSH, PULL):
                 found[resource] = "pushing" if job.key == PUSH else "pulling"
         return found
+
+
+class _Fault(NamedTuple):
+    state: str
+    reason: str | None
+    since_us: int
+    until_us: int | None
+
+
+def _fault_of(origin: OriginState, notes: Mapping[str, Any]) -> _Fault | None:
+    """What is wrong with its server, otherwise with one of its own two ways."""
+    if origin.state != "ok":
+        return _Fault(origin.state, origin.reason, origin.since_us, origin.until_us)
+    for direction in ("push", "pull"):
+        if (trouble := trouble_of(notes, direction)) is not None:
+            return _Fault("failing", f"{direction}: {trouble.reason}", trouble.since_us, trouble.until_us)
+    return None
 
 
 def _without_age(status: Status | None) -> Status | None:

@@ -24,8 +24,10 @@ from windlass.options import Options
 from windlass.outcome import Cancel, Snooze
 from windlass.store.ledger import OriginState
 from windlass.store.protocol import Store
-from windlass.sync.engine import Engine, Postponed
+from windlass.sync.engine import Engine
 from windlass.sync.returning import Returning
+from windlass.sync.starting import why_not_started
+from windlass.sync.telling import Postponed
 
 if TYPE_CHECKING:
     from windlass.sync.live import Pokes
@@ -99,7 +101,7 @@ class Tasks:
 
     def runs(self, resource: str, n: int) -> list[Job]:
         """The last pushes and pulls of a resource that are kept, newest first."""
-        keys = (_unique(PUSH, resource), _unique(PULL, resource), f"schedule:sync:{resource}")
+        keys = (_unique(PUSH, resource), _unique(PULL, resource), _scheduled(resource))
         found = [job for key in keys for job in self._store().last_runs(key, n)]
         return sorted(found, key=lambda job: job.id, reverse=True)[:n]
 
@@ -110,6 +112,18 @@ class Tasks:
         """
         return self._store().holder_of(_unique(key, resource)) is not None
 
+    def kept_from(self, resource: str, *keys: str) -> str | None:
+        """Why its jobs of these kinds, which wait, may not start; None: there are none, or they may."""
+        uniques = [_unique(key, resource) for key in keys]
+        if PULL in keys:
+            uniques.append(_scheduled(resource))
+        for unique in uniques:
+            holder = self._store().holder_of(unique)
+            job = None if holder is None else self._jobs.get(holder)
+            if job is not None and (why := why_not_started(self._jobs, job)) is not None:
+                return why.reason
+        return None
+
     def now(self, resource: str) -> list[Job]:
         """Both, at once: jobs that wait already are not waited for."""
         direction = self._engine.get(resource).settings.direction
@@ -118,7 +132,7 @@ class Tasks:
             made.append(self.push_soon(resource, force=True))
         if direction != "push":
             made.append(self.pull_soon(resource, force=True))
-        self._engine.cycle(resource).origin.forgive()
+        self._engine.forgive(resource)
         waiting = [job.id for job in made if not job.created and job.status is JobStatus.PENDING]
         if waiting:
             self._jobs.retry(waiting)
@@ -152,6 +166,10 @@ class Tasks:
 
 def _unique(key: str, resource: str) -> str:
     return f"{key}:{resource}"
+
+
+def _scheduled(resource: str) -> str:
+    return f"schedule:sync:{resource}"
 
 
 def _run(ctx: Context, engine: Engine, resource: str, work: Callable[[], Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,7 @@ from windlass.clock import iso
 from windlass.store.ledger import OriginState
 from windlass.sync.pending import DISCARDED
 from windlass.sync.waiting import sentence
+from windlass.sync.ways import Trouble
 
 
 class SyncOperation(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,22 +68,26 @@ class OpenConflict(msgspec.Struct, frozen=True, kw_only=True):
         return {name: values for name, values in found.items() if values[1] != values[2]}
 
 
-def pending_of(
-    resource: str,
-    change: Change,
-    now_us: int,
-    origin: OriginState | None,
-    *,
-    failed: Change | None = None,
-    stays: bool = False,
-) -> PendingChange:
-    """The change with the reason why it still waits; ``origin`` is its remote's, as far as it is known.
+class Waiting(NamedTuple):
+    """What a resource's changes wait for together, as far as it is known."""
 
-    ``failed``: the oldest change of its row that failed. ``stays``: its resource is only pulled.
-    """
+    paused: bool = False
+    origin: OriginState | None = None
+    trouble: Trouble | None = None
+    """Of its pushes."""
+    kept_from: str | None = None
+    """Why its push may not start."""
+    stays: bool = False
+    """It is only pulled."""
+
+
+def pending_of(
+    resource: str, change: Change, now_us: int, waiting: Waiting, *, failed: Change | None = None
+) -> PendingChange:
+    """The change with the reason why it still waits; ``failed``: the oldest change of its row that failed."""
     if change.mutation_id is not None:
         why = "was sent, and its answer has not been seen"
-    elif stays:
+    elif waiting.stays:
         why = 'stays here: its resource has direction="pull"'
     elif change.hold is not None:
         why = sentence(change.hold)
@@ -93,11 +98,23 @@ def pending_of(
         )
     elif change.due_at_us > now_us:
         why = f"is sent again at {iso(change.due_at_us)}" + (f": {change.error}" if change.error else "")
-    elif origin is not None and origin.state != "ok":
-        why = f"waits for {origin.origin}, which is {origin.state}: {origin.reason}"
     else:
-        why = "is sent with the next push"
+        why = _why_together(resource, waiting)
     return PendingChange(resource=resource, key=change.key, change=change, why=why)
+
+
+def _why_together(resource: str, waiting: Waiting) -> str:
+    origin, trouble, kept_from = waiting.origin, waiting.trouble, waiting.kept_from
+    if waiting.paused:
+        return f"waits until {resource} is resumed: it is paused"
+    if origin is not None and origin.state != "ok":
+        return f"waits for {origin.origin}, which is {origin.state}: {origin.reason}"
+    if trouble is not None:
+        again = "" if trouble.until_us is None else f", and is tried again at {iso(trouble.until_us)}"
+        return f"waits, since the push is failing{again}: {trouble.reason}"
+    if kept_from is not None:
+        return f"waits for the push, which cannot start: {kept_from}"
+    return "is sent with the next push"
 
 
 def dead_letter_of(resource: str, change: Change) -> DeadLetter:

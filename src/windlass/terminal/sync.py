@@ -25,7 +25,10 @@ from windlass.terminal.view import Ask, Tab
 from windlass.terminal.words import age, first_line
 
 Kind = Literal["conflict", "dead", "quarantined", "pending"]
-_STATES = {"idle": "green", "pushing": "cyan", "pulling": "cyan", "paused": "magenta", "offline": "yellow"}
+_STATES = {
+    "idle": "green", "pushing": "cyan", "pulling": "cyan", "paused": "magenta", "offline": "yellow",
+    "blocked": "yellow",
+}  # fmt: skip
 _KINDS: dict[Kind, str] = {"conflict": "yellow", "dead": "red", "quarantined": "red", "pending": "dim"}
 _RESOURCES = (
     Column("resource", 18),
