@@ -30,8 +30,8 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="A
 @cli.command()
 def status(resource: Name = None, db: Db = None, app: App = None, as_json: Json = False) -> None:
     """How each synced table stands: what is pending, what failed, when it was last in step."""
-    resources = chosen(open_synced(db, app), resource)
-    found = [one.status() for one in resources]
+    opened = open_synced(db, app)
+    found = opened.sync.status() if resource is None else [opened.sync[resource].status()]
 
     def table() -> object:
         from windlass.cli.sync_render import statuses_table
@@ -45,7 +45,8 @@ def status(resource: Name = None, db: Db = None, app: App = None, as_json: Json 
 def watch(resource: Name = None, db: Db = None, app: App = None, as_json: Json = False) -> None:
     """The status as it changes; Ctrl-C leaves. With --json, or without a terminal, each change is a line."""
     opened = open_synced(db, app)
-    chosen(opened, resource)
+    if resource is not None:
+        chosen(opened, resource)
     output = Output(as_json=as_json)
     with opened.sync.watch(resource) as changes:
         if output.out.is_terminal and not as_json:
@@ -167,15 +168,17 @@ def now(
 
     The service does it; where none runs, this process does.
     """
-    from windlass.cli.sync_now import Bars, ask_service, refusals, run_here
+    from windlass.cli.sync_now import Bars, ask_service, failures, refusals, run_here
 
     if bring_back and sweep_there:
         raise typer.BadParameter("--bring-back and --sweep-there: it is one or the other")
     opened = open_synced(db, app)
     output = Output(as_json=as_json)
-    names = [one.name for one in chosen(opened, resource)]
+    broken = opened.sync.broken() if resource is None else {}
+    names = [one.name for one in opened.sync if one.name not in broken] if resource is None else [resource]
     first = [one for one in names if opened.sync[one].status().last_pull is None]
     outcomes = refusals(opened, names)
+    outcomes += failures(opened, broken)
     names = [name for name in names if name not in {one.resource for one in outcomes}]
     bars = Bars(output.err, first)
     for name in names if bring_back else ():
@@ -213,7 +216,8 @@ def resume(resource: Name = None, db: Db = None, app: App = None, as_json: Json 
 def _switch(
     db: str | None, app: str | None, resource: str | None, as_json: bool, do: Callable[[Resource], None]
 ) -> None:
-    resources = chosen(open_synced(db, app), resource)
+    opened = open_synced(db, app)
+    resources = chosen(opened, resource)
     for one in resources:
         do(one)
     found = [one.status() for one in resources]
@@ -224,6 +228,8 @@ def _switch(
         return statuses_table(found)
 
     Output(as_json=as_json).data(found, table)
+    if resource is None and len(resources) < len(list(opened.sync)):
+        raise typer.Exit(ExitCode.FAILURE)
 
 
 for _command in (

@@ -9,6 +9,7 @@ import typer
 from windlass.cli.options import open_app
 from windlass.cli.output import Output
 from windlass.errors import ConfigError
+from windlass.redact import printable
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
@@ -37,12 +38,20 @@ def open_synced(db: str | None, app: str | None) -> Windlass:
 
 
 def chosen(opened: Windlass, resource: str | None) -> list[Resource]:
-    """The resource of that name, or all.
+    """The resource of that name, or all that can be synced: the others are named on stderr.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or none at all that can be synced.
     """
-    return list(opened.sync) if resource is None else [opened.sync[resource]]
+    if resource is not None:
+        return [opened.sync[resource]]
+    broken = opened.sync.broken()
+    found = [one for one in opened.sync if one.name not in broken]
+    if not found:
+        raise ConfigError("; ".join(broken.values()))
+    for name, problem in broken.items():
+        Output().note(printable(f"{name} is not synced: {problem}"), "yellow")
+    return found
 
 
 def sentence(as_json: bool, value: Any, text: str) -> None:
@@ -50,8 +59,6 @@ def sentence(as_json: bool, value: Any, text: str) -> None:
 
     def show() -> object:
         from rich.text import Text
-
-        from windlass.redact import printable
 
         return Text(printable(text))
 

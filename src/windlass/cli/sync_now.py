@@ -5,31 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from windlass.clock import SystemClock, from_us, monotonic, sleep
 from windlass.errors import ResourceBusy, SyncError
 from windlass.job import JobStatus
-from windlass.sync.engine import Postponed
+from windlass.sync.starting import why_not_started
 from windlass.sync.tasks import PUSH, QUEUE
 from windlass.sync.tasks import figures as figures_of
+from windlass.sync.telling import Postponed
+from windlass.sync.ways import Direction
+from windlass.terminal.words import first_line
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
     from windlass.job import Job
-
-Direction = Literal["push", "pull"]
 
 _BUSY = timedelta(seconds=0.5)
 """Who comes back after so short a pause found another at it, or lets edits gather first."""
 _PATIENCE_S = 10.0
 _NAP_S = 0.1
 _LOOK_S = 1.0
-"""How often to see whether the service still lives."""
+"""How often to see whether the service still lives, and whether it may start what waits."""
+_SETTLED_S = 3.0
+"""What keeps a job from starting for so long is no mere moment, as of a service that has just come up."""
+_PATIENCE_OF = {"limit": _PATIENCE_S, "rate": _PATIENCE_S}
+"""Others make room by and by."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +86,10 @@ class Bars:
         told = f"{done:,.0f} {noun}" if total is None else f"{done:,.0f} of {total:,.0f} {noun}"
         self._progress.update(self._tasks[resource, direction], completed=done, total=total, told=told)
 
+    def wait(self, resource: str, direction: Direction, reason: str) -> None:
+        """Why it does not go on at the moment."""
+        self._progress.update(self._tasks[resource, direction], told=escape(f"waits: {first_line(reason)}"))
+
     def end(self, resource: str, direction: Direction) -> None:
         """It is over."""
         self._progress.remove_task(self._tasks.pop((resource, direction)))
@@ -99,34 +110,96 @@ def refusals(opened: Windlass, names: Sequence[str]) -> list[Outcome]:
     ]
 
 
+def failures(opened: Windlass, broken: Mapping[str, str]) -> list[Outcome]:
+    """Those whose table cannot be synced, with the reason."""
+    return [
+        Outcome(resource=name, direction=direction, outcome="failed", reason=reason)
+        for name, reason in broken.items()
+        for direction in _directions(opened, name)
+    ]
+
+
 def ask_service(opened: Windlass, names: Sequence[str], bars: Bars) -> list[Outcome]:
     """Has the service push and pull, and follows the jobs until each is over or has been put off."""
-    following: dict[int, tuple[str, Direction]] = {}
+    following: dict[int, _Followed] = {}
     outcomes: list[Outcome] = []
     with opened.jobs.watch(queue=QUEUE) as changes, bars.shown():
         while changes.next(0.0) is not None:
             pass  # how jobs stood before they were asked is no answer
         for name in names:
             for job in opened.sync.now(name):
-                direction: Direction = "push" if job.key == PUSH else "pull"
-                following[job.id] = name, direction
-                bars.begin(name, direction)
+                one = following[job.id] = _Followed(opened, bars, name, "push" if job.key == PUSH else "pull")
+                bars.begin(name, one.direction)
+        look_at = monotonic() + _LOOK_S
         while following:
-            job = changes.next(monotonic() + _LOOK_S)
-            if job is None and not opened.service.is_running():
-                outcomes += [_left_behind(*one) for one in following.values()]
-                break
-            if job is None or job.id not in following:
-                continue
-            resource, direction = following[job.id]
-            if job.progress is not None:
-                bars.tell(resource, direction, job.progress.done, job.progress.total)
-            outcome = _outcome(opened, job, resource, direction)
-            if outcome is not None:
-                outcomes.append(outcome)
-                bars.end(resource, direction)
-                del following[job.id]
+            job = changes.next(look_at)
+            over: dict[int, Outcome | None] = {}
+            if job is not None and job.id in following:
+                over[job.id] = following[job.id].changed(job)
+            # By the clock, not only when all is quiet: other jobs of the queue may come and go all the time.
+            if monotonic() >= look_at:
+                look_at = monotonic() + _LOOK_S
+                if not opened.service.is_running():
+                    outcomes += [one.left_behind() for one in following.values()]
+                    break
+                is_moving = any(one.is_running for one in following.values())
+                for job_id, one in following.items():
+                    over[job_id] = over.get(job_id) or one.looked_at(job_id, is_moving=is_moving)
+            for job_id, outcome in over.items():
+                if outcome is not None:
+                    outcomes.append(outcome)
+                    bars.end(outcome.resource, outcome.direction)
+                    del following[job_id]
     return sorted(outcomes, key=lambda one: (names.index(one.resource), one.direction == "pull"))
+
+
+class _Followed:
+    """One job that the service was asked for."""
+
+    def __init__(self, opened: Windlass, bars: Bars, resource: str, direction: Direction) -> None:
+        self._opened = opened
+        self._bars = bars
+        self._resource = resource
+        self.direction: Direction = direction
+        self.is_running = False
+        self._kept_since: float | None = None
+
+    def changed(self, job: Job) -> Outcome | None:
+        """What became of it; None while it goes on."""
+        self.is_running = job.status is JobStatus.RUNNING
+        if job.progress is not None:
+            self._bars.tell(self._resource, self.direction, job.progress.done, job.progress.total)
+        return _outcome(self._opened, job, self._resource, self.direction)
+
+    def looked_at(self, job_id: int, *, is_moving: bool) -> Outcome | None:
+        """Whether it waits for what may never come; ``is_moving``: one of those that are followed runs."""
+        job = self._opened.jobs.get(job_id)
+        if job is None:
+            return self._ended("unknown", "its job has been deleted")
+        if job.status is not JobStatus.PENDING or job.hold is not None:
+            self._kept_since = None
+            return None
+        why = self._opened.jobs.why(job_id)
+        tried = self._opened.jobs.attempts(job_id) if job.run_at is not None else []
+        # Who comes back at once was turned away, and the attempt says by what: mostly another process.
+        reason = (tried[-1].error if tried else None) or why.reason
+        self._bars.wait(self._resource, self.direction, reason)
+        if (kept := why_not_started(self._opened.jobs, job)) is None:
+            self._kept_since = None
+            return None
+        now = monotonic()
+        patience_s = _PATIENCE_OF.get(kept.code, _SETTLED_S)
+        if self._kept_since is None or (is_moving and kept.code in _PATIENCE_OF):
+            self._kept_since = now
+        is_over = now - self._kept_since >= patience_s or kept.code == "paused"
+        return self._ended("postponed", kept.reason) if is_over else None
+
+    def left_behind(self) -> Outcome:
+        """The service is gone."""
+        return self._ended("unknown", "the service has ended: the job stays queued until it runs again")
+
+    def _ended(self, outcome: Literal["postponed", "unknown"], reason: str) -> Outcome:
+        return Outcome(resource=self._resource, direction=self.direction, outcome=outcome, reason=reason)
 
 
 def _outcome(opened: Windlass, job: Job, resource: str, direction: Direction) -> Outcome | None:
@@ -155,11 +228,6 @@ def _outcome(opened: Windlass, job: Job, resource: str, direction: Direction) ->
     )
 
 
-def _left_behind(resource: str, direction: Direction) -> Outcome:
-    reason = "the service has ended: the job stays queued until it runs again"
-    return Outcome(resource=resource, direction=direction, outcome="unknown", reason=reason)
-
-
 def run_here(
     opened: Windlass, names: Sequence[str], bars: Bars, *, sweep_all: bool, sweep_there: bool
 ) -> list[Outcome]:
@@ -181,14 +249,17 @@ def run_here(
                     return engine.pull(name, report=report, force=True, sweep_all=sweep_all)
 
                 bars.begin(name, direction)
-                outcomes.append(_done_here(name, direction, work))
+                wait = partial(bars.wait, name, direction)
+                outcomes.append(_done_here(name, direction, work, wait))
                 bars.end(name, direction)
     return outcomes
 
 
-def _done_here(resource: str, direction: Direction, work: Callable[[], Any]) -> Outcome:
+def _done_here(
+    resource: str, direction: Direction, work: Callable[[], Any], wait: Callable[[str], None]
+) -> Outcome:
     try:
-        figures = figures_of(_once_free(work))
+        figures = figures_of(_once_free(work, wait))
     except Postponed as error:
         until = from_us(SystemClock().wall_us()) + timedelta(microseconds=error.wait_us)
         return Outcome(
@@ -199,15 +270,16 @@ def _done_here(resource: str, direction: Direction, work: Callable[[], Any]) -> 
     return Outcome(resource=resource, direction=direction, outcome="completed", figures=figures)
 
 
-def _once_free(work: Callable[[], Any]) -> Any:
-    """Does it, waiting a little for a push or pull of another process."""
+def _once_free(work: Callable[[], Any], wait: Callable[[str], None]) -> Any:
+    """Does it, waiting a little for a push or pull of another process, which it says."""
     deadline = monotonic() + _PATIENCE_S
     while True:
         try:
             return work()
-        except ResourceBusy:
+        except ResourceBusy as error:
             if monotonic() > deadline:
                 raise
+            wait(str(error))
             sleep(_NAP_S)
 
 

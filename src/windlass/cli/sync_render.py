@@ -19,7 +19,10 @@ from windlass.sync.status import Status
 from windlass.sync.views import DeadLetter, OpenConflict, PendingChange
 from windlass.terminal.words import first_line, when
 
-_STATES = {"idle": "green", "pushing": "cyan", "pulling": "cyan", "paused": "magenta", "offline": "yellow"}
+_STATES = {
+    "idle": "green", "pushing": "cyan", "pulling": "cyan", "paused": "magenta", "offline": "yellow",
+    "blocked": "yellow",
+}  # fmt: skip
 _VALUE_MOST = 200
 
 
