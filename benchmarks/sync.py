@@ -1,8 +1,9 @@
-"""What syncing costs: a first pull, its memory, a push of many edits, and the capture of edits."""
+"""What syncing costs: a first pull, its memory, a push, the capture of edits; how soon an edit is there."""
 
 from __future__ import annotations
 
 import itertools
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ ROWS, QUICK_ROWS = 200_000, 20_000
 EDITS, QUICK_EDITS, BATCH = 10_000, 4_000, 500
 TURN_S, QUICK_TURN_S, TURNS = 0.05, 0.025, 10
 BULK = 1000
+TYPED, QUICK_TYPED = 10, 5
+PAUSE_S = (0.3, 0.6)
+"""Between two of them, at random: long enough for all to be idle."""
 
 
 def pulling(contender: str, part: float = 1.0) -> Subject:
@@ -125,6 +129,25 @@ def inserting(contender: str, verb: str, rows: int) -> Subject:
     return subject
 
 
+def typing(contender: str) -> Subject:
+    """Milliseconds from the start of the ``sqlite3`` shell that makes an edit to the row at the server."""
+
+    @contextmanager
+    def subject(room: Room) -> Iterator[Measure]:
+        with opener(contender, "served")(room) as edit:
+
+            def edit_ms() -> float:
+                time.sleep(random.uniform(*PAUSE_S))
+                began = time.monotonic()
+                return 1000 * (edit() - began)
+
+            edit_ms()  # connected, and every statement prepared
+            edits = QUICK_TYPED if room.quick else TYPED
+            yield lambda: [edit_ms() for _ in range(edits)]
+
+    return subject
+
+
 def capture(name: str, rows: int, bound: float) -> Benchmark:
     return Benchmark(
         (Figure(name, "µs/insert", (ratio_at_most(bound),)),),
@@ -154,6 +177,12 @@ BENCHMARKS = [
         (Figure("sync_push_edits", "edits/s", (ratio_at_least(0.5),)),),
         {"windlass": pushing("syncing"), "raw": pushing("raw_sync")},
         rounds=5,
+    ),
+    Benchmark(
+        (Figure("sync_shell_edit_ms", "ms", (value_at_most(300),)),),
+        {"windlass": typing("syncing")},
+        rounds=3,
+        quick_rounds=2,
     ),
     capture("capture_one", 1, 2.2),
     capture("capture_bulk", BULK, 2.5),

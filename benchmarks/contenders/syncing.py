@@ -1,23 +1,29 @@
 """Windlass as a program that syncs: ``app.sync`` in this process, over HTTP, into a table of the program's.
 
 A ``Snapshot`` is one whole first pull into a new database; ``Edits`` are ten thousand rows, edited and
-pushed. Their counterparts without Windlass are in ``raw_sync`` and ``with_dlt``.
+pushed. Their counterparts without Windlass are in ``raw_sync`` and ``with_dlt``. ``served`` is a program with
+a background service, which hears of an edit by somebody else.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sqlite3
+import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.model import Room
+from benchmarks.model import Room, Unavailable
 from benchmarks.sync_server import serving
 from windlass import Windlass
+from windlass.clock import monotonic
+from windlass.demo.server.store import StoreServer
 from windlass.sync.cursors import Since
 from windlass.sync.paginate import LinkHeader
 from windlass.sync.places import ETag, Header
@@ -148,3 +154,48 @@ def captured(room: Room) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA synchronous = NORMAL")
         yield connection
     app.close()
+
+
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def served(room: Room) -> Iterator[Callable[[], float]]:
+    """A background service that is in step with its server, and an edit by the ``sqlite3`` shell.
+
+    The edit returns the moment (of ``time.monotonic``) at which the server had it.
+    """
+    if (shell := shutil.which("sqlite3")) is None:
+        raise Unavailable("there is no sqlite3 shell")
+    file = room.folder / "app.db"
+    with StoreServer() as server:
+        os.environ |= {"WINDLASS_DATABASE": str(file), "BENCH_SERVER": server.url}
+        from benchmarks.contenders.syncing_app import TABLE, app
+
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(TABLE)
+        numbers = itertools.count()
+
+        def edit() -> float:
+            key = f"{next(numbers)}"
+            insert = f"INSERT INTO rows VALUES ('{key}', 'typed by hand')"
+            subprocess.run(
+                [shell, "-cmd", ".timeout 5000", str(file), insert], check=True, timeout=PATIENCE_S
+            )
+            with server.shelf.changed:
+                if not server.shelf.changed.wait_for(
+                    lambda: server.shelf.find("rows", key) is not None, PATIENCE_S
+                ):
+                    raise TimeoutError(f"the row {key} did not come for {PATIENCE_S:g} s")
+                return monotonic()
+
+        app.service.start("benchmarks.contenders.syncing_app:app", wait=120)
+        try:
+            deadline = monotonic() + PATIENCE_S
+            while app.sync["rows"].status().last_pull is None and monotonic() < deadline:
+                time.sleep(0.05)
+            yield edit
+        finally:
+            app.service.stop(wait=120)
+            app.close()
