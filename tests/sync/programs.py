@@ -16,7 +16,7 @@ from windlass.sync.handle import Resource
 from windlass.sync.http import Timeouts
 from windlass.sync.paginate import LinkHeader
 from windlass.sync.places import ETag, Field, Header
-from windlass.sync.pull import Pulled
+from windlass.sync.pulled import Pulled
 from windlass.sync.push import Pushed
 from windlass.sync.rest import RestRemote
 from windlass.testing import ManualClock

@@ -16,7 +16,7 @@ from windlass.errors import CursorExpired, Offline, RemoteFault, Throttled, Unau
 from windlass.store import open_store
 from windlass.sync.cycle import Cycle
 from windlass.sync.engine import Engine
-from windlass.sync.pull import Pulled
+from windlass.sync.pulled import Pulled
 from windlass.sync.push import Pushed
 from windlass.sync.remote import (
     Accepted,

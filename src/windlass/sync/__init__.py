@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         Version,
     )
     from windlass.sync.postgrest import PostgrestRemote
-    from windlass.sync.pull import Pulled
+    from windlass.sync.pulled import Pulled
     from windlass.sync.push import Pushed
     from windlass.sync.remote import (
         Accepted,
@@ -193,7 +193,7 @@ _HOMES = {
     "PendingChange": "sync.views",
     "Place": "sync.places",
     "PostgrestRemote": "sync.postgrest",
-    "Pulled": "sync.pull",
+    "Pulled": "sync.pulled",
     "Pushed": "sync.push",
     "Quarantined": "store.ledger",
     "Rejected": "sync.remote",

@@ -15,7 +15,8 @@ from windlass.store.ledger import Hold, Ledger, OriginState
 from windlass.sync.cycle import Cycle, Reference
 from windlass.sync.losses import Losses, bring_back
 from windlass.sync.origins import Origin
-from windlass.sync.pull import Pull, Pulled
+from windlass.sync.pull import Pull
+from windlass.sync.pulled import Pulled
 from windlass.sync.push import Push, Pushed
 from windlass.sync.resource import Declared
 from windlass.sync.telling import Postponed, Tell, Telling

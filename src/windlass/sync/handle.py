@@ -12,7 +12,7 @@ from windlass.store.ledger import Quarantined
 from windlass.store.protocol import Store
 from windlass.sync import reconcile
 from windlass.sync.engine import Engine
-from windlass.sync.pull import Pulled
+from windlass.sync.pulled import Pulled
 from windlass.sync.push import Pushed
 from windlass.sync.resource import Settings
 from windlass.sync.sides import Sides, sides_of

@@ -78,9 +78,9 @@ def bring_back(cycle: Cycle, hold: Hold) -> int:
 
     keys, brought = ledger.absent(cycle.name), 0
     for begin in range(0, len(keys), _TOGETHER):
-        refused: list[Key] = []
+        refused: list[Key | None] = []
         effects = cycle.step(hold, keys[begin : begin + _TOGETHER], back, refused=refused)
-        cycle.step(hold, refused, forgotten)
+        cycle.step(hold, [key for key in refused if key is not None], forgotten)
         brought += len({effect.key for effect in effects}.difference(refused))
     ledger.write(hold, 0, (), state=from_the_start(ledger.state(cycle.name)))
     return brought

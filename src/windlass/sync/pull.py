@@ -10,7 +10,6 @@ A pull under way is a ``PullState``: it can end after any page and goes on from 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -21,9 +20,9 @@ from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteErro
 from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.sync.ahead import Ahead
 from windlass.sync.arriving import ORPHAN, apart, arrived, in_our_words, quarantined
-from windlass.sync.cycle import ROUNDS, Cycle, Over, what_is_over
+from windlass.sync.cycle import ROUNDS, Cycle, what_is_over
 from windlass.sync.identity import new_key
-from windlass.sync.push import fields_of
+from windlass.sync.pulled import Pulled
 from windlass.sync.reconcile import fold, is_new, receive, received_new
 from windlass.sync.remote import Ask, Document, Page
 from windlass.sync.tabulating import new_rows
@@ -37,29 +36,6 @@ _AGAIN_US = 86_400_000_000
 _MANY = 20
 """A page of so many rows is tried as one of new rows: where it is none, little is lost."""
 replace = msgspec.structs.replace
-
-
-class Pulled(msgspec.Struct, kw_only=True):
-    """What a pull did."""
-
-    pages: int = 0
-    received: int = 0
-    """Documents, unchanged ones included."""
-    written: int = 0
-    """Rows that changed here."""
-    deleted: int = 0
-    quarantined: int = 0
-    not_modified: bool = False
-    ended: bool = False
-    """The remote has told everything that there was to tell."""
-    fresh: bool = False
-    """Nothing was asked: what is here is young enough."""
-    sweep_refused: str | None = None
-    asked: list[tuple[Key, tuple[str, ...]]] = []
-    """Keys, with the fields, for which a person is asked about a conflict."""
-    over: list[Over] = []
-    """What a person was told of and is over."""
-    max_age_s: float | None = None
 
 
 class Pull:
@@ -214,7 +190,7 @@ class Pull:
             refused: list[Key | None] = []
             moved = self._write(hold, look, effects, unwritten, released, after, refused)
             if not moved:
-                done = self._count(effects, unwritten, refused)
+                done = self.done.count(effects, unwritten, refused)
                 self.done.over += what_is_over(standings.values(), done)
                 return
         raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
@@ -333,7 +309,7 @@ class Pull:
                 effects = cycle.step(
                     hold, keys, absent, over=self.done.over, state=self._state, refused=refused
                 )
-                self._count(effects, (), refused)
+                self.done.count(effects, (), refused)
                 after = keys[-1]
         except SweepRefused as error:
             self.done.sweep_refused = str(error)
@@ -363,33 +339,6 @@ class Pull:
     def _keep(self, hold: Hold, state: PullState) -> None:
         self._cycle.ledger.write(hold, 0, (), state=state)
         self._state = state
-
-    def _count(
-        self, effects: Sequence[Effect], bad: Sequence[Quarantined], refused: Sequence[Key | None]
-    ) -> Sequence[Effect]:
-        """Counts what became of a page; ``refused``: keys of rows that the table did not take. The others."""
-        self.done.quarantined += len(bad) + len(refused)
-        if refused:
-            effects = _without(effects, refused)
-        for effect in effects:
-            if effect.row is None:
-                self.done.deleted += 1
-            elif effect.row is not KEEP:
-                self.done.written += 1
-            if effect.conflict is not KEEP and effect.conflict is not None and effect.key is not None:
-                self.done.asked.append((effect.key, fields_of(effect)))
-        return effects
-
-
-def _without(effects: Sequence[Effect], refused: Sequence[Key | None]) -> list[Effect]:
-    # Of rows whose keys the database makes any so many will do: each of them is a new row.
-    left, kept = Counter(refused), list[Effect]()
-    for effect in effects:
-        if left[effect.key]:
-            left[effect.key] -= 1
-        else:
-            kept.append(effect)
-    return kept
 
 
 def _larger(size: int | None, wanted: int) -> int | None:

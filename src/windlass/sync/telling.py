@@ -13,7 +13,7 @@ from windlass.errors import RemoteError, SyncError
 from windlass.events import ConflictWaiting, Event, SyncFailed, SyncFailing, SyncRecovered
 from windlass.sync.cycle import Cycle, Over
 from windlass.sync.origins import wait_us_until
-from windlass.sync.pull import Pulled
+from windlass.sync.pulled import Pulled
 from windlass.sync.push import Pushed
 from windlass.sync.ways import Direction, Way, is_of_one_way, trouble_of
 
