@@ -107,8 +107,7 @@ class SyncManager:
 
         ``every``: pulls so often; an edit is pushed at once in any case. ``fresh_for``: a pull within this
         time after the last one sends nothing. ``sweep_share``: where more than this share of all rows is
-        absent from a complete pull, or gone here though nobody was heard to delete it, nothing is deleted on
-        the other side before someone says so.
+        absent from a complete pull, or gone here unheard, nothing is deleted before someone says so.
 
         ``live``: a URL at which the remote tells that something has changed, as server-sent events, or
         ``Live(url, kind="poll")``: each such word starts a pull. The schedule goes on beside it.
