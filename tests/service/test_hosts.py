@@ -143,6 +143,14 @@ def test_a_password_is_shown_nowhere(hosts: Hosts) -> None:
         told = hosts.windlass("alpha", *words)
         assert "hunter2" not in told.stdout + told.stderr, words
     assert "hunter2" not in hosts.log("alpha")
+    # Nor of a URL in which it is not written as it must be.
+    for password in ("hunter2%zz", "x@y/hunter2#z"):
+        hosts.url = f"postgresql://app:{password}@127.0.0.1/app"
+        for words in (["jobs", "list"], ["doctor"], ["run", str(hosts.script)]):
+            told = hosts.windlass("alpha", *words)
+            assert told.returncode == 2, (words, told)
+            assert "hunter2" not in told.stdout + told.stderr, words
+            assert "~/.pgpass" in told.stderr, words
 
 
 def test_a_killed_dispatchers_job_runs_again_at_once_on_its_host(hosts: Hosts) -> None:

@@ -48,9 +48,9 @@ def open_store(
     if separator and scheme.partition("+")[0] in ("postgresql", "postgres"):
         return _postgres(name, clock)
     if separator and scheme != "sqlite":
+        # Not shown: one that is misspelt may hold a password, too.
         raise ConfigError(
-            f"no store for {scheme}://: expected an SQLite file, such as app.db, or a postgresql:// URL, "
-            f"got {name!r:.80}"
+            f"no store for {scheme}://: expected an SQLite file, such as app.db, or a postgresql:// URL"
         )
     path = rest.removeprefix("/") if separator else name
     if not path or path == ":memory:":

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Conninfo, TransactionStatus
 from psycopg.rows import tuple_row
 
 from windlass.clock import SystemClock
-from windlass.errors import StoreUnavailable
+from windlass.errors import ConfigError, StoreUnavailable
 from windlass.store.postgres.faults import translate, translated
-from windlass.store.postgres.location import Location
+from windlass.store.postgres.location import UNREADABLE, Location
 from windlass.store.postgres.pipelining import Connection
 from windlass.store.postgres.places import Places
 from windlass.store.postgres.statements import Statements
@@ -52,6 +52,8 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "6000",
 }
+_ALWAYS = {"client_encoding": "UTF8"}
+"""Whatever the environment says: our texts are of all languages."""
 
 
 class Facts(NamedTuple):
@@ -79,7 +81,7 @@ class Connections:
         has timeouts to keep meanwhile."""
         self._pid = 0
         self.timing = Timing(SystemClock())
-        self._places = Places(conninfo_to_dict(location.conninfo))
+        self._places = Places(_settings(location))
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -224,10 +226,17 @@ class Connections:
             return any(one.info.backend_pid == backend for one in (*self._idle, *self._busy.values()))
 
     def open(self, *, autocommit: bool = True) -> psycopg.Connection[Any]:
-        """A new connection, which the caller closes."""
+        """A new connection, which the caller closes.
+
+        Raises:
+            StoreUnavailable: there is none to be had.
+            ConfigError: a setting of the URL cannot be right.
+        """
         try:
-            conninfo = _DEFAULTS | self._places.conninfo
+            conninfo = _DEFAULTS | self._places.conninfo | _ALWAYS
             raw = Connection.connect(**conninfo, autocommit=True, row_factory=tuple_row)  # pyright: ignore[reportArgumentType]
+        except psycopg.ProgrammingError as error:
+            raise ConfigError(f"{self.name} cannot be connected to: {error}") from error
         except psycopg.Error as error:
             raise translate(error, self.name) from error
         self._places.answered(raw)
@@ -256,6 +265,23 @@ class Connections:
             self.epoch += 1
         for raw in idle:
             raw.close()
+
+
+def _settings(location: Location) -> dict[str, Any]:
+    """The URL as libpq reads it.
+
+    Raises:
+        ConfigError: it cannot. It says why by quoting a piece, maybe of a password: that is passed over.
+    """
+    try:
+        return conninfo_to_dict(location.conninfo)
+    except (psycopg.ProgrammingError, ValueError):
+        unknown = location.told - {option.keyword.decode() for option in Conninfo.get_defaults()}
+    if unknown:
+        raise ConfigError(
+            f"expected settings of libpq's in {location.name}, got {', '.join(sorted(unknown))}"
+        )
+    raise ConfigError(UNREADABLE)
 
 
 def _close(connections: Iterable[psycopg.Connection[Any]], pid: int) -> None:
