@@ -9,7 +9,7 @@ WindlassError
 │   ├── OutcomeUnknown       a commit may or may not have happened
 │   ├── StoreUnavailable     busy, full, read-only or failing: nothing was written
 │   ├── MoveRefused          the jobs cannot be moved there, or not now
-│   └── UnsafeDatabase       a file that Windlass will not touch
+│   └── UnsafeDatabase       a database that Windlass will not, or may not, touch
 │       └── NewerSchema      … because a newer Windlass wrote it
 ├── ServiceError             the background service
 │   ├── AlreadyRunning
@@ -76,7 +76,7 @@ class MoveRefused(StoreError):
 
 
 class UnsafeDatabase(StoreError):
-    """The file is damaged, foreign or on storage that cannot keep it safe. Nothing was changed."""
+    """Damaged, foreign, not able to keep what is written, or not ours to use. Nothing was changed."""
 
 
 class NewerSchema(UnsafeDatabase):

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from windlass.clock import sleep
 from windlass.errors import StoreUnavailable, UnsafeDatabase
@@ -72,7 +73,7 @@ def translated(name: str) -> Generator[None]:
 
 def translate(error: psycopg.Error, name: str) -> Exception:
     """The error of ours that says what the driver's means; programming errors stay what they are."""
-    told = _first_line(error)
+    told = first_line(error)
     if isinstance(error, TANGLED):
         return Tangled(f"{name} was locked by others at once ({told}): nothing was written; try again")
     for kind, what in _CANNOT_NOW:
@@ -82,7 +83,14 @@ def translate(error: psycopg.Error, name: str) -> Exception:
         return StoreUnavailable(f"{name}: {told.removeprefix(OURS)}; nothing was written")
     if isinstance(error, _DAMAGED):
         return UnsafeDatabase(f"{name} is damaged ({told}): nothing was changed; restore a backup")
-    if isinstance(error, _ABSENT) and ("windlass_" in told or "background_service_jobs" in told):
+    is_of_ours = "windlass_" in told or "background_service_jobs" in told
+    if isinstance(error, errors.InsufficientPrivilege) and is_of_ours:
+        role = conninfo_to_dict(name).get("user", "of this user")
+        return UnsafeDatabase(
+            f"the role {role} may not do that in {name} ({told}): nothing was written; GRANT SELECT, INSERT, "
+            "UPDATE, DELETE ON ALL TABLES IN SCHEMA … to it, or use the role that owns them"
+        )
+    if isinstance(error, _ABSENT) and is_of_ours:
         return UnsafeDatabase(
             f"{name} has no tables of Windlass yet, or those of an older one ({told}): make them with "
             "windlass migrate, or by one use of the Windlass app on this database"
@@ -105,6 +113,7 @@ def is_lost(error: BaseException) -> bool:
     return state is None or state.startswith(("08", "57P", "25P03", "25P04", "53", "28", "3D"))
 
 
-def _first_line(error: psycopg.Error) -> str:
+def first_line(error: psycopg.Error) -> str:
+    """What it says, without its hints and places."""
     told = error.diag.message_primary or str(error).strip().partition("\n")[0]
     return told or type(error).__name__

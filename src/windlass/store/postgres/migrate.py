@@ -10,6 +10,7 @@ from psycopg import errors
 
 from windlass.errors import NewerSchema, StoreUnavailable, UnsafeDatabase
 from windlass.store.migration import Migration, read_migrations
+from windlass.store.postgres.faults import first_line
 
 if TYPE_CHECKING:
     from windlass.store.postgres.database import Database
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS windlass_migrations (
 )
 """
 _TRIES = 3
+_FORBIDDEN = (errors.InsufficientPrivilege, errors.InvalidSchemaName)
 
 
 def migrations() -> list[Migration]:
@@ -58,6 +60,12 @@ def pending(connection: Statements, name: str, known: list[Migration]) -> list[M
 
 def vet(connection: Statements, name: str) -> None:
     """Refuses a database that this version must not touch, before anything in it is changed."""
+    encoding = connection.raw.info.parameter_status("server_encoding")
+    if encoding not in (None, "UTF8"):
+        raise UnsafeDatabase(
+            f"{name} keeps texts in {encoding}, in which many cannot be written: nothing was changed; make "
+            "another one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
     pending(connection, name, migrations())
 
 
@@ -65,7 +73,8 @@ def migrate(database: Database) -> list[str]:
     """Brings the schema up to date in one transaction; the names of what was applied.
 
     Raises:
-        UnsafeDatabase: newer, altered, or with a table of that name which Windlass did not make.
+        UnsafeDatabase: newer, altered, or with a table of that name which Windlass did not make; or the role
+            may not make tables there.
     """
     known = migrations()
     for last in range(_TRIES):
@@ -84,17 +93,38 @@ def migrate(database: Database) -> list[str]:
 def _migrate(database: Database, known: list[Migration]) -> list[str]:
     # Not a turn: what that would lock may not be there yet.
     with database.transaction(full=True, turn=None) as connection:
-        connection.execute(_LEDGER)
-        connection.execute("LOCK TABLE windlass_migrations IN EXCLUSIVE MODE")
-        todo = pending(connection, database.name, known)
-        for migration in todo:
-            _apply(connection, migration, database.name)
+        try:
+            connection.execute(_LEDGER)
+            connection.execute("LOCK TABLE windlass_migrations IN EXCLUSIVE MODE")
+            todo = pending(connection, database.name, known)
+            for migration in todo:
+                _apply(connection, migration, database.name)
+        except _FORBIDDEN as error:
+            raise _refusal(database, connection.raw.info.user, error) from error
     return [migration.name for migration in todo]
+
+
+def _refusal(database: Database, role: str, error: psycopg.Error) -> UnsafeDatabase:
+    """What to say where the role may not do what a migration does, or finds no place for it."""
+    told = first_line(error)
+    if isinstance(error, errors.InvalidSchemaName):
+        return UnsafeDatabase(
+            f"the search_path of {database.name} names no schema that is there, and that the role {role} may "
+            f"use ({told}): nothing was changed; CREATE SCHEMA … AUTHORIZATION {role}, or name another one"
+        )
+    schema = database.connections.facts.schema
+    return UnsafeDatabase(
+        f"the role {role} may not make or change the tables of Windlass in {database.name} ({told}): nothing "
+        f"was changed; GRANT USAGE, CREATE ON SCHEMA {schema} TO {role} where there are none yet, or run "
+        "windlass migrate as the role that owns them"
+    )
 
 
 def _apply(connection: Statements, migration: Migration, name: str) -> None:
     try:
         connection.raw.execute(migration.text)  # pyright: ignore[reportArgumentType,reportCallIssue]
+    except _FORBIDDEN:
+        raise
     except psycopg.ProgrammingError as error:
         raise UnsafeDatabase(
             f"{name}: migration {migration.name} does not fit what is there ({error}): nothing was changed; "
