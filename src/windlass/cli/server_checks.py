@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from windlass.cli.findings import Finding, note, ok, problem, warning
-from windlass.store.postgres.inspecting import OLDEST_VERSION, Server, Table, look, old_transactions, tables
+from windlass.store.postgres.inspecting import (
+    OLDEST_VERSION,
+    Server,
+    Table,
+    look,
+    old_transactions,
+    tables,
+    unseen,
+)
 from windlass.store.postgres.listener import has_session
 
 if TYPE_CHECKING:
@@ -38,27 +46,30 @@ def server(store: PostgresStore) -> Iterator[Finding]:
     yield from _connections(found)
     yield from _notices(store, found)
     for one in found.standbys:
-        yield ok("standby", one)
+        if one.state is None:
+            yield note("standby", one.told, "GRANT pg_read_all_stats to this role")
+        else:
+            yield ok("standby", one.told)
 
 
 def schema(store: PostgresStore) -> Finding:
     """Does the database speak this version's language?"""
     from windlass.store.postgres.migrate import migrations
 
-    todo, newest = store.waiting_migrations(), migrations()[-1].number
-    if len(todo) == newest:
+    todo, known = store.waiting_migrations(), migrations()
+    if len(todo) == len(known):
         return warning("schema", "the schema holds no tables of Windlass", "windlass migrate")
     if todo:
         names = ", ".join(migration.name for migration in todo)
         return warning(
             "schema", f"migrations wait: {names}", "windlass migrate (a starting service does it too)"
         )
-    return ok("schema", f"schema {newest}, up to date")
+    return ok("schema", f"schema {known[-1].number}, up to date")
 
 
-def transactions(store: PostgresStore) -> Iterator[Finding]:
+def transactions(store: PostgresStore, age_s: float = 60.0) -> Iterator[Finding]:
     """Who keeps old rows from being removed, or others from writing?"""
-    found = old_transactions(store)
+    found, hidden = old_transactions(store, age_s), unseen(store)
     for one in found[:3]:
         yield warning(
             "transactions",
@@ -66,7 +77,14 @@ def transactions(store: PostgresStore) -> Iterator[Finding]:
             f"{one.age_s:,.0f} s, {one.state}: dead rows stay meanwhile, and claims grow slower",
             f"end it, or SELECT pg_terminate_backend({one.pid}); set idle_in_transaction_session_timeout",
         )
-    if not found:
+    if hidden.count:
+        yield note(
+            "transactions",
+            f"sessions of other roles ({hidden.roles}: {hidden.count:,}) cannot be seen: whether one of them "
+            "keeps a transaction open is not known",
+            f"GRANT pg_read_all_stats TO {hidden.us}",
+        )
+    elif not found:
         yield ok("transactions", "no transaction has been open for a minute")
 
 

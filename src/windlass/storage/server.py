@@ -25,7 +25,7 @@ def server_storage(app: Windlass) -> StorageState:
 
     store = cast("PostgresStore", app.store)
     server, found = look(store), tables(store)
-    newest = migrations()[-1].number
+    known = len(migrations())
     return StorageState(
         path=app.place.shown,
         server=ServerState(
@@ -33,7 +33,7 @@ def server_storage(app: Windlass) -> StorageState:
             connections=server.connections,
             connections_most=server.connections_most,
             skew_s=server.skew_s,
-            standbys=list(server.standbys),
+            standbys=[one.told for one in server.standbys],
             tables=[
                 TableState(name=one.name, live_rows=one.live, dead_rows=one.dead, size_bytes=one.bytes)
                 for one in found
@@ -45,14 +45,14 @@ def server_storage(app: Windlass) -> StorageState:
         file_system=None,
         sqlite="",
         checkpointed_at=None,
-        schema=f"{newest - len(store.waiting_migrations())} of {newest}",
+        schema=f"{known - len(store.waiting_migrations())} of {known}",
         findings=list(_findings(store, server, found)),
         backups=[],
     )
 
 
 def _findings(store: PostgresStore, server: Server, found: list[Table]) -> Iterator[Finding]:
-    from windlass.store.postgres.inspecting import old_transactions
+    from windlass.store.postgres.inspecting import old_transactions, unseen
 
     if server.connections >= _FULL * server.connections_most:
         yield Finding(
@@ -67,6 +67,14 @@ def _findings(store: PostgresStore, server: Server, found: list[Table]) -> Itera
             check="transactions",
             text=f"server process {session.pid} has had a transaction open for {session.age_s:,.0f} s",
             way_out=f"end it, or SELECT pg_terminate_backend({session.pid})",
+        )
+    hidden = unseen(store)
+    if hidden.count:
+        yield Finding(
+            level="note",
+            check="transactions",
+            text=f"sessions of other roles ({hidden.roles}: {hidden.count:,}) cannot be seen",
+            way_out=f"GRANT pg_read_all_stats TO {hidden.us}",
         )
     for one in found:
         if one.dead > max(_DEAD_LEAST, one.live):

@@ -15,6 +15,22 @@ OLDEST_VERSION = 150_000
 _TABLES_MOST = 20
 
 
+class Standby(NamedTuple):
+    """A server that follows this one."""
+
+    name: str
+    state: str | None
+    """None: this user may not see it."""
+    behind_bytes: int | None
+
+    @property
+    def told(self) -> str:
+        """How it stands, for people."""
+        if self.state is None:
+            return f"{self.name or 'one'}: how it stands cannot be seen"
+        return f"{self.name}: {self.state}, behind by {self.behind_bytes or 0:,} bytes"
+
+
 class Server(NamedTuple):
     """A server and a database on it, at one moment."""
 
@@ -23,15 +39,14 @@ class Server(NamedTuple):
     is_standby: bool
     size_bytes: int
     connections: int
-    """Of clients, to all databases."""
+    """To all databases, whoever has them; a worker of the server's own may be among them."""
     connections_most: int
     """So many an ordinary user may make at most."""
     skew_s: float
     """How far its clock is ahead of this machine's, in seconds; the way there and back is in it."""
     settings: dict[str, str]
     """Those that decide what survives a power cut, and who tidies up."""
-    standbys: tuple[str, ...]
-    """Each as ``name: state, so many bytes behind``; what this user may see of them."""
+    standbys: tuple[Standby, ...]
     is_pooled: bool
     """There is a pooler in between, which may give each transaction another session."""
     has_hints: bool
@@ -46,6 +61,16 @@ class Session(NamedTuple):
     state: str
     age_s: float
     """How long its transaction has been open."""
+
+
+class Unseen(NamedTuple):
+    """Sessions on this database of which this user may not see what they do."""
+
+    count: int
+    roles: str
+    """Whose they are: ``ann, bob``."""
+    us: str
+    """Our own role, as SQL spells it."""
 
 
 class Table(NamedTuple):
@@ -64,8 +89,10 @@ class Table(NamedTuple):
 _SERVER = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::bigint, pg_is_in_recovery(),
        pg_database_size(current_database()),
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
-       current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint,
+       -- Everybody may see these figures; of others' sessions not even what kind they are.
+       (SELECT sum(numbackends)::bigint FROM pg_stat_database),
+       current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+           - coalesce(current_setting('reserved_connections', true), '0')::bigint,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
 _SETTINGS = """
@@ -73,7 +100,7 @@ SELECT name, setting FROM pg_settings
 WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'autovacuum')
 """
 _STANDBYS = """
-SELECT application_name, coalesce(state, 'hidden'), pg_wal_lsn_diff(sent_lsn, replay_lsn)::bigint
+SELECT application_name, state, pg_wal_lsn_diff(sent_lsn, replay_lsn)::bigint
 FROM pg_stat_replication
 """
 _SESSIONS = """
@@ -83,6 +110,11 @@ FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
   AND xact_start < clock_timestamp() - make_interval(secs => %(age)s)
 ORDER BY xact_start
+"""
+_UNSEEN = """
+SELECT count(*), coalesce(string_agg(DISTINCT usename, ', ' ORDER BY usename), ''), quote_ident(current_user)
+FROM pg_stat_activity
+WHERE datname = current_database() AND usesysid IS NOT NULL AND backend_type IS NULL
 """
 _TABLES = """
 SELECT c.relname, s.n_live_tup, s.n_dead_tup, pg_total_relation_size(c.oid),
@@ -116,18 +148,25 @@ def look(store: PostgresStore) -> Server:
         connections_most=row[5],
         skew_s=(row[6] - here_us) / 1_000_000,
         settings=settings,
-        standbys=tuple(
-            f"{name}: {state}, behind by {behind or 0:,} bytes" for name, state, behind in standbys
-        ),
+        standbys=tuple(Standby(*standby) for standby in standbys),
         is_pooled=store.database.connections.facts.pooled,
         has_hints=store.database.location.hints,
     )
 
 
 def old_transactions(store: PostgresStore, age_s: float = 60.0) -> list[Session]:
-    """Sessions on this database whose transaction has been open for so long, the oldest first."""
+    """Sessions on this database whose transaction has been open for so long, the oldest first.
+
+    Those of other roles only where this user may see them: ``unseen`` tells.
+    """
     with store.database.read() as connection:
         return [Session(*row) for row in _rows(connection, _SESSIONS, {"age": age_s})]
+
+
+def unseen(store: PostgresStore) -> Unseen:
+    """Of how many sessions nobody can say here how long their transactions have been open."""
+    with store.database.read() as connection:
+        return Unseen(*_rows(connection, _UNSEEN)[0])
 
 
 def tables(store: PostgresStore) -> list[Table]:
