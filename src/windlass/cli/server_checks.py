@@ -77,11 +77,11 @@ def transactions(store: PostgresStore, age_s: float = 60.0) -> Iterator[Finding]
             f"{one.age_s:,.0f} s, {one.state}: dead rows stay meanwhile, and claims grow slower",
             f"end it, or SELECT pg_terminate_backend({one.pid}); set idle_in_transaction_session_timeout",
         )
-    if hidden.count:
+    if hidden.sessions:
         yield note(
             "transactions",
-            f"sessions of other roles ({hidden.roles}: {hidden.count:,}) cannot be seen: whether one of them "
-            "keeps a transaction open is not known",
+            f"sessions of other roles ({hidden.roles}: {hidden.sessions:,}) cannot be seen: whether one of "
+            "them keeps a transaction open is not known",
             f"GRANT pg_read_all_stats TO {hidden.us}",
         )
     elif not found:

@@ -69,11 +69,11 @@ def _findings(store: PostgresStore, server: Server, found: list[Table]) -> Itera
             way_out=f"end it, or SELECT pg_terminate_backend({session.pid})",
         )
     hidden = unseen(store)
-    if hidden.count:
+    if hidden.sessions:
         yield Finding(
             level="note",
             check="transactions",
-            text=f"sessions of other roles ({hidden.roles}: {hidden.count:,}) cannot be seen",
+            text=f"sessions of other roles ({hidden.roles}: {hidden.sessions:,}) cannot be seen",
             way_out=f"GRANT pg_read_all_stats TO {hidden.us}",
         )
     for one in found:

@@ -66,7 +66,7 @@ class Session(NamedTuple):
 class Unseen(NamedTuple):
     """Sessions on this database of which this user may not see what they do."""
 
-    count: int
+    sessions: int
     roles: str
     """Whose they are: ``ann, bob``."""
     us: str
