@@ -40,9 +40,9 @@ def move(
 ) -> None:
     """Move jobs, schedules, history and switches to another database.
 
-    FROM is used as before while its rows are copied. Then its service is stopped, what changed meanwhile is
-    copied, both sides are counted, and from that moment FROM refuses every change: it is kept, as a backup.
-    Interrupted, the same command goes on. Afterwards, give your programs the new database, and start them.
+    FROM is used as before while its rows are copied and both sides are counted. Then its service is stopped,
+    what changed meanwhile is copied and counted, and from that moment FROM refuses every change: it is kept, as
+    a backup. Interrupted, the same command goes on. Afterwards, give your programs the new database, and start them.
     """
     from windlass.store.move import abandon as give_up
     from windlass.store.move import move as go

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from windlass.store.relational.moving import Move, Report
 
 if TYPE_CHECKING:
-    from windlass.store.relational.moving import Side
+    from windlass.store.relational.sides import Side
 
 
 class Movable(Protocol):
@@ -39,10 +39,11 @@ def move(
     Synced tables are the program's own, and stay where they are, as does what sync keeps of them: once their
     remotes have every edit, a new place gets it back from them. Until then the move is refused.
 
-    Programs may go on using the source until the cut, which takes as long as what changed in the last moment;
-    then it refuses every change, and the target is open. ``told`` hears each table, and how many of its rows
-    were copied. ``before_cut`` is called once nearly all is copied: the moment to stop what runs jobs, whose
-    running ones would otherwise be taken back by the target, as those of a dispatcher that died.
+    Programs may go on using the source until the cut, also while both sides are counted; the cut takes as
+    long as what changed in the last moment. Then the source refuses every change, and the target is open.
+    ``told`` hears each table, and how many of its rows were copied. ``before_cut`` is called once nearly all
+    is copied and counted: the moment to stop what runs jobs, whose running ones would otherwise be taken back
+    by the target, as those of a dispatcher that died.
 
     Raises:
         MoveRefused: it cannot be done. Nothing was lost, and one of the two is the truth.
@@ -60,6 +61,8 @@ def move(
     target.migrate()
     run = Move(source.side(), target.side(), told)
     if run.prepare():
+        run.copy()
+        run.count()
         run.copy()
         if before_cut is not None:
             before_cut()

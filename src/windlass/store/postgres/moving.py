@@ -8,16 +8,22 @@ from collections.abc import Sequence
 from windlass.store.postgres.statements import statements_on
 from windlass.store.relational.carrying import Row, Table, put_over
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.moving import ARRIVING
+from windlass.store.relational.noting import ARRIVING
 
 _MANY = 20
 """From so many rows on they are copied in."""
+_PAUSE_MS = 600_000
+"""So long a transaction that takes its time may wait for the other side; then its program is stopped."""
 _SHUT = ("background_service_jobs", "windlass_schedules", "windlass_dispatchers")
 _NOTE = """
 CREATE OR REPLACE FUNCTION windlass_note() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    gone jsonb := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
+    gone jsonb;
 BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION 'windlass: % is moved to another database now: delete its rows', TG_TABLE_NAME;
+    END IF;
+    gone := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
     INSERT INTO windlass_moving (name, key)
     SELECT TG_TABLE_NAME, jsonb_agg(gone -> part ORDER BY place)::text
     FROM unnest(TG_ARGV) WITH ORDINALITY AS k (part, place);
@@ -36,7 +42,7 @@ END $$
 
 
 class PostgresMovable:
-    """The verbs of ``windlass.store.relational.moving.Movable``."""
+    """The verbs of ``windlass.store.relational.sides.Movable``."""
 
     def keep_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
         connection.execute(
@@ -50,10 +56,16 @@ class PostgresMovable:
                 f"CREATE OR REPLACE TRIGGER windlass_moving AFTER INSERT OR UPDATE OR DELETE ON {table.name} "
                 f"FOR EACH ROW EXECUTE FUNCTION windlass_note ({', '.join(map(_text, table.key))})"
             )
+            # That would name no rows, and what was counted is not counted again.
+            connection.execute(
+                f"CREATE OR REPLACE TRIGGER windlass_moving_all BEFORE TRUNCATE ON {table.name} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION windlass_note ()"
+            )
 
     def forget_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
         for table in tables:
-            connection.execute(f"DROP TRIGGER IF EXISTS windlass_moving ON {table.name}")
+            for trigger in ("windlass_moving", "windlass_moving_all"):
+                connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table.name}")
         connection.execute("DROP FUNCTION IF EXISTS windlass_note")
         connection.execute("DROP TABLE IF EXISTS windlass_moving")
 
@@ -70,6 +82,18 @@ class PostgresMovable:
         for table in _SHUT:
             connection.execute(f"DROP TRIGGER IF EXISTS windlass_shut ON {table}")
         connection.execute("DROP FUNCTION IF EXISTS windlass_shut")
+
+    def take_time(self, connection: Connection, *, whole: bool) -> None:
+        settings = {"statement_timeout": "0", "idle_in_transaction_session_timeout": str(_PAUSE_MS)}
+        if whole:
+            settings |= {"enable_seqscan": "on", "enable_bitmapscan": "on"}
+        told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        connection.execute(f"SELECT {told}")
+        # From PostgreSQL 17 on there may be one.
+        connection.execute(
+            "SELECT set_config('transaction_timeout', '0', true) "
+            "WHERE current_setting('transaction_timeout', true) <> '0'"
+        )
 
     def put(self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if not table.has_id or len(rows) < _MANY:

@@ -42,7 +42,7 @@ from windlass.store.timetable import Instant
 
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
-    from windlass.store.relational.moving import Side
+    from windlass.store.relational.sides import Side
 
 
 @tried_again
@@ -112,7 +112,7 @@ class PostgresStore(
     def side(self) -> Side:
         """What a move to or from another database asks of it."""
         from windlass.store.postgres.moving import PostgresMovable
-        from windlass.store.relational.moving import Side
+        from windlass.store.relational.sides import Side
 
         return Side(self.database, PostgresMovable(), self.name, self.instant)
 

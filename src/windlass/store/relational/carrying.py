@@ -48,14 +48,14 @@ class Carrier:
     def rows_of(self, source: Connection, table: Table, keys: Sequence[Row]) -> list[Row]:
         """The rows with these keys, of those that are there."""
         found: list[Row] = []
-        for where, values in _wheres(table, keys):
+        for where, values in wheres(table, keys):
             sql = f"SELECT {self._names(source, table)} FROM {table.name} WHERE {where}"  # noqa: S608
             found += source.execute(sql, values).fetchall()
         return found
 
     def remove(self, target: Connection, table: Table, keys: Sequence[Row]) -> None:
         """Removes the rows with these keys, where they are there."""
-        for where, values in _wheres(table, keys):
+        for where, values in wheres(table, keys):
             target.execute(f"DELETE FROM {table.name} WHERE {where}", values)  # noqa: S608
 
     def put(self, target: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -86,7 +86,8 @@ def put_over(connection: Connection, table: Table, columns: Sequence[str], rows:
     )
 
 
-def _wheres(table: Table, keys: Sequence[Row]) -> Iterable[tuple[str, Row]]:
+def wheres(table: Table, keys: Sequence[Row]) -> Iterable[tuple[str, Row]]:
+    """Conditions, with their values, that together find the rows with these keys."""
     if table.has_id:
         # All in one statement: on a server each costs a way there and back.
         ids = json.dumps([key[0] for key in keys])

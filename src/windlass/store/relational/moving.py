@@ -1,10 +1,12 @@
 """Everything of one database goes to another, while programs go on using the first.
 
 Before the cut the source is the truth: triggers keep a list of the keys that change, each step copies what
-changed and some more rows as they are at one moment, and the target lets nobody in. The cut is one
-transaction of the source, in which nobody else writes: what is left is copied, both sides are counted, and
-from its commit on the source refuses every change. Then the target opens. A move that was killed is gone on
-with from where the target says it was; at no time do both sides take jobs.
+changed and some more rows as they are at one moment, and the target lets nobody in. Then both sides are
+counted as they were at one moment, while programs go on: what changes from there on is counted with each step
+that copies it. The cut is one transaction of the source, in which nobody else writes: what is left is copied
+and counted, and from its commit on the source refuses every change. So it takes as long as what changed in
+the last moment, however much there is. Then the target opens. A move that was killed is gone on with from
+where the target says it was; at no time do both sides take jobs.
 """
 
 from __future__ import annotations
@@ -12,21 +14,24 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from windlass.errors import MoveRefused
-from windlass.store.relational.carrying import Carrier, Putting, Table
+from windlass.store.relational import noting
+from windlass.store.relational.carrying import Carrier, Table
+from windlass.store.relational.comparing import Tally, refuse_others, tallies, tally, tally_of
 from windlass.store.relational.engine import Connection, Engine
-from windlass.store.timetable import Instant
+from windlass.store.relational.noting import ARRIVING, MOVED, MOVING
+from windlass.store.relational.sides import Side
 
 STEP = 1000
 """Rows of a table that are copied in one transaction."""
-MOVING, MOVED, ARRIVING = "moving", "moved", "arriving"
-"""Names in ``windlass_meta``: two of the source, one of the target."""
 _FEW = 50
 """So few changes since the last look are left to the cut."""
 _LOOKS = 100
 """After so many looks the rest is left to the cut, also where it is more."""
+_SMALL = 10_000
+"""A table of so few rows is counted whole in the cut once more: that takes no time."""
 
 
 TABLES = (
@@ -50,45 +55,15 @@ COUNTED_ON = tuple(table.name for table in TABLES if table.key == ("id",))
 """Tables whose ids are never used again, also by the target."""
 
 
-class Movable(Putting, Protocol):
-    """What a move asks of an engine beside its statements."""
+class Change(NamedTuple):
+    """Rows of a table that changed, as they are at one moment."""
 
-    def keep_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Makes ``windlass_moving (seq, name, key)`` and the triggers that fill it; ``key``: JSON array."""
-        ...
-
-    def forget_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Removes both, where they are there."""
-        ...
-
-    def shut(self, connection: Connection, saying: str, *, while_arriving: bool) -> None:
-        """From now on jobs, schedules and dispatchers cannot be written: that fails with ``saying``.
-
-        ``while_arriving``: only as long as ``windlass_meta`` has a row called ``arriving``.
-        """
-        ...
-
-    def open_up(self, connection: Connection) -> None:
-        """Takes back what ``shut`` did, where it did."""
-        ...
-
-    def last_ids(self, connection: Connection, tables: Sequence[str]) -> dict[str, int]:
-        """The highest id that each of these tables ever gave."""
-        ...
-
-    def count_on_from(self, connection: Connection, table: str, last: int) -> None:
-        """The next id that this table gives is beyond ``last``."""
-        ...
-
-
-class Side(NamedTuple):
-    """A database that takes part in a move. ``name`` is for people, and has no password."""
-
-    engine: Engine
-    movable: Movable
-    name: str
-    instant: Callable[[], Instant]
-    """Now, on the clocks by which its rows go."""
+    table: Table
+    keys: Sequence[tuple[Any, ...]]
+    rows: list[tuple[Any, ...]]
+    """Those of them that are there."""
+    tally: Tally
+    """Their count, where both sides have been counted."""
 
 
 class Report(NamedTuple):
@@ -116,6 +91,8 @@ class Move:
         self._told = told
         self._carrier = Carrier(target.movable)
         self._resumed = False
+        self._counted: dict[str, Tally] = {}
+        """What both sides have of each table, up to the last step; empty: they are not counted yet."""
 
     def prepare(self) -> bool:
         """Makes both sides ready, or finds that they are; False where nothing but ``finish`` is left.
@@ -123,12 +100,12 @@ class Move:
         Raises:
             MoveRefused: the target is in use, or one of the two takes part in another move.
         """
-        ours = _note(self.source, MOVING) or _note(self.source, MOVED)
-        theirs = _note(self.target, ARRIVING)
+        ours = _noted(self.source, MOVING) or _noted(self.source, MOVED)
+        theirs = _noted(self.target, ARRIVING)
         if ours is None:
             self._begin()
             return True
-        if theirs is None and _note(self.source, MOVED) is not None:
+        if theirs is None and _noted(self.source, MOVED) is not None:
             raise MoveRefused(f"{self.source.name} was moved to {ours['to']} already: use that one")
         if theirs is None or theirs["move"] != ours["move"]:
             raise MoveRefused(
@@ -136,14 +113,14 @@ class Move:
                 "windlass move --abandon"
             )
         self._resumed = True
-        return _note(self.source, MOVED) is None
+        return _noted(self.source, MOVED) is None
 
     def _begin(self) -> None:
-        if (theirs := _note(self.target, ARRIVING)) is not None:
+        if (theirs := _noted(self.target, ARRIVING)) is not None:
             raise MoveRefused(
                 f"{self.target.name} is half-way taking over {theirs['from']}: finish that move first"
             )
-        if (gone := _note(self.target, MOVED)) is not None:
+        if (gone := _noted(self.target, MOVED)) is not None:
             raise MoveRefused(f"{self.target.name} was itself moved to {gone['to']}: name a new database")
         with self.source.engine.read() as connection:
             _refuse_unsent(connection, self.source.name)
@@ -154,17 +131,17 @@ class Move:
                     raise MoveRefused(
                         f"{self.target.name} is not empty ({table.name} has rows): name a new database"
                     )
-            _write(connection, ARRIVING, {"move": move, "from": self.source.name, "at": {}})
+            noting.write(connection, ARRIVING, {"move": move, "from": self.source.name, "at": {}})
             saying = f"jobs are still arriving from {self.source.name}: wait until windlass move has ended"
             self.target.movable.shut(connection, saying, while_arriving=True)
         with self.source.engine.write(full=True) as connection:
-            _write(connection, MOVING, {"move": move, "to": self.target.name})
+            noting.write(connection, MOVING, {"move": move, "to": self.target.name})
             self.source.movable.keep_changes(connection, TABLES)
 
     # ── before the cut ─────────────────────────────────────────────────────────────────────────
     def copy(self) -> None:
         """Copies all that is there, and what changes meanwhile, until hardly anything is left."""
-        arriving = _note(self.target, ARRIVING) or {}
+        arriving = _noted(self.target, ARRIVING) or {}
         at: dict[str, Any] = arriving.get("at", {})
         for table in TABLES:
             while at.get(table.name) != "end":
@@ -176,29 +153,50 @@ class Move:
     def _step(self, at: dict[str, Any], table: Table | None) -> int:
         """Copies what changed, and the next rows of a table; how many had changed."""
         with self.source.engine.snapshot() as source:
-            noted = source.execute("SELECT seq, name, key FROM windlass_moving").fetchall()
-            changed = _by_table(noted)
-            stand = [(one, keys, self._carrier.rows_of(source, one, keys)) for one, keys in changed.items()]
+            seen, changes = self._changes(source)
             rows: list[tuple[Any, ...]] = []
             if table is not None:
                 rows = self._carrier.next_rows(source, table, at.get(table.name), STEP)
         if table is not None:
             full = len(rows) == STEP
             at[table.name] = self._carrier.key(table, rows[-1]) if full else "end"
-        if noted or table is not None:
+        if seen or table is not None:
             with self._arriving(full=False, at=at) as target:
-                self._put_changed(target, stand)
+                self._put_changed(target, changes)
                 if table is not None and rows:
                     self._carrier.put(target, table, rows)
-        if noted:
-            seen = json.dumps([seq for seq, _, _ in noted])
-            with self.source.engine.write(full=False) as connection:
-                connection.execute(
-                    "DELETE FROM windlass_moving WHERE seq IN (SELECT value FROM json_each(?))", (seen,)
-                )
+        self._forget(seen)
         if table is not None and self._told is not None:
             self._told(table.name, len(rows))
-        return len(noted)
+        return len(seen)
+
+    def _forget(self, seen: list[int]) -> None:
+        if seen:
+            with self.source.engine.write(full=False) as connection:
+                connection.execute(
+                    "DELETE FROM windlass_moving WHERE seq IN (SELECT value FROM json_each(?))",
+                    (json.dumps(seen),),
+                )
+
+    def count(self) -> None:
+        """Counts and compares both sides as they were at one moment; programs go on meanwhile.
+
+        Raises:
+            MoveRefused: they differ: the source stays as it is.
+        """
+        with self.source.engine.snapshot() as source:
+            self.source.movable.take_time(source, whole=True)
+            seen, changes = self._changes(source)
+            here = tallies(source, TABLES)
+        with self._arriving(full=False) as target:
+            self._put_changed(target, changes)
+        self._forget(seen)
+        with self.target.engine.snapshot() as target:
+            self.target.movable.take_time(target, whole=True)
+            there = tallies(target, TABLES)
+        for name in here:
+            refuse_others(name, here[name], there[name], self._names)
+        self._counted = here
 
     # ── the cut ────────────────────────────────────────────────────────────────────────────────
     def cut(self) -> None:
@@ -207,22 +205,33 @@ class Move:
         Raises:
             MoveRefused: the two sides differ, or a synced table was edited: the source stays as it is.
         """
+        if not self._counted:
+            self.count()
         with self.source.engine.write(full=True) as source:
+            self.source.movable.take_time(source, whole=False)
             # First, as it may have to wait for those who are writing.
             saying = f"this database was moved to {self.target.name}: use that one"
             self.source.movable.shut(source, saying, while_arriving=False)
             _refuse_unsent(source, self.source.name)
-            changed = _by_table(source.execute("SELECT seq, name, key FROM windlass_moving").fetchall())
-            stand = [(one, keys, self._carrier.rows_of(source, one, keys)) for one, keys in changed.items()]
+            _, changes = self._changes(source)
             last = self._last_ids(source)
             with self._arriving(full=True) as target:
-                self._put_changed(target, stand)
+                self.target.movable.take_time(target, whole=False)
+                self._put_changed(target, changes)
                 for name, highest in last.items():
                     self.target.movable.count_on_from(target, name, highest)
-                _compare(source, target, self.source.name, self.target.name)
-            _write(source, MOVED, _read(source, MOVING))
-            source.execute("DELETE FROM windlass_meta WHERE name = ?", (MOVING,))
+                self._count_small(source, target)
+            rows = {name: found.rows for name, found in self._counted.items()}
+            noting.write(source, MOVED, {**(noting.read(source, MOVING) or {}), "rows": rows})
+            noting.remove(source, MOVING)
             self.source.movable.forget_changes(source, TABLES)
+
+    def _count_small(self, source: Connection, target: Connection) -> None:
+        for table in TABLES:
+            if self._counted[table.name].rows <= _SMALL:
+                here, there = tally(source, table), tally(target, table)
+                refuse_others(table.name, here, there, self._names)
+                self._counted[table.name] = here
 
     def _last_ids(self, source: Connection) -> dict[str, int]:
         given = self.source.movable.last_ids(source, COUNTED_ON)
@@ -233,8 +242,12 @@ class Move:
 
     def finish(self) -> Report:
         """Opens the target."""
+        rows: dict[str, int] | None = (_noted(self.source, MOVED) or {}).get("rows")
         with self.target.engine.write(full=True) as target:
-            counts = _counts(target)
+            if rows is None:
+                # An older Windlass made the cut.
+                self.target.movable.take_time(target, whole=True)
+                rows = {name: found.rows for name, found in tallies(target, TABLES).items()}
             running = target.execute(
                 "SELECT count(*) FROM background_service_jobs WHERE status = 'RUNNING'"
             ).fetchone()[0]
@@ -246,8 +259,7 @@ class Move:
                 (now_us, boot_id),
             )
             self.target.movable.open_up(target)
-            target.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
-        rows = {name: rows for name, (rows, _) in counts.items()}
+            noting.remove(target, ARRIVING)
         with self.source.engine.read() as source:
             synced = source.execute("SELECT table_name FROM windlass_sync_resources ORDER BY id").fetchall()
         return Report(rows, running, self._resumed, tuple(name for (name,) in synced))
@@ -258,34 +270,50 @@ class Move:
         Raises:
             MoveRefused: there is none, or the source is closed already.
         """
-        ours, theirs = _note(self.source, MOVING), _note(self.target, ARRIVING)
+        ours, theirs = _noted(self.source, MOVING), _noted(self.target, ARRIVING)
         if ours is None:
             raise MoveRefused(f"{self.source.name} is not half-way to anywhere: there is nothing to give up")
         with self.source.engine.write(full=True) as source:
             self.source.movable.forget_changes(source, TABLES)
-            source.execute("DELETE FROM windlass_meta WHERE name = ?", (MOVING,))
+            noting.remove(source, MOVING)
         if theirs is None or theirs["move"] != ours["move"]:
             return
         with self.target.engine.write(full=True) as target:
+            self.target.movable.take_time(target, whole=True)
             self.target.movable.open_up(target)
-            target.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
+            noting.remove(target, ARRIVING)
             for table in TABLES:
                 target.execute(f"DELETE FROM {table.name}")  # noqa: S608
 
     # ── rows ───────────────────────────────────────────────────────────────────────────────────
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self.source.name, self.target.name
+
     def _arriving(self, *, full: bool, at: dict[str, Any] | None = None) -> _Arriving:
         return _Arriving(self.target.engine, full=full, at=at)
 
-    def _put_changed(
-        self,
-        target: Connection,
-        stand: Sequence[tuple[Table, Sequence[tuple[Any, ...]], list[tuple[Any, ...]]]],
-    ) -> None:
+    def _changes(self, source: Connection) -> tuple[list[int], list[Change]]:
+        """The numbers of what was noted, and what became of those rows."""
+        noted = source.execute("SELECT seq, name, key FROM windlass_moving").fetchall()
+        changes: list[Change] = []
+        for table, keys in _by_table(noted).items():
+            now = tally_of(source, table, keys) if self._counted else Tally()
+            changes.append(Change(table, keys, self._carrier.rows_of(source, table, keys), now))
+        return [seq for seq, _, _ in noted], changes
+
+    def _put_changed(self, target: Connection, changes: Sequence[Change]) -> None:
+        counted = self._counted
+        before = [tally_of(target, change.table, change.keys) for change in changes] if counted else []
         # All go before any comes: what is unique may have passed from one row to another.
-        for table, keys, _ in stand:
-            self._carrier.remove(target, table, keys)
-        for table, _, rows in stand:
-            self._carrier.put(target, table, rows)
+        for change in changes:
+            self._carrier.remove(target, change.table, change.keys)
+        for change in changes:
+            self._carrier.put(target, change.table, change.rows)
+        for change, was in zip(changes, before, strict=bool(counted)):
+            name, there = change.table.name, tally_of(target, change.table, change.keys)
+            refuse_others(name, change.tally, there, self._names)
+            counted[name] = counted[name].changed(was, there)
 
 
 class _Arriving:
@@ -297,14 +325,14 @@ class _Arriving:
 
     def __enter__(self) -> Connection:
         self._connection = self._writing.__enter__()
-        self._note = _read(self._connection, ARRIVING)
-        self._connection.execute("DELETE FROM windlass_meta WHERE name = ?", (ARRIVING,))
+        self._note = noting.read(self._connection, ARRIVING)
+        noting.remove(self._connection, ARRIVING)
         return self._connection
 
     def __exit__(self, *failure: Any) -> None:  # noqa: PYI036 - handed on as it came
         if failure[0] is None and self._note is not None:
             note = self._note if self._at is None else {**self._note, "at": self._at}
-            _write(self._connection, ARRIVING, note)
+            noting.write(self._connection, ARRIVING, note)
         self._writing.__exit__(*failure)
 
 
@@ -339,43 +367,6 @@ def _by_table(noted: Iterable[tuple[int, str, str]]) -> dict[Table, list[tuple[A
     return {table: list(keys.values()) for table, keys in found.items()}
 
 
-def _compare(source: Connection, target: Connection, name: str, other: str) -> None:
-    here, there = _counts(source), _counts(target)
-    for table, count in here.items():
-        if there[table] != count:
-            raise MoveRefused(
-                f"{table} has {count[0]} rows in {name} and {there[table][0]} in {other}, or other ones: the "
-                "move was not made; give it up with windlass move --abandon, and tell us"
-            )
-
-
-def _counts(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Of each table how many rows, and a sum that differs where they are others."""
-    found: dict[str, tuple[int, int]] = {}
-    for table in TABLES:
-        of_jobs = ", coalesce(sum(id * (attempts + 1) * length(status)), 0)"
-        summed = (
-            of_jobs
-            if table is TABLES[0]
-            else f", coalesce(sum({table.key[0]}), 0)"
-            if "id" in table.key
-            else ", 0"
-        )
-        row = connection.execute(f"SELECT count(*){summed} FROM {table.name}").fetchone()  # noqa: S608
-        found[table.name] = int(row[0]), int(row[1])
-    return found
-
-
-def _note(side: Side, name: str) -> dict[str, Any] | None:
+def _noted(side: Side, name: str) -> dict[str, Any] | None:
     with side.engine.read() as connection:
-        return _read(connection, name)
-
-
-def _read(connection: Connection, name: str) -> dict[str, Any] | None:
-    row = connection.execute("SELECT value FROM windlass_meta WHERE name = ?", (name,)).fetchone()
-    return None if row is None else json.loads(row[0])
-
-
-def _write(connection: Connection, name: str, value: Any) -> None:
-    connection.execute("DELETE FROM windlass_meta WHERE name = ?", (name,))
-    connection.execute("INSERT INTO windlass_meta (name, value) VALUES (?, ?)", (name, json.dumps(value)))
+        return noting.read(connection, name)

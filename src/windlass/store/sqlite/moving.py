@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from windlass.store.relational.carrying import Row, Table, put_over
 from windlass.store.relational.engine import Connection
-from windlass.store.relational.moving import ARRIVING
+from windlass.store.relational.noting import ARRIVING
 
 _SHUT = {
     "background_service_jobs": ("INSERT", "UPDATE", "DELETE"),
@@ -17,7 +17,7 @@ _WHEN = f"WHEN EXISTS (SELECT 1 FROM windlass_meta WHERE name = '{ARRIVING}')"  
 
 
 class SqliteMovable:
-    """The verbs of ``windlass.store.relational.moving.Movable``."""
+    """The verbs of ``windlass.store.relational.sides.Movable``."""
 
     def keep_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
         connection.execute(
@@ -52,6 +52,9 @@ class SqliteMovable:
         for table, verbs in _SHUT.items():
             for verb in verbs:
                 connection.execute(f"DROP TRIGGER IF EXISTS {_shutting(table, verb)}")
+
+    def take_time(self, connection: Connection, *, whole: bool) -> None:
+        """Nothing to do: nobody ends a transaction here but its own program."""
 
     def put(self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         put_over(connection, table, columns, rows)

@@ -36,7 +36,7 @@ from windlass.store.sqlite.producing import Producing
 if TYPE_CHECKING:
     from windlass.store.ledger import Ledger
     from windlass.store.migration import Migration
-    from windlass.store.relational.moving import Side
+    from windlass.store.relational.sides import Side
 
 QUICK_CHECK_BYTES = 256 * 1024 * 1024
 """Up to this size a starting service checks the whole file; beyond it, ``windlass doctor`` does."""
@@ -102,7 +102,7 @@ class SqliteStore(
 
     def side(self) -> Side:
         """What a move to another database asks of it."""
-        from windlass.store.relational.moving import Side
+        from windlass.store.relational.sides import Side
         from windlass.store.sqlite.moving import SqliteMovable
 
         return Side(self.database, SqliteMovable(), self.path, self.instant)
