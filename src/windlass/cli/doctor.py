@@ -36,7 +36,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look for what may go wrong, and say what to do. Exit code 1 where something is to be mended."""
-    opened = open_app(db, app)
+    opened = open_app(db, app, looks=False)
     place = opened.place
     shown = place.base if place.is_file else place.shown
     store = close_after(open_store(opened.settings.database))
@@ -99,6 +99,11 @@ def _examine_server(store: PostgresStore) -> Iterator[Finding]:
 
 
 def _examine_jobs(store: SqliteStore | PostgresStore, path: str) -> Iterator[Finding]:
+    moved = list(_found("moved", lambda: job_checks.moved(store), path))
+    yield from moved
+    if moved:
+        # What its jobs need is asked where they are now.
+        return
     for name, look in (
         ("service", lambda: job_checks.services(store)),
         ("jobs", lambda: job_checks.outcomes(store)),

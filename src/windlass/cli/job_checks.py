@@ -17,6 +17,7 @@ from windlass.platform import is_locked
 from windlass.redact import printable
 from windlass.schedule import from_text
 from windlass.store.protocol import JobFilter
+from windlass.store.relational.noting import moved_to
 from windlass.store.sqlite.inspecting import count_odd
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 _SHOWN = 3
 _HELD_READ = 10_000
 _LEASES_READ = 10_000
+
+
+def moved(store: AnyStore) -> Iterator[Finding]:
+    """Are the jobs somewhere else by now?"""
+    if (to := moved_to(store.side().engine)) is not None:
+        yield warning(
+            "moved",
+            f"this database was moved to {printable(to)}: it refuses every change, and nothing in it runs",
+            "name the new database in windlass.toml, or where your program makes its Windlass",
+        )
 
 
 def services(store: AnyStore) -> Iterator[Finding]:

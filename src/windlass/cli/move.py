@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windlass.cli.options import Json, close_after
+from windlass.cli.options import Json, close_after, require_jobs
 from windlass.cli.output import Output
 from windlass.errors import MoveRefused
 from windlass.store import open_store
@@ -41,13 +41,15 @@ def move(
     """Move jobs, schedules, history and switches to another database.
 
     FROM is used as before while its rows are copied and both sides are counted. Then its service is stopped,
-    what changed meanwhile is copied and counted, and from that moment FROM refuses every change: it is kept, as
-    a backup. Interrupted, the same command goes on. Afterwards, give your programs the new database, and start them.
+    what changed meanwhile is copied and counted, and from that moment FROM refuses every change: it is kept,
+    as a backup. Interrupted, the same command goes on. Afterwards, give your programs the new database, and
+    start them.
     """
     from windlass.store.move import abandon as give_up
     from windlass.store.move import move as go
 
     here, there = close_after(open_store(source)), close_after(open_store(target))
+    require_jobs(here, otherwise="check the name: FROM is what has the jobs")
     output = Output(as_json=as_json)
     names = here.side().name, there.side().name
     if abandon:

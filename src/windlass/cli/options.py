@@ -11,11 +11,13 @@ from windlass.cli.exits import ExitCode
 from windlass.config import as_env, load_settings
 from windlass.errors import ConfigError
 from windlass.store import open_store
+from windlass.store.relational.noting import moved_to
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
     from windlass.config import Settings
     from windlass.store.place import Place
+    from windlass.store.postgres.store import PostgresStore
     from windlass.store.sqlite.store import SqliteStore
 
 Db = Annotated[
@@ -53,15 +55,20 @@ def settle(db: str | None = None, app: str | None = None, **flags: Any) -> Setti
     return settings
 
 
-def open_app(db: str | None, app: str | None, *, handlers: bool = False, create: bool = False) -> Windlass:
+def open_app(
+    db: str | None, app: str | None, *, handlers: bool = False, create: bool = False, looks: bool = True
+) -> Windlass:
     """The Windlass to work through.
 
     The person's program is loaded only where ``handlers`` are wanted and it is known, or where it alone can
-    say which database it uses. ``create``: a database that does not exist yet is no mistake.
+    say which database it uses. ``create``: a database that does not exist yet is no mistake. ``looks`` False:
+    nothing in it is asked, since the command has nothing to do with jobs, or says itself what it finds.
     """
     opened = _opened(db, app, handlers=handlers)
     if not create:
         require_database(opened.place)
+        if looks:
+            _look(opened.settings.database)
     _to_close.append(opened)
     return opened
 
@@ -117,12 +124,38 @@ def close_all() -> None:
         _to_close.pop().close()
 
 
-def require_database(place: Place) -> None:
+_OTHERWISE = "name it with --db, or run windlass migrate to make it"
+
+
+def require_database(place: Place, *, otherwise: str = _OTHERWISE) -> None:
     """Ends the command where there is no such file, rather than making an empty one of a misspelt name."""
     if place.is_file and not os.path.exists(place.base):
-        fail(
-            f"there is no database {place.base}: name it with --db, or run windlass migrate to make it",
-            ExitCode.NOT_FOUND,
+        fail(f"there is no database {place.base}: {otherwise}", ExitCode.NOT_FOUND)
+
+
+def require_jobs(store: SqliteStore | PostgresStore, *, otherwise: str) -> None:
+    """Ends the command where Windlass keeps nothing, rather than making its tables where nobody wants them.
+
+    Changes nothing. ``otherwise``: what to do then.
+    """
+    require_database(store.place, otherwise=otherwise)
+    if any(migration.number == 1 for migration in store.waiting_migrations()):
+        shown = store.place.base if store.place.is_file else store.place.shown
+        fail(f"{shown} holds no tables of Windlass: {otherwise}", ExitCode.NOT_FOUND)
+
+
+def _look(database: str) -> None:
+    """Is there anything to look at, and is it still where the jobs are?"""
+    store = open_store(database)
+    try:
+        require_jobs(store, otherwise="name another one with --db, or run windlass migrate to make them")
+        moved = moved_to(store.side().engine)
+    finally:
+        store.close()
+    if moved is not None:
+        typer.echo(
+            f"windlass: this database was moved to {moved}, and is as it was at that moment: use that one",
+            err=True,
         )
 
 

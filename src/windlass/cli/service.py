@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from windlass.cli.exits import ExitCode
 from windlass.cli.options import App, Db, Json, fail, open_app, open_program
 from windlass.cli.output import Output
+from windlass.store.relational.noting import moved_to
 
 if TYPE_CHECKING:
     from windlass.app import Windlass
     from windlass.service.process import ServiceStatus
+    from windlass.store.move import Movable
 
 cli = typer.Typer(add_completion=False)
 
@@ -56,7 +58,7 @@ def stop(
     as_json: Json = False,
 ) -> None:
     """Stop the service gracefully: running jobs get their grace, the rest stays queued."""
-    opened = open_app(db, app)
+    opened = open_app(db, app, looks=False)
     output = Output(as_json=as_json)
     with output.busy("stopping the service; running jobs get their grace"):
         stopped = opened.service.stop(wait=wait)
@@ -68,7 +70,7 @@ def stop(
 @cli.command()
 def restart(wait: Wait = "10s", db: Db = None, app: App = None, as_json: Json = False) -> None:
     """Replace the service's processes, which load the program anew. Running jobs get their grace."""
-    opened = open_app(db, app)
+    opened = open_app(db, app, looks=False)
     output = Output(as_json=as_json)
     with output.busy("restarting the service; running jobs get their grace"):
         opened.service.restart(wait=wait)
@@ -87,7 +89,7 @@ def scale(
     as_json: Json = False,
 ) -> None:
     """Run jobs in so many isolates from now on, until the service starts again: then the setting counts."""
-    opened = open_app(db, app)
+    opened = open_app(db, app, looks=False)
     opened.service.scale(isolates)
     told = f"from now on jobs run in {isolates} isolate{'s' * (isolates != 1)}"
     Output(as_json=as_json).data({"isolates": isolates}, lambda: told)
@@ -98,10 +100,12 @@ def status(db: Db = None, app: App = None, as_json: Json = False) -> None:
     """Is it running, and what is there to do? Exit code 3 where no service runs."""
     opened = open_app(db, app)
     service = opened.service.status()
+    moved = moved_to(cast("Movable", opened.store).side().engine)
     counts = opened.jobs.counts()
     queues = opened.queues.list()
     told: dict[str, Any] = {
         "database": opened.place.shown,
+        "moved_to": moved,
         "running": service is not None,
         "service": service,
         "jobs": counts,
@@ -115,21 +119,26 @@ def status(db: Db = None, app: App = None, as_json: Json = False) -> None:
         from windlass.cli.render import queues_table
         from windlass.terminal.words import counts_line
 
-        return Group(_headline(opened, service), Text(), counts_line(counts), Text(), queues_table(queues))
+        return Group(
+            _headline(opened, service, moved), Text(), counts_line(counts), Text(), queues_table(queues)
+        )
 
     Output(as_json=as_json).data(told, page)
     if service is None:
         raise typer.Exit(ExitCode.NOT_FOUND)
 
 
-def _headline(opened: Windlass, service: ServiceStatus | None) -> Any:
+def _headline(opened: Windlass, service: ServiceStatus | None, moved: str | None) -> Any:
     from rich.text import Text
 
     from windlass.redact import printable
 
     where = f"  {opened.place.shown}"
     if service is None:
-        return Text("○ no service runs", "yellow").append(where, "dim").append("\n  windlass start", "dim")
+        line = Text("○ no service runs", "yellow").append(where, "dim")
+        if moved is not None:
+            return line.append(f"\n  moved to {printable(moved)}", "yellow")
+        return line.append("\n  windlass start", "dim")
     line = Text("● ", "green" if service.state == "ready" else "yellow").append(
         f"the service is {service.state}"
     )

@@ -140,7 +140,7 @@ def status(
     stale = flow.outdated(manager, plan)
     running = None
     if "://" in plan.database or os.path.exists(plan.database):
-        running = open_app(plan.database, None).service.status()
+        running = open_app(plan.database, None, looks=False).service.status()
     told: dict[str, Any] = {
         "name": plan.name,
         "manager": manager.kind,
@@ -241,7 +241,7 @@ def _chosen(manager: Manager, name: str | None, db: str | None, app: str | None)
     here = os.getcwd()
     ours = list(flow.installed(manager))
     if db is not None or app is not None:
-        opened = open_app(db, app)
+        opened = open_app(db, app, looks=False)
         database = opened.place.base if opened.place.is_file else opened.settings.database
         ours = [plan for plan in ours if plan.database == database]
     else:

@@ -28,7 +28,8 @@ def open_synced(db: str | None, app: str | None) -> Windlass:
     Raises:
         ConfigError: nothing is.
     """
-    opened = open_app(db, app, handlers=True)
+    # A program that declares tables to be synced wants ours beside them, where they are not yet.
+    opened = open_app(db, app, handlers=True, looks=False)
     if not list(opened.sync):
         raise ConfigError(
             "nothing is synced here: declare a table with app.sync.resource(...), and name the program with "
