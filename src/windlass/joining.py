@@ -1,7 +1,8 @@
 """Joining a caller's own transaction, whichever library it was begun with.
 
 A library is known by the module that the classes of its objects come from. It is never imported ahead: its
-bridge in ``contrib/`` is loaded when the first of its objects comes, and by then the library is there.
+bridge, in ``contrib/`` or in a store, is loaded when the first of its objects comes, and by then the library
+is there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_BRIDGES = {"django": "windlass.contrib.django", "sqlalchemy": "windlass.contrib.sqlalchemy"}
+_BRIDGES = {
+    "django": "windlass.contrib.django",
+    "sqlalchemy": "windlass.contrib.sqlalchemy",
+    # Its other classes need none.
+    "psycopg.AsyncConnection": "windlass.store.postgres.asynchronous",
+}
 
 
 class Joined(Protocol):
@@ -44,7 +50,7 @@ class Joined(Protocol):
 
 
 class _Bridge(Protocol):
-    """What a module in ``contrib/`` has for its library's objects."""
+    """What such a module has for its library's objects."""
 
     def join(self, given: Any) -> Joined:
         """The transaction of an object of the library."""
@@ -55,7 +61,7 @@ class _Bridge(Protocol):
         ...
 
 
-class _Plain:
+class Plain:
     """A connection of a driver, which knows nothing but its statements."""
 
     def __init__(self, connection: Any) -> None:
@@ -80,7 +86,7 @@ class _Plain:
 def join(connection: Any) -> Joined:
     """The transaction of a caller's connection, session, or whatever its library calls it."""
     bridge = _bridge_of(type(connection))  # pyright: ignore[reportUnknownArgumentType]
-    return _Plain(connection) if bridge is None else bridge.join(connection)
+    return Plain(connection) if bridge is None else bridge.join(connection)
 
 
 def here(connection: Any) -> bool | Spawn:
@@ -116,7 +122,8 @@ async def entered(connection: Any, around: AbstractContextManager[R]) -> AsyncGe
 def _bridge_of(kind: type) -> _Bridge | None:
     # By all its classes: programs derive their own, and so do libraries on top of these.
     for base in kind.__mro__:
-        name = _BRIDGES.get(base.__module__.partition(".")[0])
+        library = base.__module__.partition(".")[0]
+        name = _BRIDGES.get(library) or _BRIDGES.get(f"{library}.{base.__qualname__}")
         if name is not None:
             bridge: Any = importlib.import_module(name)
             return bridge
