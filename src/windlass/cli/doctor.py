@@ -82,7 +82,7 @@ def examine(store: SqliteStore, *, quick: bool = False) -> Iterator[Finding]:
 
 def _examine_server(store: PostgresStore) -> Iterator[Finding]:
     """The same for a database on a server."""
-    from windlass.cli import server_checks
+    from windlass.cli import lock_checks, server_checks
 
     well = True
     for name, look in (
@@ -93,6 +93,7 @@ def _examine_server(store: PostgresStore) -> Iterator[Finding]:
             well = well and finding.level != "problem" and (name != "schema" or finding.level == "ok")
             yield finding
     if well:
+        yield from _found("locks", lambda: lock_checks.locks(store), store.name)
         yield from _found("transactions", lambda: server_checks.transactions(store), store.name)
         yield from _found("vacuum", lambda: server_checks.bloat(store), store.name)
         yield from _examine_jobs(store, store.name)

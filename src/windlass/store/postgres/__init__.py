@@ -9,5 +9,6 @@ Who excludes whom:
 * A plain insert takes no lock, nor does a caller's open transaction: it locks the rows that it depends on.
 
 NOTIFY only ever hurries somebody who would have looked anyway. Where a pooler or another server cannot do
-these, ``?windlass_hints=off`` puts one row of ``windlass_meta`` in the place of the advisory lock.
+these, ``?windlass_hints=off`` puts one row of ``windlass_meta`` in the place of the advisory lock, for all
+programs of a database or for none: see ``locks.py``.
 """

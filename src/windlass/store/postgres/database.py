@@ -17,14 +17,14 @@ from windlass.store.postgres.connections import BEGIN, LOCAL_PLANS, Connections
 from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import REFUSALS, is_lost, translate, translated
 from windlass.store.postgres.location import Location
+from windlass.store.postgres.locks import CLASS as LOCK_CLASS
+from windlass.store.postgres.locks import Locks
 from windlass.store.postgres.migrate import vet
 from windlass.store.postgres.statements import Statements, together
 from windlass.store.protocol import WalState
 
 log = logging.getLogger("windlass.store")
 
-LOCK_CLASS = 0x57494E44
-"""The first number of all our advisory locks; the second is the schema's."""
 Turn = Literal["alone", "shared"]
 """Who else may write meanwhile: nobody, or those who share."""
 
@@ -52,6 +52,7 @@ class Database:
             lock_timeout_ms=int(lock_timeout_s * 1000),
         )
         self.bells = Bells(self.connections)
+        self.locks = Locks(self)
         self._inside = threading.local()
         self._limits = {
             "lock_timeout": int(lock_timeout_s * 1000),
@@ -133,6 +134,7 @@ class Database:
     @contextmanager
     def held(self) -> Generator[psycopg.Connection[Any]]:
         """A connection for one transaction, which is rolled back where it is not committed."""
+        _ = self.locks.are_advisory  # who has to ask does so before he holds a connection
         raw = self.connections.take()
         try:
             with translated(self.name):
@@ -156,7 +158,7 @@ class Database:
         """The same as statements to be prepared, and sent together with what comes next."""
         settings = self._settings(full=full, turn=turn)
         told = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings)
-        if self.location.hints:
+        if self.locks.are_advisory:
             # A function is called when its turn has come: the lock is waited for with these settings.
             return [(BEGIN, ()), (self._turn(turn, told), ())]
         return [(BEGIN, ()), (f"SELECT {told}", ()), (self.turn(turn), ())]
@@ -185,7 +187,7 @@ class Database:
         return self._turn(turn, f"set_config('{_IDLE}', '{self._turn_idle_ms}', true)")
 
     def _turn(self, turn: Turn, first: str) -> str:
-        if self.location.hints:
+        if self.locks.are_advisory:
             lock = f"{_LOCKS[turn]}({LOCK_CLASS}, {self.connections.facts.lock})"
             return f"SELECT {first}{', ' if first else ''}{lock}"
         return " ".join(("SELECT", first, "FROM windlass_meta WHERE name = 'turn' FOR", _ROW_LOCKS[turn]))

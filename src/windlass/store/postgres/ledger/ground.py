@@ -88,12 +88,13 @@ class PostgresGround:
     def holding(self, resource: str) -> Generator[None]:
         # A lock of a transaction: also behind a pooler it is this holder's, and gone with its connection.
         database = self._database
+        advisory = database.locks.are_advisory
         raw = database.connections.take()
         ended = threading.Event()
         sign: threading.Thread | None = None
         try:
             with translated(database.name):
-                if not self._lock(raw, resource):
+                if not self._lock(raw, resource, advisory=advisory):
                     raise ResourceBusy(
                         f"{resource} is pushed or pulled by another process or thread now: it is done there, "
                         "or try again later"
@@ -108,16 +109,16 @@ class PostgresGround:
             database.undo(raw)
             database.connections.give_back(raw)
 
-    def _lock(self, raw: psycopg.Connection[Any], resource: str) -> bool:
+    def _lock(self, raw: psycopg.Connection[Any], resource: str, *, advisory: bool) -> bool:
         connection = LedgerStatements(raw)
         facts = self._database.connections.facts
-        if not self._database.location.hints:
+        if not advisory:
             made = "INSERT INTO windlass_sync_holds (resource) VALUES (hashtextextended(%s, 0))"
             connection.run(f"{made} ON CONFLICT DO NOTHING", (resource,))
             raw.commit()
         raw.execute((BEGIN if raw.autocommit else "SELECT").encode())
         connection.run(f"SET LOCAL idle_in_transaction_session_timeout = '{_SILENT_FOR_S}s'")
-        if self._database.location.hints:
+        if advisory:
             told = (f"windlass {facts.lock} {resource}",)
             found = connection.run("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", told)
             return bool(found.fetchall()[0][0])
