@@ -12,7 +12,7 @@ from tests.sync.databases import connected
 from tests.sync.replicas import TASKS, Collection, Make, Replica, Wire, equal
 from windlass import JobStatus, Windlass
 from windlass.errors import ConfigError, SweepRefused
-from windlass.sync.status import Statuses
+from windlass.store.ledger import LOST
 from windlass.testing import drain
 
 
@@ -39,6 +39,11 @@ def is_stopped(one: Replica, count: int) -> None:
     assert len(one.wire.requests) == before
     assert one.engine.ledger.journal("tasks") == []
     assert any("nobody was heard to delete them" in fault for fault in one.engine.ledger.faults("tasks"))
+
+
+def refused(one: Replica) -> str | None:
+    """What its status tells of it, as it is noted."""
+    return one.engine.ledger.notes("tasks").get(LOST)
 
 
 @pytest.mark.parametrize("count", [2, 30])
@@ -82,10 +87,10 @@ def test_a_loss_is_told_to_another_program_and_is_over_there_when_it_is_here(
     ada.engine.forget()
     assert ada.engine.cycle("tasks").table.name == "tasks"
     assert losses.waits(ledger, "tasks")
-    assert "12 of the 12 rows" in (Statuses(ada.engine, lambda: ada.store).read("tasks").sweep_refused or "")
+    assert "12 of the 12 rows" in (refused(ada) or "")
     ledger.recapture("tasks")  # as another process does that was told what is meant
     assert not losses.waits(ledger, "tasks")
-    assert Statuses(ada.engine, lambda: ada.store).read("tasks").sweep_refused is None
+    assert refused(ada) is None
     assert ada.push().accepted == 12
 
 

@@ -28,7 +28,6 @@ from windlass.change import (
     NewRows,
     Row,
     Seals,
-    Shadow,
     Standing,
     Table,
     Taken,
@@ -397,7 +396,4 @@ class Ledger(Protocol):
         ...
 
 
-__all__ = [
-    "LOST", "Arrivals", "Change", "Conflict", "Counts", "Hold", "Ledger", "Look", "Mark", "OriginState",
-    "PullState", "Quarantined", "Shadow",
-]  # fmt: skip
+__all__ = ["LOST", "Arrivals", "Counts", "Hold", "Ledger", "Look", "Mark", "OriginState", "PullState"]
