@@ -125,6 +125,8 @@ class Database:
     def transaction(self, *, full: bool, turn: Turn | None) -> Generator[Statements]:
         """A transaction: commits at its end, or rolls back. ``full``: it is on the disk by then."""
         self.refuse_nesting()
+        if turn is not None:
+            _ = self.locks.are_advisory  # who has to ask does so before he holds a connection
         with self.held() as raw:
             self.begin_on(raw, full=full, turn=turn)
             yield Statements(raw)
@@ -134,7 +136,6 @@ class Database:
     @contextmanager
     def held(self) -> Generator[psycopg.Connection[Any]]:
         """A connection for one transaction, which is rolled back where it is not committed."""
-        _ = self.locks.are_advisory  # who has to ask does so before he holds a connection
         raw = self.connections.take()
         try:
             with translated(self.name):
