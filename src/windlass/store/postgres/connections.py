@@ -39,6 +39,8 @@ KEEP_ALIVE = (
     "SET tcp_user_timeout = 10000"
 )
 """So the server notices within ten seconds that our host is gone, and lets go of what it had locked."""
+_NO_HINTS = "SET windlass.hints = 'off'"
+"""So the triggers of the tables notify nobody either."""
 MOST = 20
 """Connections that one store has at once."""
 _WAIT_S = 30.0
@@ -245,7 +247,7 @@ class Connections:
             raw.prepare_threshold = None if self.learn(raw).pooled else 5
             if raw.prepare_threshold is not None:
                 with translated(self.name):
-                    raw.execute(KEEP_ALIVE)
+                    raw.execute(KEEP_ALIVE if self.location.hints else f"{KEEP_ALIVE}; {_NO_HINTS}".encode())
             raw.autocommit = autocommit
         except BaseException:
             raw.close()

@@ -27,7 +27,7 @@ BEGIN
             SELECT {resource}, key, 'delete' FROM {schema}.windlass_sync_shadows WHERE resource = {resource}
             UNION SELECT {resource}, key, 'delete' FROM {schema}.sync_queue WHERE resource = {resource};
     END IF;
-    PERFORM pg_notify({channel}, 'work');
+    PERFORM pg_notify({channel}, 'work') WHERE current_setting('windlass.hints', true) IS DISTINCT FROM 'off';
     RETURN NULL;
 END $capture$"""
 
