@@ -105,3 +105,19 @@ def test_what_is_nested_beyond_all_reason_is_not_taken_for_the_same() -> None:
     deep = "[" * 100_000 + "]" * 100_000
     assert not means_the_same(deep, f" {deep}")
     assert not means_the_same(b"[1]", "[1]")
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("tags", [{"a": 1}, [1, 2], "tea", 7, None])
+def test_an_operation_that_says_json_as_it_is_is_sent_once(replica: Make, tags: Any) -> None:
+    """What it says became the row's own words, which no column keeps: it was sent again and again."""
+    collection = Collection()
+    ada = replica(collection=collection, schema=SCHEMA)
+    ada.do("INSERT INTO tasks VALUES ('1', 'tea', '[0]')")
+    ada.sync()
+    ada.engine.ledger.enqueue(op="update", table="tasks", local_id="1", data={"tags": tags})
+    assert ada.push().sent == 1
+    assert (ada.push().sent, ada.counts()["pending"]) == (0, 0)
+    assert collection.alive()["1"]["tags"] == tags
+    ada.pull()
+    assert ada.push().sent == 0

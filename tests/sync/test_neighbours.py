@@ -180,6 +180,58 @@ def test_who_waits_for_a_server_that_another_resource_found_away_says_so(
         assert looked.pending()[0].why == waiting.why
 
 
+def test_what_a_server_asked_for_is_kept_to_though_a_broken_collection_is_asked_for_at_once(
+    garden: Garden,
+) -> None:
+    """A job that was asked for once lifted it again and again, for everybody."""
+    garden.make("beds")
+    garden.make("trees")
+    beds, _ = garden.sync("beds", direction="pull"), garden.sync("trees", direction="push")
+    drain(garden.app)
+    garden.spoil("beds", *BAD_PAGES["not found"])
+    beds.now()
+    drain(garden.app)
+    garden.server.plan(429, None, headers={"Retry-After": "600"}, method="PUT", path="/trees/elm")
+    garden.plant("trees", "elm")
+    drain(garden.app)
+    asked = len(garden.server.asked)
+    for _ in range(9):
+        garden.clock.advance("1m")
+        drain(garden.app)
+    assert len(garden.server.asked) == asked
+
+
+def test_a_server_is_said_to_be_back_by_whoever_it_has_answered(garden: Garden) -> None:
+    garden.make("beds")
+    beds = garden.sync("beds")
+    drain(garden.app)
+    garden.server.down()
+    garden.plant("beds", "rose")
+    for _ in range(20):
+        garden.clock.advance("1m")
+        drain(garden.app)
+    assert [type(one) for one in garden.events] == [SyncFailing]
+    garden.db.execute("DELETE FROM beds")
+    assert beds.push().sent == 0, "there is nothing to send any more, and so nobody was asked"
+    assert ([type(one) for one in garden.events], beds.status().state) == ([SyncFailing], "offline")
+    assert beds.status().last_error is not None
+
+
+def test_a_server_that_is_back_and_answers_badly_can_be_told_of_anew(garden: Garden) -> None:
+    garden.make("beds")
+    beds = garden.sync("beds", direction="pull")
+    for status, told in (
+        (401, [SyncFailing]),
+        (404, [SyncFailing, SyncRecovered]),
+        (401, [SyncFailing, SyncRecovered, SyncFailing]),
+    ):
+        garden.server.plan(status, None, method="GET", path="/beds")
+        garden.clock.advance("15m")
+        drain(garden.app)
+        assert [type(one) for one in garden.events] == told
+        assert beds.status().state == ("failing" if status == 404 else "unauthorized")
+
+
 # ── one whose table cannot be had ──────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("how", ["missing", "without a key"])
 def test_a_table_that_cannot_be_synced_stops_no_other_resource(garden: Garden, how: str) -> None:
@@ -272,3 +324,18 @@ def test_a_change_of_a_paused_resource_says_that_it_waits_for_that(garden: Garde
     beds.pause()
     garden.plant("beds", "rose")
     assert beds.pending()[0].why == "waits until beds is resumed: it is paused"
+
+
+# ── a row that is told as the table cannot keep it ─────────────────────────────────────────────────
+def test_a_change_that_was_taken_is_over_though_the_table_refuses_how_it_is_told(garden: Garden) -> None:
+    """It was sent again and again, twenty times in each push."""
+    garden.make("beds", "id TEXT PRIMARY KEY", "name TEXT NOT NULL")
+    beds = garden.sync("beds")
+    drain(garden.app)
+    garden.server.plan(200, {"id": "oak", "name": None}, method="PUT", path="/beds/oak")
+    garden.plant("beds", "oak")
+    garden.plant("beds", "elm")
+    assert beds.push().sent == 2
+    assert (beds.push().sent, beds.status().pending) == (0, 0)
+    kept = garden.db.execute("SELECT id, name FROM beds ORDER BY id").fetchall()
+    assert [tuple(row) for row in kept] == [("elm", "rose"), ("oak", "rose")]

@@ -295,7 +295,8 @@ class Engine:
             raise self._telling.failed(cycle, "push", error, stopping=stopping()) from error
         finally:
             self._telling.pushed(name, push.done)
-        self._telling.went_well(cycle, "push")
+        if push.done.sent or not stopping():
+            self._telling.went_well(cycle, "push", asked=push.done.sent > 0)
         return push.done
 
     def pull(
@@ -305,11 +306,13 @@ class Engine:
         report: Callable[[int, int | None], None] = _unreported,
         stopping: Callable[[], bool] = lambda: False,
         force: bool = False,
+        anyway: bool = False,
         sweep_all: bool = False,
     ) -> Pulled:
-        """Brings what is new at the remote, unless what is here is fresh enough and nothing forces it.
+        """Brings what is new at the remote, unless what is here is fresh enough.
 
-        Nothing where the resource is only pushed.
+        Nothing where the resource is only pushed. ``force``: at once, whatever was said before. ``anyway``:
+        however fresh it is, but no sooner than the remote may be asked.
 
         Raises:
             Postponed: the remote is to be left alone for a while.
@@ -320,7 +323,7 @@ class Engine:
         if cycle.settings.direction == "push":
             return Pulled()
         self.losses.refuse(cycle.ledger, cycle.settings)
-        if not force and self._is_fresh(cycle):
+        if not (force or anyway) and self._is_fresh(cycle):
             return Pulled(fresh=True)
         told = cycle.ledger.notes(name).get("columns")
         columns = [column.name for column in cycle.table.columns]
@@ -337,7 +340,9 @@ class Engine:
         finally:
             self._telling.conflicts(name, pull.done.asked, pull.done.over)
         self._telling.pulled(cycle, pull.done)
-        self._telling.went_well(cycle, "pull")
+        asked = pull.done.pages > 0 or pull.done.not_modified
+        if asked or pull.done.ended:
+            self._telling.went_well(cycle, "pull", asked=asked)
         return pull.done
 
     def bring_back(self, name: str) -> int:

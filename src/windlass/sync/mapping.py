@@ -181,7 +181,7 @@ class Mapper:
                 continue
             value = told.row[name]
             for row in known:
-                if row is not None and name in row and means_the_same(row[name], value):
+                if row is not None and name in row and _keeps_the_same(row[name], value):
                     own[name] = row[name]
                     break
         return told._replace(row={**told.row, **own}) if own else told
@@ -297,3 +297,8 @@ def join_key(parts: list[Any]) -> Key:
 def split_key(key: Key, columns: int) -> list[Any]:
     """The values of the key's columns."""
     return [key] if columns == 1 else msgspec.json.decode(cast("str", key))
+
+
+def _keeps_the_same(mine: Any, value: Any) -> bool:
+    # An operation's own words may be an object, which no column keeps.
+    return not isinstance(mine, dict | list) and means_the_same(mine, value)

@@ -60,10 +60,11 @@ class Tasks:
 
         def push(ctx: Context, resource: str, force: bool = False) -> Any:
             """Sends what is pending in a resource."""
+            del force  # in jobs of earlier versions: whoever asks lifts what was said before by himself
             _refuse_paused(engine, resource)
             done = _run(ctx, engine, resource, lambda: engine.push(
                 resource, report=lambda done, total: ctx.progress(done, total, resource),
-                stopping=lambda: ctx.cancelled, force=force,
+                stopping=lambda: ctx.cancelled,
             ))  # fmt: skip
             if done.accepted:
                 for other in engine.related(resource):
@@ -76,23 +77,23 @@ class Tasks:
             _refuse_paused(engine, resource)
             done = _run(ctx, engine, resource, lambda: engine.pull(
                 resource, report=lambda done, total: ctx.progress(done, total, resource),
-                stopping=lambda: ctx.cancelled, force=force, sweep_all=sweep_all,
+                stopping=lambda: ctx.cancelled, anyway=force, sweep_all=sweep_all,
             ))  # fmt: skip
             return figures(done)
 
         registry.add(PUSH, push, queue=QUEUE, max_attempts=20)
         registry.add(PULL, pull, queue=QUEUE, max_attempts=20)
 
-    def push_soon(self, resource: str, *, delay_us: int = 0, force: bool = False) -> Job:
+    def push_soon(self, resource: str, *, delay_us: int = 0) -> Job:
         """One push job of the resource; the one that waits or runs already, where there is one."""
-        return self._enqueue(PUSH, resource, {"resource": resource, "force": force}, delay_us)
+        return self._enqueue(PUSH, resource, {"resource": resource}, delay_us)
 
     def push_after(self, resource: str) -> Job:
         """A push that begins from now on: one that runs may have looked already at what has changed since."""
         job = self.push_soon(resource)
         if job.created or job.status is not JobStatus.RUNNING:
             return job
-        return self._enqueue(PUSH, resource, {"resource": resource, "force": False}, 0, "append_or_replace")
+        return self._enqueue(PUSH, resource, {"resource": resource}, 0, "append_or_replace")
 
     def pull_soon(self, resource: str, *, force: bool = False, sweep_all: bool = False) -> Job:
         """One pull job of the resource, likewise."""
@@ -128,11 +129,12 @@ class Tasks:
         """Both, at once: jobs that wait already are not waited for."""
         direction = self._engine.get(resource).settings.direction
         made: list[Job] = []
+        # Once, and by whoever asks: a job that is put off again keeps to what was said meanwhile.
+        self._engine.forgive(resource)
         if direction != "pull":
-            made.append(self.push_soon(resource, force=True))
+            made.append(self.push_soon(resource))
         if direction != "push":
             made.append(self.pull_soon(resource, force=True))
-        self._engine.forgive(resource)
         waiting = [job.id for job in made if not job.created and job.status is JobStatus.PENDING]
         if waiting:
             self._jobs.retry(waiting)

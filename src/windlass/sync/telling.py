@@ -72,8 +72,9 @@ class Telling:
         cycle.ledger.note(cycle.name, "last_error", f"{type(error).__name__}: {error}")
         _note(cycle, "origin", cycle.origin.name)
         if is_of_one_way(error):
-            # Whatever was wrong with the server before: it answers.
-            cycle.origin.answered()
+            # Whatever was wrong with the server before: it answers. What it asked for is kept to, though.
+            if not cycle.origin.wait_us() and cycle.origin.answered() is not None:
+                self._tell().clear(_subject(cycle), SyncRecovered(cycle.name, cycle.origin.name))
             way = self.way(cycle, direction)
             trouble = way.failed(error)
             state, since_us, subject = "failing", trouble.since_us, way.subject
@@ -88,16 +89,16 @@ class Telling:
         log.info("%s: %s; again in %s", cycle.name, error, describe(wait_us))
         return Postponed(f"{state}: {error}", wait_us)
 
-    def went_well(self, cycle: Cycle, direction: Direction) -> None:
-        """It came to its end."""
+    def went_well(self, cycle: Cycle, direction: Direction, *, asked: bool) -> None:
+        """It came to its end. ``asked``: the remote has answered, which otherwise nobody knows."""
         way, notes = self.way(cycle, direction), cycle.ledger.notes(cycle.name)
         if trouble_of(notes, direction) is not None:
             way.went_well()
         recovered = SyncRecovered(cycle.name, cycle.origin.name)
-        for subject in (way.subject, _subject(cycle)):
+        for subject in (way.subject, _subject(cycle)) if asked else (way.subject,):
             self._tell().clear(subject, recovered)
         other = trouble_of(notes, "pull" if direction == "push" else "push")
-        if notes.get("last_error") is not None:
+        if notes.get("last_error") is not None and (asked or cycle.origin.state().state == "ok"):
             cycle.ledger.note(cycle.name, "last_error", None if other is None else other.reason)
         if direction == "push":
             cycle.ledger.note(cycle.name, "pushed_at_us", self._clock().wall_us())
