@@ -75,6 +75,25 @@ def test_what_changes_after_the_count_is_counted_with_each_step(
     assert report.rows["windlass_schedules"] == 0
 
 
+def test_a_row_whose_key_changes_after_the_count_is_there_once(
+    sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of ours does that; other programs write to the tables, too."""
+    source, target = opened(sides)
+    fill(source)
+    job_id = add(source, "moved")
+    monkeypatch.setattr(moving, "_SMALL", -1)
+
+    def change() -> None:
+        with source.side().engine.write(full=True) as connection:
+            sql = f"UPDATE background_service_jobs SET id = {job_id + 900} WHERE id = {job_id}"
+            connection.execute(sql)
+
+    move(source, target, before_cut=change)
+    assert rows_of(target) == rows_of(source)
+    assert (target.get(job_id), the(target, job_id + 900).key) == (None, "moved")
+
+
 def test_a_change_that_does_not_arrive_stops_the_cut(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the rest is not counted again."""
     source, target = opened(sides)

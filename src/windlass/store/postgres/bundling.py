@@ -133,6 +133,10 @@ def bundled(
     except errors.InvalidSqlStatementName:
         raw.unsure = True
         raise
+    except errors.FeatureNotSupported:
+        # A column is of another type since a statement was prepared: another session prepares all anew.
+        raw.close()
+        raise
 
 
 def _learn(raw: Connection) -> None:

@@ -27,6 +27,7 @@ from windlass.store.postgres.places import Places
 from windlass.store.postgres.statements import Statements
 from windlass.store.postgres.timing import Timing
 
+READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 """Whatever the server's default: who waited for a lock has to see what was committed meanwhile."""
 _PLANS = "enable_seqscan = off; SET {0}enable_bitmapscan = off; SET {0}jit = off"
@@ -39,8 +40,6 @@ KEEP_ALIVE = (
     "SET tcp_user_timeout = 10000"
 )
 """So the server notices within ten seconds that our host is gone, and lets go of what it had locked."""
-_NO_HINTS = "SET windlass.hints = 'off'"
-"""So the triggers of the tables notify nobody either."""
 MOST = 20
 """Connections that one store has at once."""
 _WAIT_S = 30.0
@@ -68,6 +67,8 @@ class Facts(NamedTuple):
     """A commit is on the disk before it returns, unless its transaction says otherwise."""
     pooled: bool
     """There is a pooler in between, which may give each transaction another session."""
+    silent: bool
+    """Somebody said that nobody is to be notified of anything here."""
 
 
 class Connections:
@@ -114,6 +115,12 @@ class Connections:
             finally:
                 self.give_back(raw)
         return facts
+
+    @property
+    def hints(self) -> bool:
+        """Notices are given and listened for, as far as is known."""
+        facts = self._facts
+        return self.location.hints and not (facts is not None and facts.silent)
 
     def learn(self, raw: psycopg.Connection[Any]) -> Facts:
         """The same, from a connection that is there already."""
@@ -247,7 +254,7 @@ class Connections:
             raw.prepare_threshold = None if self.learn(raw).pooled else 5
             if raw.prepare_threshold is not None:
                 with translated(self.name):
-                    raw.execute(KEEP_ALIVE if self.location.hints else f"{KEEP_ALIVE}; {_NO_HINTS}".encode())
+                    raw.execute(KEEP_ALIVE)
             raw.autocommit = autocommit
         except BaseException:
             raw.close()
@@ -306,8 +313,9 @@ def _look(raw: psycopg.Connection[Any]) -> Facts:
         Statements(raw)
         .execute(
             "SELECT current_schema(), hashtext(current_schema()), current_setting('synchronous_commit'), "
-            "pg_backend_pid()"
+            "pg_backend_pid(), coalesce(current_setting('windlass.hints', true), '')"
         )
         .fetchone()
     )
-    return Facts(row[0] or "public", row[1] or 0, row[2] != "off", row[3] != raw.info.backend_pid)
+    pooled = row[3] != raw.info.backend_pid
+    return Facts(row[0] or "public", row[1] or 0, row[2] != "off", pooled, row[4] == "off")

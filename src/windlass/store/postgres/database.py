@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from windlass.errors import OutcomeUnknown, StoreError
 from windlass.store.postgres.bundling import Step
-from windlass.store.postgres.connections import BEGIN, LOCAL_PLANS, Connections
+from windlass.store.postgres.connections import BEGIN, LOCAL_PLANS, READ_COMMITTED, Connections
 from windlass.store.postgres.doorbell import Bells
 from windlass.store.postgres.faults import REFUSALS, is_lost, translate, translated
 from windlass.store.postgres.location import Location
@@ -148,7 +148,7 @@ class Database:
 
     def begin_on(self, raw: psycopg.Connection[Any], *, full: bool, turn: Turn | None = None) -> None:
         """Begins a transaction with our limits, in one round trip."""
-        steps = [BEGIN if raw.autocommit else "SELECT"]
+        steps = [BEGIN if raw.autocommit else READ_COMMITTED]
         steps += [f"SET LOCAL {name} = {value}" for name, value in self._settings(full=full, turn=turn)]
         if turn is not None:
             steps.append(self.turn(turn))

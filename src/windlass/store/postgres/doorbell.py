@@ -58,7 +58,7 @@ class Bells:
         bell = PipeBell(self, kind)
         with self._lock:
             self._bells.append(bell)
-            if self._listener is None and self._connections.location.hints:
+            if self._listener is None and self._connections.hints:
                 self._listener = Listener(self._connections, self._hear, frozenset(self._kept))
         return bell
 
@@ -94,7 +94,7 @@ class Bells:
     def hears(self) -> bool:
         """Notices of other processes arrive."""
         listener = self._listener
-        return listener is not None and listener.is_up
+        return listener is not None and listener.is_up and self._connections.hints
 
     def _hear(self, payload: str, backend: int) -> None:
         word, _, token = payload.partition(" ")
@@ -110,7 +110,7 @@ class Bells:
         """Wakes every listener, or those of one kind. Never fails: what it follows is committed."""
         self._check_process()
         self._ring_here(kind)
-        if not self._connections.location.hints:
+        if not self._connections.hints:
             return
         with self._lock:
             self._due |= {"work", "watch"} if kind is None else {kind}
@@ -122,18 +122,27 @@ class Bells:
 
     def start_telling(self) -> None:
         """On a thread of its own, which ends when there is nothing more to say for a while."""
-        self._teller = threading.Thread(target=self._tell_on, name="windlass-ring")
+        teller = threading.Thread(target=self._tell_on, name="windlass-ring")
         try:
-            self._teller.start()
-        except RuntimeError:  # the interpreter ends, and starts no more threads
-            self.tell_all()
+            teller.start()
+        except RuntimeError:  # no more threads are to be had, as at the interpreter's end
+            while self.tell_all():
+                pass
+            return
+        self._teller = teller
 
     def _tell_on(self) -> None:
-        while self.tell_all():
-            sleep(_BETWEEN_S)
+        try:
+            while self.tell_all():
+                sleep(_BETWEEN_S)
+                with self._lock:
+                    if not (self._due or self._closing):
+                        self._more.wait(_LINGER_S)
+        except BaseException:
+            # Whoever rings next starts another one.
             with self._lock:
-                if not (self._due or self._closing):
-                    self._more.wait(_LINGER_S)
+                self._telling = False
+            raise
 
     def ring_here(self, kind: Kind | None = None) -> None:
         """Wakes the listeners of this process: those of others were told by the statement itself."""

@@ -38,6 +38,7 @@ _CANNOT_NOW: tuple[tuple[type[Exception], str], ...] = (
     (errors.TooManyConnections, "has no connection left"),
     (errors.ReadOnlySqlTransaction, "is read-only"),
     (errors.IoError, "could not be read or written"),
+    (errors.InvalidSqlStatementName, "was told to forget what was prepared"),
 )
 OURS = "windlass: "
 """What an error begins with that a trigger of ours raises."""

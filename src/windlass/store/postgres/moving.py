@@ -18,15 +18,23 @@ _SHUT = ("background_service_jobs", "windlass_schedules", "windlass_dispatchers"
 _NOTE = """
 CREATE OR REPLACE FUNCTION windlass_note() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    gone jsonb;
+    rows jsonb[];
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION 'windlass: % is moved to another database now: delete its rows', TG_TABLE_NAME;
     END IF;
-    gone := to_jsonb(CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END);
+    -- Of a row whose key changes, both.
+    rows := CASE TG_OP
+        WHEN 'DELETE' THEN ARRAY[to_jsonb(OLD)]
+        WHEN 'INSERT' THEN ARRAY[to_jsonb(NEW)]
+        ELSE ARRAY[to_jsonb(OLD), to_jsonb(NEW)]
+    END;
     INSERT INTO windlass_moving (name, key)
-    SELECT TG_TABLE_NAME, jsonb_agg(gone -> part ORDER BY place)::text
-    FROM unnest(TG_ARGV) WITH ORDINALITY AS k (part, place);
+    SELECT DISTINCT TG_TABLE_NAME::text, (
+        SELECT jsonb_agg(one -> part ORDER BY place)::text
+        FROM unnest(TG_ARGV) WITH ORDINALITY AS k (part, place)
+    )
+    FROM unnest(rows) AS one;
     RETURN NULL;
 END $$
 """

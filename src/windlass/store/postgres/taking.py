@@ -68,6 +68,9 @@ class Taking(Laning):
         mosts = {lane: min(cap, request.limit) for lane, cap in request.caps.items() if cap > 0}
         if len(mosts) != 1 or request.limit <= 0 or not self.database.is_own:
             return None, 0
+        if self.database.connections.facts.pooled:
+            # What is no transaction of its own there goes by the server's default isolation.
+            return None, 0
         if not psycopg.Pipeline.is_supported():
             # Each statement would be a transaction, and the lock would be gone with the first.
             return None, 0

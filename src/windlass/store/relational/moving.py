@@ -113,7 +113,12 @@ class Move:
                 "windlass move --abandon"
             )
         self._resumed = True
-        return _noted(self.source, MOVED) is None
+        if _noted(self.source, MOVED) is not None:
+            return False
+        with self.source.engine.write(full=True) as connection:
+            # An older version may have begun it, whose triggers note less.
+            self.source.movable.keep_changes(connection, TABLES)
+        return True
 
     def _begin(self) -> None:
         if (theirs := _noted(self.target, ARRIVING)) is not None:

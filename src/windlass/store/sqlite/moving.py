@@ -25,13 +25,17 @@ class SqliteMovable:
             "(seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, key TEXT NOT NULL)"
         )
         for table in tables:
-            for verb, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
-                key = ", ".join(f"{row}.{column}" for column in table.key)
-                connection.execute(
-                    f"CREATE TRIGGER IF NOT EXISTS {_noting(table.name, verb)} "  # noqa: S608
-                    f"AFTER {verb} ON {table.name} BEGIN "
-                    f"INSERT INTO windlass_moving (name, key) VALUES ('{table.name}', json_array({key})); END"
-                )
+            old, new = (_key_of(row, table) for row in ("OLD", "NEW"))
+            note = f"INSERT INTO windlass_moving (name, key) SELECT '{table.name}', "
+            for verb, noted in (
+                ("INSERT", f"{note} {new};"),
+                # Of a row whose key changes, both.
+                ("UPDATE", f"{note} {new}; {note} {old} WHERE {old} IS NOT {new};"),
+                ("DELETE", f"{note} {old};"),
+            ):
+                name = _noting(table.name, verb)
+                connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+                connection.execute(f"CREATE TRIGGER {name} AFTER {verb} ON {table.name} BEGIN {noted} END")
 
     def forget_changes(self, connection: Connection, tables: Sequence[Table]) -> None:
         for table in tables:
@@ -73,6 +77,10 @@ class SqliteMovable:
         ).rowcount
         if not counted:
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
+
+
+def _key_of(row: str, table: Table) -> str:
+    return f"json_array({', '.join(f'{row}.{column}' for column in table.key)})"
 
 
 def _noting(table: str, verb: str) -> str:

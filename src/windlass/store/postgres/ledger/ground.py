@@ -15,7 +15,7 @@ from psycopg import errors
 from windlass.change import Key, Table
 from windlass.errors import ResourceBusy
 from windlass.store.ledger import Mark
-from windlass.store.postgres.connections import BEGIN
+from windlass.store.postgres.connections import BEGIN, READ_COMMITTED
 from windlass.store.postgres.database import Database
 from windlass.store.postgres.faults import REFUSALS as REFUSED_VALUES
 from windlass.store.postgres.faults import translated
@@ -116,7 +116,7 @@ class PostgresGround:
             made = "INSERT INTO windlass_sync_holds (resource) VALUES (hashtextextended(%s, 0))"
             connection.run(f"{made} ON CONFLICT DO NOTHING", (resource,))
             raw.commit()
-        raw.execute((BEGIN if raw.autocommit else "SELECT").encode())
+        raw.execute((BEGIN if raw.autocommit else READ_COMMITTED).encode())
         connection.run(f"SET LOCAL idle_in_transaction_session_timeout = '{_SILENT_FOR_S}s'")
         if advisory:
             told = (f"windlass {facts.lock} {resource}",)

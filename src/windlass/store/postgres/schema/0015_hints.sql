@@ -1,5 +1,5 @@
--- Who is told not to give hints (windlass_hints=off in a URL, or ALTER DATABASE … SET windlass.hints = 'off' where a
--- server has no notices at all) gives none by an insert either.
+-- Where a server has no notices, or is to be spared them, none is given by an insert either: ALTER DATABASE … SET
+-- windlass.hints = 'off'.
 CREATE OR REPLACE FUNCTION windlass_ring() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('windlass.' || TG_TABLE_SCHEMA, 'work')
