@@ -42,6 +42,8 @@ class Column(msgspec.Struct, frozen=True):
     not_null: bool = False
     default: Any = None
     """What a new row gets that does not name it; ``KEEP`` where an expression makes it each time anew."""
+    field: str | msgspec.UnsetType = msgspec.UNSET
+    """What the remote calls it, where that is not its name."""
 
 
 class ForeignKey(msgspec.Struct, frozen=True):

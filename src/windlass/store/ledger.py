@@ -19,19 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from windlass.change import (
-    Change,
-    Conflict,
-    Edits,
-    Effect,
-    Key,
-    NewRows,
-    Row,
-    Seals,
-    Standing,
-    Table,
-    Taken,
-)
+from windlass.change import Change, Conflict, Edits, Effect, Key, NewRows, Row, Seals, Standing, Table, Taken
 
 
 class Hold(NamedTuple):
@@ -142,11 +130,15 @@ class Ledger(Protocol):
         """
         ...
 
-    def install(self, resource: str, table: Table, *, ids: str = "client", max_share: float = 1.0) -> bool:
+    def install(
+        self, resource: str, table: Table, *, ids: str = "client", max_share: float = 1.0, pulls: bool = True
+    ) -> bool:
         """Puts the capture in place, or brings it up to date; True where anything changed.
 
-        The first time, every row that is there becomes an entry of the journal. Raises ``ConfigError`` where
-        the table does not fit or its key is another one, and what ``recapture`` raises: it is in place then.
+        The first time, every row that is there becomes an entry of the journal. ``pulls``: what the remote
+        has in columns that are synced again will be told by a pull, and is not written over before. Raises
+        ``ConfigError`` where the table does not fit or its key is another one, and what ``recapture`` raises:
+        it is in place then.
         """
         ...
 

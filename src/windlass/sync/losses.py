@@ -31,7 +31,10 @@ class Losses:
         """Installs the capture, and notices where there was a loss; True where anything changed."""
         self._found.discard(chosen.name)
         try:
-            return ledger.install(chosen.name, table, ids=chosen.ids, max_share=chosen.sweep_share)
+            pulls = chosen.direction != "push"
+            return ledger.install(
+                chosen.name, table, ids=chosen.ids, max_share=chosen.sweep_share, pulls=pulls
+            )
         except SweepRefused as error:
             log.warning("%s", error)
             self._found.add(chosen.name)

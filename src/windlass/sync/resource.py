@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from windlass.backoff import Backoff
-from windlass.change import Table
+from windlass.change import Column, Table
 from windlass.constraints import Constraints
 from windlass.duration import Duration, to_us
 from windlass.errors import ConfigError
@@ -104,10 +104,14 @@ class Declared(msgspec.Struct, frozen=True):
                 raise ConfigError(f"{chosen.table}: {name!r} is part of the key and cannot be excluded")
         wanted = set(known if chosen.columns is None else chosen.columns) - set(chosen.exclude)
         wanted.update(table.key)
-        kept = tuple(column for column in table.columns if column.name in wanted)
+        kept = tuple(self._called(column) for column in table.columns if column.name in wanted)
         keys = tuple(one for one in table.foreign_keys if one.column in wanted)
         self._refuse_unknown(table.name, {one.name for one in kept})
         return msgspec.structs.replace(table, columns=kept, foreign_keys=keys)
+
+    def _called(self, column: Column) -> Column:
+        field = self.settings.rename.get(column.name, column.name)
+        return column if field == column.name else msgspec.structs.replace(column, field=field)
 
     def _refuse_unknown(self, table: str, synced: set[str]) -> None:
         if missing := sorted(named_columns(self.settings.on_conflict) - synced):

@@ -32,7 +32,9 @@ class Capture(LedgerRole):
         with self.ground.reading() as connection:
             return self.ground.describe(connection, table)
 
-    def install(self, resource: str, table: Table, *, ids: str = "client", max_share: float = 1.0) -> bool:
+    def install(
+        self, resource: str, table: Table, *, ids: str = "client", max_share: float = 1.0, pulls: bool = True
+    ) -> bool:
         """See the protocol. Where triggers were missing, or the schema has changed, ``recapture`` follows."""
         with self.ground.reading() as connection:
             actual = self.ground.describe(connection, table.name)
@@ -42,7 +44,10 @@ class Capture(LedgerRole):
                 _refuse_other_key(resource, found.table, table)
                 if not self._outdated(connection, found, table, actual, ids):
                     return False
-        is_news = found is not None and reshape(self.ground, resource, found, table)
+        is_news = False
+        if found is not None:
+            now = self.ground.user_table(*_texts(table, actual))
+            is_news = reshape(self.ground, resource, found, now, actual.columns, pulls=pulls)
         with self.ground.writing(full=True) as connection:
             changed = self._install(connection, resource, table, ids)
         if is_news:
