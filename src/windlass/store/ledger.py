@@ -58,6 +58,8 @@ class PullState(msgspec.Struct, frozen=True, kw_only=True):
     """Counts complete enumerations; the one under way marks the shadows it saw with its number."""
     enumerating: bool = False
     """The pull under way began at page 1 of everything, so absence will mean deletion."""
+    columns: tuple[str, ...] | None = None
+    """Those that the pull under way tells of every row, where it began anew; None: it did not."""
     page_size: int | None = None
     """Reduced where the remote could not give larger ones."""
     received: int = 0

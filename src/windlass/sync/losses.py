@@ -85,5 +85,6 @@ def bring_back(cycle: Cycle, hold: Hold) -> int:
         effects = cycle.step(hold, keys[begin : begin + _TOGETHER], back, refused=refused)
         cycle.step(hold, [key for key in refused if key is not None], forgotten)
         brought += len({effect.key for effect in effects}.difference(refused))
-    ledger.write(hold, 0, (), state=from_the_start(ledger.state(cycle.name)))
+    columns = [column.name for column in cycle.table.columns]
+    ledger.write(hold, 0, (), state=from_the_start(ledger.state(cycle.name), columns))
     return brought

@@ -54,6 +54,7 @@ class Pull:
         self._report = report
         self._stopping = stopping
         self._anew = anew
+        self._columns = [column.name for column in cycle.table.columns]
         self._may_sweep_all = may_sweep_all
         self._limits = cycle.limits
         self._ahead = Ahead(cycle.remote)
@@ -71,9 +72,10 @@ class Pull:
         """
         ledger, name = self._cycle.ledger, self._cycle.name
         self._state = ledger.state(name)
-        if self._anew:
-            # What is absent, and what a new column would have held, shows only where everything is told.
-            self._keep(hold, from_the_start(self._state))
+        if self._anew and set(self._state.columns or ()) != set(self._columns):
+            # What is absent, and what a new column would have held, shows only where everything is told. One
+            # that began so and was cut off goes on.
+            self._keep(hold, from_the_start(self._state, self._columns))
         self._retry_quarantined(hold)
         try:
             self._pages(hold)
@@ -109,7 +111,7 @@ class Pull:
             if self._began_anew:
                 raise
             self._began_anew = True
-            self._keep(hold, from_the_start(state))
+            self._keep(hold, from_the_start(state, self._columns))
         except PageTooLarge:
             if ask.limit <= 1:
                 raise
@@ -165,6 +167,7 @@ class Pull:
             watermark_validator=None,
             next_page=None,
             enumerating=False,
+            columns=None,
             page_size=_larger(state.page_size, self._cycle.settings.page_size),
             pulled_at_us=self._cycle.clock.wall_us(),
         )
@@ -346,9 +349,14 @@ def _larger(size: int | None, wanted: int) -> int | None:
     return None if size is None or size * 2 >= wanted else size * 2
 
 
-def from_the_start(state: PullState) -> PullState:
-    """The state before a pull of everything."""
-    return PullState(generation=state.generation, pulled_at_us=state.pulled_at_us, page_size=state.page_size)
+def from_the_start(state: PullState, columns: Sequence[str]) -> PullState:
+    """The state before a pull of everything, for a table of these columns."""
+    return PullState(
+        generation=state.generation,
+        pulled_at_us=state.pulled_at_us,
+        page_size=state.page_size,
+        columns=tuple(columns),
+    )
 
 
 def _is_nothing(effect: Effect) -> bool:
