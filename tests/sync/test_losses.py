@@ -145,6 +145,58 @@ def test_a_row_that_the_new_table_refuses_is_asked_for_again_and_deletes_nothing
     equal(collection, ada)
 
 
+def with_kept_edits(ada: Replica, collection: Collection) -> None:
+    """A dead letter of row 00, a conflict about 01, an edit of 02 that waits, and 03 is being deleted."""
+    filled(ada, 12)
+    collection.refuses = lambda change: "not this one" if change.remote_id == "00" else None
+    ada.db.execute("UPDATE tasks SET title = 'mine' WHERE id IN ('00', '01')")
+    collection.put("01", title="theirs")
+    ada.sync()
+    ada.db.execute("UPDATE tasks SET title = 'mine' WHERE id = '02'")
+    ada.db.execute("DELETE FROM tasks WHERE id = '03'")
+    ada.wire.fault = lambda kind: "500" if kind == "push" else None
+    ada.push()
+    ada.wire.fault = lambda _: None
+    assert ada.counts() == {"pending": 3, "failed": 1, "conflicts": 1, "held": 1}
+    assert ada.told.open == {"dead:tasks:00", "conflict:tasks:01"}
+
+
+def test_what_was_edited_and_waits_comes_back_with_its_row(replica: Make, collection: Collection) -> None:
+    ada = replica(on_conflict="ask")
+    with_kept_edits(ada, collection)
+    before, counts = ada.rows(), ada.counts()
+    made_anew(ada)
+    with pytest.raises(SweepRefused, match="11 of the 12 rows"):
+        ada.push()
+    assert ada.engine.bring_back("tasks") == 11
+    assert (ada.rows(), ada.counts()) == (before, counts)
+    assert ada.told.open == {"dead:tasks:00", "conflict:tasks:01"}
+    ada.clock.advance("1h")
+    ada.sync()
+    assert ada.rows() == before
+    assert ada.counts() == {"pending": 1, "failed": 1, "conflicts": 1, "held": 1}
+    assert collection.alive()["02"]["title"] == "mine"
+    assert "03" not in collection.alive()
+    assert [one.reason for one in ada.told.events if hasattr(one, "reason")] == ["not this one"]
+
+
+def test_what_is_over_with_a_row_that_does_not_come_back_is_told_when_it_is_so_again(
+    replica: Make, collection: Collection
+) -> None:
+    ada = replica(on_conflict="ask")
+    with_kept_edits(ada, collection)
+    made_anew(ada, TASKS.replace("title TEXT", "title TEXT CHECK (title <> 'mine')"))
+    assert ada.engine.bring_back("tasks") == 8
+    assert ada.told.open == set()
+    ada.sync()
+    told = len(ada.told.events)
+    ada.db.execute("UPDATE tasks SET title = 'mine again' WHERE id = '01'")
+    collection.put("01", title="theirs again")
+    ada.sync()
+    assert ada.counts()["conflicts"] == 1
+    assert [one.key for one in ada.told.events[told:]] == ["01"]
+
+
 def test_rows_whose_ids_the_server_makes_come_back_under_their_own_keys(
     replica: Make, collection: Collection
 ) -> None:

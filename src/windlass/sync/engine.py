@@ -12,7 +12,7 @@ from windlass.change import Table
 from windlass.clock import Clock, monotonic, sleep
 from windlass.errors import ConfigError, RemoteError, ResourceBusy
 from windlass.store.ledger import Hold, Ledger, OriginState
-from windlass.sync.cycle import Cycle, Reference
+from windlass.sync.cycle import Cycle, Over, Reference
 from windlass.sync.losses import Losses, bring_back
 from windlass.sync.origins import Origin
 from windlass.sync.pull import Pull
@@ -347,9 +347,10 @@ class Engine:
 
     def bring_back(self, name: str) -> int:
         """Puts rows back that are gone here though nobody was heard to delete them; how many."""
-        cycle = self.cycle(name)
+        cycle, over = self.cycle(name), list[Over]()
         with self.hold_soon(name) as hold:
-            brought = bring_back(cycle, hold)
+            brought = bring_back(cycle, hold, over)
+        self._telling.conflicts(name, [], over)
         self.losses.refuse(cycle.ledger, cycle.settings)
         return brought
 

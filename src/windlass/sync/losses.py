@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 
-from windlass.change import Effect, Key, Standing, Table
+from windlass.change import Effect, Key, Row, Standing, Table
 from windlass.errors import SweepRefused
 from windlass.store.ledger import LOST, Hold, Ledger
-from windlass.sync.cycle import Cycle
+from windlass.sync.cycle import Cycle, Over
 from windlass.sync.pending import basis, effect_of
 from windlass.sync.pull import from_the_start
 from windlass.sync.resource import Settings
@@ -62,19 +62,21 @@ class Losses:
         return name in self._found
 
 
-def bring_back(cycle: Cycle, hold: Hold) -> int:
-    """Puts them back as the remote last said them; how many. The next pull asks for everything once more.
+def bring_back(cycle: Cycle, hold: Hold, over: list[Over]) -> int:
+    """Puts them back as the remote last said them, each with what was edited here and kept; how many. The
+    next pull asks for everything once more.
 
-    One that the table refuses is forgotten, so that the pull brings it as it would a new one.
+    One that the table refuses is forgotten, so that the pull brings it as it would a new one. What a person
+    was told of, and is over with it, is added to ``over``.
     """
     ledger, now_us = cycle.ledger, cycle.clock.wall_us()
 
     def back(standing: Standing) -> Effect | None:
-        row = basis(standing)
+        row = _as_it_was(standing)
         if standing.row is not None or row is None:
             return None
-        after = standing._replace(row=row, conflict=None)
-        return effect_of(standing, after, None, now_us)._replace(remote=True)
+        after = standing._replace(row=row)
+        return effect_of(standing, after, standing.pending, now_us)._replace(remote=True)
 
     def forgotten(standing: Standing) -> Effect | None:
         return None if standing.row is not None else Effect(standing.key, None, None, None, None, None)
@@ -82,9 +84,23 @@ def bring_back(cycle: Cycle, hold: Hold) -> int:
     keys, brought = ledger.absent(cycle.name), 0
     for begin in range(0, len(keys), _TOGETHER):
         refused: list[Key | None] = []
-        effects = cycle.step(hold, keys[begin : begin + _TOGETHER], back, refused=refused)
-        cycle.step(hold, [key for key in refused if key is not None], forgotten)
+        effects = cycle.step(hold, keys[begin : begin + _TOGETHER], back, over=over, refused=refused)
+        cycle.step(hold, [key for key in refused if key is not None], forgotten, over=over)
         brought += len({effect.key for effect in effects}.difference(refused))
     columns = [column.name for column in cycle.table.columns]
     ledger.write(hold, 0, (), state=from_the_start(ledger.state(cycle.name), columns))
     return brought
+
+
+def _as_it_was(standing: Standing) -> Row | None:
+    """The row as far as the ledger knows it; None: it was deleted in the open.
+
+    The table took the edits with it, but those that were read before are kept to be sent, to be tried again,
+    or to be decided on.
+    """
+    row, pending, conflict = basis(standing), standing.pending, standing.conflict
+    if row is None or (pending is not None and pending.op == "delete"):
+        return None
+    if conflict is not None:
+        return None if conflict.mine is None else {**row, **conflict.mine}
+    return row if pending is None else {**row, **pending.data}
