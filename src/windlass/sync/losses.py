@@ -7,8 +7,10 @@ then: a pull, too, would take what is absent for what was deleted here.
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from windlass.change import Effect, Key, Row, Standing, Table
+from windlass.clock import monotonic
 from windlass.errors import SweepRefused
 from windlass.store.ledger import LOST, Hold, Ledger
 from windlass.sync.cycle import Cycle, Over
@@ -19,6 +21,22 @@ from windlass.sync.resource import Settings
 log = logging.getLogger("windlass.sync")
 
 _TOGETHER = 500
+_RESTS = 50
+"""So many times as long as a look for rows that came back takes, nobody looks again."""
+_SETTLED_S = 60.0
+"""Where some of them are back, and for so long no other one: those that are not may have been deleted."""
+
+
+class _Seen(NamedTuple):
+    """What such a look has found."""
+
+    count: int
+    """Rows that were gone, and since when so many."""
+    since: float
+    judged: bool
+    """It is known whether they are too many to be taken at their word."""
+    again_at: float
+    """By the monotonic clock, when it may be looked again."""
 
 
 class Losses:
@@ -26,10 +44,12 @@ class Losses:
 
     def __init__(self) -> None:
         self._found: set[str] = set()
+        self._seen: dict[str, _Seen] = {}
 
     def install(self, ledger: Ledger, chosen: Settings, table: Table) -> bool:
         """Installs the capture, and notices where there was a loss; True where anything changed."""
         self._found.discard(chosen.name)
+        self._seen.pop(chosen.name, None)
         try:
             pulls = chosen.direction != "push"
             return ledger.install(
@@ -60,6 +80,31 @@ class Losses:
         if name in self._found and ledger.notes(name).get(LOST) is None:
             self._found.discard(name)
         return name in self._found
+
+    def look_again(self, ledger: Ledger, chosen: Settings) -> None:
+        """Notices rows that came back by themselves, where there was a loss; ``waits`` tells the outcome.
+
+        May be called often. To compare all rows takes long where they are many: it is done for a small share
+        of the time, and judged only where something has changed. While rows are still coming back, those
+        that are to come are not deleted.
+        """
+        begun, seen = monotonic(), self._seen.get(chosen.name)
+        if seen is not None and begun < seen.again_at:
+            return
+        count = len(ledger.absent(chosen.name))
+        if seen is None:
+            # Who has found the loss has judged it just now.
+            seen = _Seen(count, begun, count > 0, 0.0)
+        elif seen.count != count:
+            seen = _Seen(count, begun, False, 0.0)
+        if not seen.judged and (count == 0 or begun >= seen.since + _SETTLED_S):
+            seen = seen._replace(judged=True)
+            try:
+                self.refuse(ledger, chosen)
+            except SweepRefused as error:
+                log.info("%s", error)
+        now = monotonic()
+        self._seen[chosen.name] = seen._replace(again_at=now + _RESTS * (now - begun))
 
 
 def bring_back(cycle: Cycle, hold: Hold, over: list[Over]) -> int:

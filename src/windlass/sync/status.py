@@ -28,7 +28,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     resource: str
     state: str
     """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized``,
-    ``failing``; ``blocked`` where its jobs may not start, ``broken`` where its table cannot be synced."""
+    ``failing``; ``blocked`` where its jobs may not start or its rows are gone, ``broken`` where its table
+    cannot be synced."""
     reason: str | None = None
     """What the remote said, or what else the state comes from."""
     since: datetime | None = None
@@ -79,8 +80,9 @@ class Statuses:
             state = "paused"
         elif state == "idle" and fault is not None:
             state = fault.state
-        elif state == "idle" and (blocked := cycle.lacks or self._tasks.kept_from(name, PUSH, PULL)):
-            state, reason = "blocked", blocked
+        elif state == "idle":
+            blocked = cycle.lacks or notes.get(LOST) or self._tasks.kept_from(name, PUSH, PULL)
+            state, reason = ("blocked", blocked) if blocked else (state, reason)
         waits = fault is not None and wait_us_until(fault.until_us, cycle.clock) > 0
         return Status(
             resource=name,

@@ -40,7 +40,7 @@ _BUSY_S = 0.5
 _REST_S = 1.0
 """Between two pushes that no edit asked for: what one could not send, the next cannot at once."""
 _MISSING_S = 5.0
-"""A table that is not there yet is looked for again."""
+"""A table that is not there yet, and rows that are gone, are looked for again."""
 
 
 class Tasks:
@@ -204,6 +204,8 @@ class SyncSource:
         self._hurried: set[str] = set()
         """Resources that were running when the network came back."""
         self._missing: dict[str, str] = {}
+        self._lost: set[str] = set()
+        """Resources whose rows are gone, which wait for a word or for the rows."""
         self._look_at: dict[str, float] = {}
         self._pushed_at: dict[str, float] = {}
         self._listening: dict[str, Pokes] = {}
@@ -224,11 +226,11 @@ class SyncSource:
     def look(self) -> float | None:
         """Enqueues what is due; see the protocol."""
         names = [name for name in self._engine.declared if self._is_ready(name)]
+        wait_s: float | None = _MISSING_S if self._missing or self._lost else None
         if not names:
-            return _MISSING_S if self._missing else None
+            return wait_s
         ledger = self._engine.ledger
         news = set(ledger.has_news())
-        wait_s: float | None = _MISSING_S if self._missing else None
         for name in names:
             if ledger.is_paused(name):
                 continue
@@ -305,10 +307,20 @@ class SyncSource:
             self._look_at[name] = monotonic() + _MISSING_S
             return False
         self._missing.pop(name, None)
-        if self._engine.losses.waits(self._engine.ledger, name):
+        if self._is_lost(name):
+            self._lost.add(name)
             self._look_at[name] = monotonic() + _MISSING_S
             return False
+        self._lost.discard(name)
         return True
+
+    def _is_lost(self, name: str) -> bool:
+        losses, ledger = self._engine.losses, self._engine.ledger
+        if not losses.waits(ledger, name):
+            return False
+        # They may come back from elsewhere, and no job would notice: none is made.
+        losses.look_again(ledger, self._engine.get(name).settings)
+        return losses.waits(ledger, name)
 
 
 def _is_unreachable(origin: OriginState | None) -> bool:

@@ -42,7 +42,8 @@ class SyncResource(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     state: str
     """``idle``, ``pushing``, ``pulling``, ``paused``, ``offline``, ``throttled``, ``unauthorized``,
-    ``failing``; ``blocked`` where its jobs may not start, ``broken`` where its table cannot be synced."""
+    ``failing``; ``blocked`` where its jobs may not start or its rows are gone, ``broken`` where its table
+    cannot be synced."""
     reason: str | None = None
     """Why, where the state is not this program's choice."""
     since: datetime | None = None
