@@ -31,6 +31,9 @@ class Keep(Enum):
 
 KEEP: Final = Keep.KEEP
 
+KEY_TAKEN = "its key"
+"""How the reason begins for a row whose key is to the table the one of another row."""
+
 
 class Column(msgspec.Struct, frozen=True):
     """A column of a synced table."""
@@ -249,3 +252,19 @@ class RemoteRow(NamedTuple):
     row: Row | None
     version: str | None = None
     extra: Mapping[str, Any] = {}
+
+
+def may_be_one(known: Shadow, told: Shadow | RemoteRow, key: Sequence[str]) -> bool:
+    """True where two ids of the remote that are one key here may name one row, spelled otherwise now.
+
+    ``known`` is what was told under the one, ``told`` under the other; ``key``: the columns of the key.
+
+    >>> tea = Shadow({"id": "abc", "title": "tea"}, "v1")
+    >>> may_be_one(tea, Shadow({"id": "ABC", "title": "tea"}, "v1"), ["id"])
+    True
+    >>> may_be_one(tea, Shadow({"id": "ABC", "title": "coffee"}, "v2"), ["id"])
+    False
+    """
+    if told.row is None or (None not in (known.version, told.version) and known.version != told.version):
+        return False
+    return all(known.row.get(name) == value for name, value in told.row.items() if name not in key)

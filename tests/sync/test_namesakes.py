@@ -172,3 +172,66 @@ def test_an_edit_of_a_row_that_the_remote_tells_badly_stays_to_be_sent(
     ada.pull(sweep_all=True)
     assert list(listed(ada)) == ["1"]
     assert ada.counts()["pending"] == 1
+
+
+def test_a_row_that_is_deleted_there_goes_though_a_new_one_has_its_number(
+    replica: Make, collection: Collection
+) -> None:
+    collection.tombstones = False
+    ada = replica(schema=NUMBERS)
+    for name in ("7", "8"):
+        collection.put(name, title=name, done=0, note=None)
+    ada.pull()
+    del collection.documents["7"]
+    collection.put("007", title="new one", done=0, note=None)
+    ada.pull()
+    assert (titles(ada), listed(ada)) == ({7: "new one", 8: "8"}, {})
+    ada.db.execute("UPDATE tasks SET title = 'mine' WHERE id = 7")
+    again(ada)
+    assert there(collection) == {"8": "8", "007": "mine"}
+
+
+@pytest.mark.parametrize("more", [0, 30])
+def test_a_row_that_is_deleted_there_goes_though_a_new_one_has_its_letters(
+    folding: Replica, collection: Collection, more: int
+) -> None:
+    collection.tombstones = False
+    ada = folding
+    for name in ("abc", *(f"k{number}" for number in range(more))):
+        collection.put(name, title=name, done=0, note=None)
+    ada.pull()
+    del collection.documents["abc"]
+    collection.put("AbC", title="new one", done=0, note=None)
+    ada.pull(sweep_all=True)
+    assert (titles(ada), listed(ada)) == (there(collection), {})
+    again(ada)
+    assert titles(ada)["AbC"] == "new one"
+
+
+def test_a_new_row_that_could_not_be_fetched_when_its_key_was_free_comes_with_the_next_pull(
+    folding: Replica, collection: Collection
+) -> None:
+    collection.tombstones = False
+    ada = folding
+    for name in ("abc", "x"):
+        collection.put(name, title=name, done=0, note=None)
+    ada.pull()
+    del collection.documents["abc"]
+    collection.put("AbC", title="new one", done=0, note=None)
+    ada.wire.fault = lambda kind: "lost" if kind == "fetch" else None
+    ada.pull()
+    assert (titles(ada), list(listed(ada))) == ({"x": "x"}, ["AbC"])
+    ada.pull()
+    assert (titles(ada), listed(ada)) == ({"x": "x", "AbC": "new one"}, {})
+
+
+def test_both_of_two_ids_that_are_one_key_are_there_in_every_complete_list(
+    folding: Replica, collection: Collection
+) -> None:
+    collection.tombstones = False
+    ada = folding
+    for name in ("abc", "AbC", "x"):
+        collection.put(name, title=name, done=0, note=None)
+    for _ in range(3):
+        ada.pull(sweep_all=True)
+        assert (titles(ada), list(listed(ada))) == ({"abc": "abc", "x": "x"}, ["AbC"])

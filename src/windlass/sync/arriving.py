@@ -18,6 +18,8 @@ from windlass.sync.mapping import Mapper, Unmappable
 from windlass.sync.reconcile import is_new
 from windlass.sync.remote import Document
 
+ID_TAKEN = "its id"
+"""How the reason begins for a row whose id is kept here as the key of another row."""
 ORPHAN = "waits for its parent: "
 """How the reason begins for a row that refers to one which is not here yet."""
 
@@ -85,8 +87,8 @@ def _namesakes(
         owner = owners.get(key, remote_id)
         if _meant(mapper, owner) != _meant(mapper, remote_id) and _spells(mapper, remote_id, key):
             found[remote_id] = (
-                f"its id {remote_id!r:.80} is kept here as {key!r:.80}, which is the key of the row that the "
-                f"remote calls {owner!r:.80}"
+                f"{ID_TAKEN} {remote_id!r:.80} is kept here as {key!r:.80}, which is the key of the row that "
+                f"the remote calls {owner!r:.80}"
             )
     return found
 

@@ -30,7 +30,7 @@ _SETTLED_S = 60.0
 class _Seen(NamedTuple):
     """What such a look has found."""
 
-    count: int
+    gone: int
     """Rows that were gone, and since when so many."""
     since: float
     judged: bool
@@ -95,7 +95,7 @@ class Losses:
         if seen is None:
             # Who has found the loss has judged it just now.
             seen = _Seen(count, begun, count > 0, 0.0)
-        elif seen.count != count:
+        elif seen.gone != count:
             seen = _Seen(count, begun, False, 0.0)
         if not seen.judged and (count == 0 or begun >= seen.since + _SETTLED_S):
             seen = seen._replace(judged=True)

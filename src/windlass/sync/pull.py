@@ -10,16 +10,16 @@ A pull under way is a ``PullState``: it can end after any page and goes on from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 import msgspec
 
-from windlass.change import KEEP, Effect, Key, RemoteRow, Standing
+from windlass.change import KEEP, KEY_TAKEN, Effect, Key, RemoteRow, Standing, may_be_one
 from windlass.errors import BadResponse, CursorExpired, PageTooLarge, RemoteError, SweepRefused, SyncError
 from windlass.store.ledger import Hold, Mark, PullState, Quarantined
 from windlass.sync.ahead import Ahead
-from windlass.sync.arriving import ORPHAN, apart, arrived, in_our_words, quarantined
+from windlass.sync.arriving import ID_TAKEN, ORPHAN, apart, arrived, in_our_words, quarantined
 from windlass.sync.cycle import ROUNDS, Cycle, what_is_over
 from windlass.sync.identity import new_key
 from windlass.sync.pulled import Pulled
@@ -81,6 +81,8 @@ class Pull:
             self._pages(hold)
         finally:
             self._ahead.close()
+        if self.done.deleted:
+            self._retry_taken(hold)
         return self.done
 
     def _pages(self, hold: Hold) -> None:
@@ -186,7 +188,9 @@ class Pull:
             unwritten = [*bad, *quarantined(documents, odd, now_us)]
             if after.enumerating and unwritten:
                 # What cannot be written is there all the same: it is not absent.
-                effects += self._there(unwritten, standings, effects, now_us)
+                others = self._others(rows, standings, odd)
+                there = [one for one in unwritten if one.remote_id not in others]
+                effects += self._there(there, standings, effects, now_us)
             # The state goes in with the rows it speaks of. Where a row is edited at this moment, it and its
             # page are applied again before the state: an effect that is applied twice changes nothing.
             released = [row.remote_id for row in rows]
@@ -197,6 +201,20 @@ class Pull:
                 self.done.over += what_is_over(standings.values(), done)
                 return
         raise SyncError(f"{self._cycle.name}: rows are edited faster than they can be read")
+
+    def _others(
+        self, rows: Sequence[RemoteRow], standings: dict[str, Standing], odd: Container[str]
+    ) -> set[str]:
+        """Of these odd ids: those of rows which cannot be the ones that have their keys here. That they were
+        told of says nothing of those."""
+        names = self._cycle.table.key
+        return {
+            row.remote_id
+            for row in rows
+            if row.remote_id in odd
+            and (shadow := standings[row.remote_id].shadow) is not None
+            and not may_be_one(shadow, row, names)
+        }
 
     def _there(
         self,
@@ -322,22 +340,32 @@ class Pull:
 
     # ── what could not be applied before ───────────────────────────────────────────────────────
     def _retry_quarantined(self, hold: Hold) -> None:
-        cycle = self._cycle
+        young_us = self._cycle.clock.wall_us() - _AGAIN_US
+        # Nothing but an edit there mends the others, and that is told by the pull.
+        self._retry(hold, lambda one: one.reason.startswith(ORPHAN) or one.seen_at_us <= young_us)
+
+    def _retry_taken(self, hold: Hold) -> None:
+        """Rows are gone, and keys with them, which those that could not have them may have now."""
+        if not self._retry(hold, lambda one: one.reason.startswith((ID_TAKEN, KEY_TAKEN))):
+            # A next pull that hears of no news would not be told of them.
+            self._keep(hold, replace(self._state, validator=None))
+
+    def _retry(self, hold: Hold, which: Callable[[Quarantined], bool]) -> bool:
+        """Fetches these rows of the quarantine again; False: one of them could not be had."""
+        cycle, is_all = self._cycle, True
         documents: list[Document] = []
-        young_us = cycle.clock.wall_us() - _AGAIN_US
-        for one in cycle.ledger.quarantined(cycle.name, _RETRIED):
-            if not one.reason.startswith(ORPHAN) and one.seen_at_us > young_us:
-                # Nothing but an edit there mends it, and that is told by the pull.
-                continue
+        for one in filter(which, cycle.ledger.quarantined(cycle.name, _RETRIED)):
             try:
                 documents.append(cycle.remote.fetch(one.remote_id))
             except BadResponse:
-                continue
+                is_all = False
             except RemoteError:
                 # Not now, then: the pull itself tells what is wrong with the remote.
+                is_all = False
                 break
         if documents:
             self._receive(hold, documents, self._state)
+        return is_all
 
     def _keep(self, hold: Hold, state: PullState) -> None:
         self._cycle.ledger.write(hold, 0, (), state=state)

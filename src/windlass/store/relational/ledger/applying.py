@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from windlass.change import KEEP, Change, Effect, Key, Row, Shadow
+from windlass.change import KEEP, KEY_TAKEN, Change, Effect, Key, Row, Shadow, may_be_one
 from windlass.store.ledger import Quarantined
 from windlass.store.relational.engine import Connection
 from windlass.store.relational.ledger.base import Resource
 from windlass.store.relational.ledger.ground import Shadows
+from windlass.store.relational.ledger.reading import shadows_of
 from windlass.store.relational.ledger.statements import SQL
 from windlass.store.relational.ledger.values import (
     columns_of,
@@ -78,8 +79,7 @@ class Batch:
                 alike = self._alike(effect)
                 refused.append((effect.key, _refusal(effect, error, alike, self._now_us)))
                 if effect.key is not None:
-                    # A row whose key is the same to the table is not absent: maybe it is the one.
-                    self.mark_seen([effect.key, *alike])
+                    self.mark_seen([effect.key, *self._maybe_the_one(effect, alike)])
                     if effect.row is KEEP:
                         # An edit that cannot be queued is listed, and must not be read again for ever. One
                         # under a remote row that was refused is still to be queued.
@@ -96,6 +96,13 @@ class Batch:
         except self._ground.refusals:
             # A key that no database can hold is nobody's.
             return []
+
+    def _maybe_the_one(self, effect: Effect, alike: Sequence[Key]) -> list[Key]:
+        """Of these keys: those of rows that may be the refused one, spelled otherwise: not absent."""
+        if not alike or not isinstance(effect.shadow, Shadow):
+            return []
+        known, names = shadows_of(self._connection, self._resource, alike), self._user_table.table.key
+        return [key for key, shadow in known.items() if may_be_one(shadow, effect.shadow, names)]
 
     def _rows(self, effects: Sequence[Effect]) -> Done:
         done: Done = []
@@ -256,7 +263,9 @@ def _refusal(effect: Effect, error: Exception, alike: Sequence[Key], now_us: int
         document = msgspec.json.encode({"unreadable": ascii(row)}).decode()
     reason = refusal_of(error)
     if alike:
-        reason = f"its key {effect.key!r} is to the table the same as {alike[0]!r}, the key of another row"
+        reason = (
+            f"{KEY_TAKEN} {effect.key!r} is to the table the same as {alike[0]!r}, the key of another row"
+        )
     return Quarantined(
         # A text that no database can hold is told by its escapes.
         remote_id=remote_id.encode(errors="backslashreplace").decode(),

@@ -72,7 +72,7 @@ class Reading(LedgerRole):
             mark, queued, disputed = connection.execute(SQL["look_mark"], {"resource": found.id}).fetchone()
             asked = list(wanted)
             rows = found.user_table.rows(connection, asked)
-            shadows = _shadows(connection, found.id, asked)
+            shadows = shadows_of(connection, found.id, asked)
             changes = _changes(connection, found.id, asked) if queued else {}
             conflicts = _conflicts(connection, found.id, asked) if disputed else {}
         if not changes and not conflicts:
@@ -113,7 +113,7 @@ class Reading(LedgerRole):
             journaled = _keys(connection, "known_journaled", found.id, keys)
             edited = [key for key in dict.fromkeys(keys) if key in journaled]
             here = found.user_table.rows(connection, edited)
-            there = _shadows(connection, found.id, edited)
+            there = shadows_of(connection, found.id, edited)
             # Not in the queue yet, but to be: a new row that is still in the journal.
             unsent = {key: "pending" for key in edited if key in here and key not in there}
             for chunk in chunks(keys):
@@ -208,7 +208,8 @@ def is_tracked(connection: Connection, resource: int, keys: Sequence[Key]) -> bo
     return any(there and _keys(connection, name, resource, keys) for name, there in asked.items())
 
 
-def _shadows(connection: Connection, resource: int, keys: Sequence[Key]) -> dict[Key, Shadow]:
+def shadows_of(connection: Connection, resource: int, keys: Sequence[Key]) -> dict[Key, Shadow]:
+    """What the remote last said of these keys, where it said anything."""
     found: dict[Key, Shadow] = {}
     for chunk in chunks(keys):
         rows = connection.execute(keyed("shadows", len(chunk)), (resource, *chunk))
