@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sync.databases import Places
+from tests.sync.databases import Places, connected
 from tests.sync.real.fixtures import datasette, kinto, postgrest, roundup
-from tests.sync.replicas import Collection, Make, Replica
+from tests.sync.replicas import TASKS, Collection, Make, Replica
 from tests.sync.servers.faulty import Faulty
+from windlass import Windlass
 from windlass.store.postgres.location import is_postgres
 from windlass.sync.http import Timeouts, Transport
 
@@ -65,3 +67,18 @@ def replica(places: Places, collection: Collection) -> Iterator[Make]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def app(database_url: str) -> Iterator[Windlass]:
+    """A program on a new database."""
+    with closing(Windlass(database_url)) as app:
+        yield app
+
+
+@pytest.fixture
+def db(app: Windlass, database_url: str) -> Iterator[Any]:
+    """Another program's connection to it, and the table of tasks."""
+    with closing(connected(database_url)) as connection:
+        connection.execute(TASKS)
+        yield connection

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.sync.databases import connected
 from tests.sync.replicas import TASKS, Collection, Make, Replica, Wire, equal
 from windlass import Windlass
 from windlass.errors import ConfigError, SweepRefused
@@ -239,19 +236,6 @@ def test_another_primary_key_is_refused_until_the_former_table_is_forgotten(
     made_anew(ada)
     assert ada.engine.bring_back("tasks") == 2
     equal(collection, ada)
-
-
-@pytest.fixture
-def app(database_url: str) -> Iterator[Windlass]:
-    with closing(Windlass(database_url)) as app:
-        yield app
-
-
-@pytest.fixture
-def db(app: Windlass, database_url: str) -> Iterator[Any]:
-    with closing(connected(database_url)) as connection:
-        connection.execute(TASKS)
-        yield connection
 
 
 def test_a_resource_that_is_forgotten_begins_anew_with_its_table(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
-from tests.sync.databases import connected, moment
+from tests.sync.databases import moment
 from tests.sync.replicas import TASKS, Collection, Wire
 from windlass import JobStatus, Windlass
 from windlass.change import Key
@@ -18,19 +17,6 @@ from windlass.sync import losses
 from windlass.sync import tasks as synctasks
 from windlass.sync.tasks import SyncSource
 from windlass.testing import drain
-
-
-@pytest.fixture
-def app(database_url: str) -> Iterator[Windlass]:
-    with closing(Windlass(database_url)) as app:
-        yield app
-
-
-@pytest.fixture
-def db(app: Windlass, database_url: str) -> Iterator[Any]:
-    with closing(connected(database_url)) as connection:
-        connection.execute(TASKS)
-        yield connection
 
 
 def test_a_service_makes_no_jobs_of_a_resource_that_waits_for_a_word(

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.sync.databases import connected, moment
-from tests.sync.replicas import TASKS, Collection, Wire
+from tests.sync.databases import moment
+from tests.sync.replicas import Collection, Wire
 from windlass import Windlass
 from windlass.sync.handle import Resource
 from windlass.sync.tasks import PULL, PUSH, SyncSource
 from windlass.testing import drain
 
 pytestmark = pytest.mark.hintless
-
-
-@pytest.fixture
-def collection() -> Collection:
-    return Collection()
-
-
-@pytest.fixture
-def app(database_url: str) -> Iterator[Windlass]:
-    with closing(Windlass(database_url)) as app:
-        yield app
-
-
-@pytest.fixture
-def db(app: Windlass, database_url: str) -> Iterator[Any]:
-    with closing(connected(database_url)) as connection:
-        connection.execute(TASKS)
-        yield connection
 
 
 @pytest.fixture

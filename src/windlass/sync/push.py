@@ -334,16 +334,13 @@ class Push:
         done = {effect.key for effect in effects}
         rest, refused = [key for key in answers if key not in done], list[Key | None]()
         settled = cycle.step(hold, rest, work, over=self.done.over, refused=refused)
-        again: list[Key] = []
-        for key in refused:
-            one, answer = answers[key] if key is not None else (None, None)
-            if key is not None and one is not None and isinstance(answer, Took):
-                # The remote has it, though the table refuses it as it is told: what is here stays.
-                answers[key] = one, Took(None, answer.version, answer.remote_id)
-                again.append(key)
-        if again:
-            settled = [effect for effect in settled if effect.key not in again]
-            settled += cycle.step(hold, again, work, over=self.done.over)
+        took = {key: told for key in refused if key is not None and isinstance(told := answers[key][1], Took)}
+        for key, told in took.items():
+            # The remote has it, though the table refuses it as it is told: what is here stays.
+            answers[key] = answers[key][0], Took(None, told.version, told.remote_id)
+        if took:
+            settled = [effect for effect in settled if effect.key not in took]
+            settled += cycle.step(hold, list(took), work, over=self.done.over)
         for effect in [*effects, *settled]:
             assert effect.key is not None
             self._count(effect, answers[effect.key][1])
